@@ -1,0 +1,4 @@
+//! The pure logic of dbguard: plain Rust in, plain Rust out. Knows nothing of PostgreSQL's memory,
+//! so all of it is tested without a server.
+
+pub mod quote;

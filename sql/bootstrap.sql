@@ -1,0 +1,11 @@
+\echo Use "CREATE EXTENSION dbguard" to load this file. \quit
+
+-- Plain CREATE: a schema of this name that is already there, made by somebody else, must stop us.
+CREATE SCHEMA dbguard;
+COMMENT ON SCHEMA dbguard IS 'dbguard: audit trail, lifecycle columns, time partitions, lint';
+GRANT USAGE ON SCHEMA dbguard TO PUBLIC;
+
+CREATE FUNCTION dbguard.version() RETURNS text
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'version_wrapper';
+COMMENT ON FUNCTION dbguard.version() IS 'The version of the dbguard library that is loaded';

@@ -1,0 +1,1 @@
+-- Last: nothing here yet that every part needs.

@@ -1,0 +1,30 @@
+//! dbguard: a guard for a PostgreSQL schema, inside the database.
+//!
+//! One folder a part (audit, touch, partition, lint); `pg` holds all `unsafe`, `ddl` builds all
+//! SQL text, `error` and `settings` every error and setting. SQL objects are written by hand in
+//! `sql/`, one file a part, and name the `*_wrapper` symbols that `#[pg_extern(sql = false)]` makes.
+
+use pgrx::prelude::*;
+
+// Lets #[pg_guard] work on extern blocks outside pgrx-pg-sys.
+pub(crate) use pgrx::pg_sys::submodules::ffi;
+
+mod ddl;
+mod error;
+mod pg;
+mod settings;
+
+::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
+extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
+
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}
+
+#[pg_extern(sql = false)]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

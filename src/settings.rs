@@ -1,0 +1,47 @@
+//! Every `dbguard.*` setting. What could switch auditing off or misdirect it is for superusers;
+//! what merely claims who is acting is for anyone (the facts stand beside the claim in the log).
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::ffi::CString;
+
+pub static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+pub static ACTOR_SETTING: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"app.current_user_id"));
+pub static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+pub static CONTEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+pub fn define() {
+    GucRegistry::define_string_guc(
+        c"dbguard.actor",
+        c"Who is acting, as the application knows it.",
+        c"Written beside each audited change. A claim: the session's and current user stand beside it.",
+        &ACTOR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbguard.actor_setting",
+        c"The setting that names the actor when dbguard.actor is not set.",
+        c"Any setting the application already uses, such as app.current_user_id.",
+        &ACTOR_SETTING,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbguard.tenant",
+        c"The tenant the application acts for.",
+        c"Written beside each audited change.",
+        &TENANT,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbguard.context",
+        c"Free context of a change: a request id, a reason; JSON or plain text.",
+        c"Written beside each audited change; what is not JSON is kept as a JSON string.",
+        &CONTEXT,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    crate::pg::guc::reserve_prefix(c"dbguard");
+}

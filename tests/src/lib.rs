@@ -1,0 +1,1 @@
+//! One throwaway cluster a run, one database a test.

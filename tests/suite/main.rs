@@ -1,0 +1,1 @@
+//! dbguard on a real server: folders as the parts.
