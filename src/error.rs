@@ -114,6 +114,6 @@ impl From<pgrx::spi::Error> for Error {
 
 /// A NOTICE in PostgreSQL's form, for "already so, nothing to do".
 pub fn notice(message: impl Into<String>) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "dbguard")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message.into(), "dbguard")
         .report(PgLogLevel::NOTICE);
 }

@@ -3,3 +3,4 @@
 
 pub mod compat;
 pub mod guc;
+pub mod user;

@@ -1,1 +1,3 @@
 //! dbguard on a real server: folders as the parts.
+
+mod house;

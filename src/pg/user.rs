@@ -1,0 +1,38 @@
+//! Acting as another role for the length of a closure, as foreign-key triggers and VACUUM do.
+
+use pgrx::pg_sys;
+
+/// How far the switched role is fenced in.
+#[derive(Clone, Copy)]
+pub enum Fence {
+    /// As foreign-key triggers: the statement inside is ours and runs nobody else's code.
+    Local,
+    /// As VACUUM and REINDEX: code of the role may run inside, and must not be able to change
+    /// anything of the session (SECURITY_RESTRICTED_OPERATION).
+    Restricted,
+}
+
+/// Runs `f` as `role`. An error inside needs no clean-up here: aborting the (sub)transaction puts
+/// the user back. Must not be held across a COMMIT.
+pub fn as_role<T>(role: pg_sys::Oid, fence: Fence, f: impl FnOnce() -> T) -> T {
+    let mut saved = pg_sys::InvalidOid;
+    let mut context: i32 = 0;
+    let flags = match fence {
+        Fence::Local => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS,
+        Fence::Restricted => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION,
+    };
+    // SAFETY: the pair of calls the server itself uses around such work; `saved` and `context` are ours.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut saved, &mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | flags as i32);
+        let result = f();
+        pg_sys::SetUserIdAndSecContext(saved, context);
+        result
+    }
+}
+
+/// The role that is current: what privileges are checked against.
+pub fn current() -> pg_sys::Oid {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetUserId() }
+}
