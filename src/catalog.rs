@@ -94,7 +94,8 @@ fn lookup(relid: pg_sys::Oid) -> Result<(Relation, char)> {
             row.get::<pg_sys::Oid>(6)?,
         )))
     })?;
-    let Some((Some(schema), Some(name), Some(kind), Some(persistence), Some(is_partition), Some(owner))) = found
+    let Some((Some(schema), Some(name), Some(kind), Some(persistence), Some(is_partition), Some(owner))) =
+        found
     else {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,

@@ -113,8 +113,8 @@ impl Cluster {
 
     /// Starts the server and waits until it answers.
     pub fn up(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true);
-        let log = log.clone().open(self.dir.path().join("log")).unwrap();
+        let path = self.dir.path().join("log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         let mut cmd = command(self.bin.join("postgres"));
         cmd.arg("-D").arg(self.dir.path().join("data")).stdin(Stdio::null());
         cmd.stdout(log.try_clone().unwrap()).stderr(log);
