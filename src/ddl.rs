@@ -1,4 +1,13 @@
 //! The only place that builds SQL text. Names are quoted by `dbguard_core::quote`; one function
-//! a statement kind; nothing else in the project glues a name or a value into a statement.
+//! a statement kind, a file a part; nothing else in the project glues a name or a value into a
+//! statement.
 
-pub use dbguard_core::quote::{ident, literal, qualified};
+pub mod audit;
+pub mod touch;
+
+use pgrx::prelude::*;
+
+/// Runs one statement. Its errors are PostgreSQL's own and go straight to the client.
+pub fn run(statement: &str) -> crate::error::Result<()> {
+    Ok(Spi::run(statement)?)
+}

@@ -9,15 +9,20 @@ use pgrx::prelude::*;
 // Lets #[pg_guard] work on extern blocks outside pgrx-pg-sys.
 pub(crate) use pgrx::pg_sys::submodules::ffi;
 
+mod audit;
+mod cache;
 mod catalog;
 mod ddl;
 mod error;
 mod pg;
 mod settings;
+mod touch;
 
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
+extension_sql_file!("../sql/audit.sql", name = "audit", requires = ["bootstrap"]);
+extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[pg_guard]

@@ -1,6 +1,13 @@
 //! The only `unsafe` of the project: what the server has and pgrx does not wrap.
 //! Each file wraps one thing and gives the rest of the code a safe function.
 
+pub mod attribute;
 pub mod compat;
+pub mod datetime;
 pub mod guc;
+pub mod inval;
+pub mod lock;
+pub mod plan;
+pub mod trigger;
 pub mod user;
+pub mod xact;

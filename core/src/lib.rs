@@ -1,4 +1,5 @@
 //! The pure logic of dbguard: plain Rust in, plain Rust out. Knows nothing of PostgreSQL's memory,
 //! so all of it is tested without a server.
 
+pub mod jsonb;
 pub mod quote;

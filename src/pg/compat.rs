@@ -13,3 +13,18 @@ pub fn owns_relation(relid: pg_sys::Oid, role: pg_sys::Oid) -> bool {
         return pg_sys::object_ownercheck(pg_sys::RelationRelationId, relid, role);
     }
 }
+
+/// The i-th attribute of a tuple descriptor, counted from 0. Mirrors the macro TupleDescAttr: 18
+/// keeps the full attributes behind the compact ones.
+///
+/// # Safety
+/// `desc` must be valid and `i` within its natts.
+pub unsafe fn tuple_desc_attr(desc: pg_sys::TupleDesc, i: i32) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        return (*desc).attrs.as_ptr().add(i as usize);
+        #[cfg(feature = "pg18")]
+        return pg_sys::TupleDescAttr(desc, i);
+    }
+}

@@ -8,3 +8,40 @@ pub fn reserve_prefix(prefix: &'static CStr) {
     // SAFETY: a static C string; the server copies it.
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) }
 }
+
+/// The value of any setting, as SHOW gives it; None if there is no such setting.
+pub fn value(name: &CStr) -> Option<Vec<u8>> {
+    // SAFETY: the server's string is copied before anything else runs.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
+    }
+}
+
+/// Runs `f` with search_path pinned, as a function with SET search_path runs: for code that is
+/// reached without such a function around it (triggers, procedures). An error inside needs no
+/// clean-up here: aborting the (sub)transaction puts the setting back.
+pub fn with_pinned_search_path<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: the server's own way to set something for a stretch of code (guc.h).
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            c"pg_catalog, pg_temp".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        let result = f();
+        pg_sys::AtEOXact_GUC(true, level);
+        result
+    }
+}
+
+/// The value of one of our own string settings; None if it is not set.
+pub fn string(setting: &'static pgrx::GucSetting<Option<std::ffi::CString>>) -> Option<Vec<u8>> {
+    setting.get().map(std::ffi::CString::into_bytes)
+}

@@ -1,0 +1,219 @@
+//! Writes jsonb as the server stores it, without going through text or through its JsonbValue trees.
+//!
+//! The format is PostgreSQL's `utils/jsonb.h`: a container is a 32-bit header (count and kind), one
+//! 32-bit entry a child (keys first, then values in the same order), then the children's bytes.
+//! An entry holds the child's kind and its length; every 32nd holds its end offset instead, so that
+//! a reader can find a child without adding up all lengths. Numbers and containers are aligned to 4
+//! bytes; the padding counts as theirs. Object keys are sorted by length, then bytes.
+
+/// One value of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// A number that fits an i64.
+    Int(i64),
+    /// The body of a numeric datum: what follows the length word.
+    Numeric(&'a [u8]),
+    String(&'a [u8]),
+    /// An object or array: a jsonb datum without its length word.
+    Container(&'a [u8]),
+}
+
+const COUNT_MASK: u32 = 0x0FFF_FFFF;
+const IS_SCALAR: u32 = 0x1000_0000;
+const IS_OBJECT: u32 = 0x2000_0000;
+const IS_ARRAY: u32 = 0x4000_0000;
+
+const ENTRY_LENGTH_MASK: u32 = 0x0FFF_FFFF;
+const ENTRY_KIND_MASK: u32 = 0x7000_0000;
+const ENTRY_STRING: u32 = 0x0000_0000;
+const ENTRY_NUMERIC: u32 = 0x1000_0000;
+const ENTRY_FALSE: u32 = 0x2000_0000;
+const ENTRY_TRUE: u32 = 0x3000_0000;
+const ENTRY_NULL: u32 = 0x4000_0000;
+const ENTRY_CONTAINER: u32 = 0x5000_0000;
+const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
+const OFFSET_STRIDE: usize = 32;
+
+/// The object does not fit into jsonb (256 MB for all children together).
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// Whether `a` stands before `b` among the keys of a jsonb object: the shorter first, then by bytes.
+pub fn key_order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// Appends an object to `out` as a whole datum, length word included (the 4-byte form).
+/// `out` must be empty. `pairs` must be in `key_order` and without a key twice.
+pub fn write_object(out: &mut Vec<u8>, pairs: &[(&[u8], Value<'_>)]) -> Result<(), TooLarge> {
+    let count = u32::try_from(pairs.len()).map_err(|_| TooLarge)?;
+    if count > COUNT_MASK / 2 {
+        return Err(TooLarge);
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(IS_OBJECT | count).to_ne_bytes());
+    let entries = out.len();
+    out.resize(entries + pairs.len() * 2 * 4, 0);
+    let data = out.len();
+
+    let put_entry = |out: &mut Vec<u8>, child: usize, kind: u32, start: usize| -> Result<(), TooLarge> {
+        let total = out.len() - data;
+        if total > ENTRY_LENGTH_MASK as usize {
+            return Err(TooLarge);
+        }
+        let entry = if child.is_multiple_of(OFFSET_STRIDE) {
+            kind | total as u32 | ENTRY_HAS_OFFSET
+        } else {
+            kind | (out.len() - start) as u32
+        };
+        out[entries + child * 4..entries + child * 4 + 4].copy_from_slice(&entry.to_ne_bytes());
+        Ok(())
+    };
+
+    for (child, (key, _)) in pairs.iter().enumerate() {
+        let start = out.len();
+        out.extend_from_slice(key);
+        put_entry(out, child, ENTRY_STRING, start)?;
+    }
+    for (i, (_, value)) in pairs.iter().enumerate() {
+        let start = out.len();
+        let kind = write_value(out, value);
+        put_entry(out, pairs.len() + i, kind, start)?;
+    }
+    // SET_VARSIZE of the 4-byte form
+    let size = out.len() as u32;
+    let word = if cfg!(target_endian = "little") { size << 2 } else { size };
+    out[..4].copy_from_slice(&word.to_ne_bytes());
+    Ok(())
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Value<'_>) -> u32 {
+    match value {
+        Value::Null => ENTRY_NULL,
+        Value::Bool(false) => ENTRY_FALSE,
+        Value::Bool(true) => ENTRY_TRUE,
+        Value::String(bytes) => {
+            out.extend_from_slice(bytes);
+            ENTRY_STRING
+        }
+        Value::Int(n) => {
+            let mut digits = [0u8; INT_NUMERIC_MAX];
+            let body = int_as_numeric(*n, &mut digits);
+            write_numeric(out, body);
+            ENTRY_NUMERIC
+        }
+        Value::Numeric(body) => {
+            write_numeric(out, body);
+            ENTRY_NUMERIC
+        }
+        Value::Container(bytes) => {
+            align(out);
+            out.extend_from_slice(bytes);
+            ENTRY_CONTAINER
+        }
+    }
+}
+
+fn write_numeric(out: &mut Vec<u8>, body: &[u8]) {
+    align(out);
+    let size = (body.len() + 4) as u32;
+    let word = if cfg!(target_endian = "little") { size << 2 } else { size };
+    out.extend_from_slice(&word.to_ne_bytes());
+    out.extend_from_slice(body);
+}
+
+fn align(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+const INT_NUMERIC_MAX: usize = 2 + 5 * 2;
+
+/// An integer as the body of a numeric in its short form (`NumericShort` of numeric.c): a header of
+/// sign, scale 0 and weight, then base-10000 digits without trailing zeros.
+fn int_as_numeric(n: i64, buf: &mut [u8; INT_NUMERIC_MAX]) -> &[u8] {
+    let mut digits = [0u16; 5];
+    let mut count = 0;
+    let mut rest = n.unsigned_abs();
+    while rest > 0 {
+        digits[count] = (rest % 10_000) as u16;
+        rest /= 10_000;
+        count += 1;
+    }
+    let weight = count.saturating_sub(1) as u16;
+    let zeros = digits[..count].iter().take_while(|d| **d == 0).count();
+    let header = 0x8000 | if n < 0 { 0x2000 } else { 0 } | (weight & 0x3F);
+    buf[..2].copy_from_slice(&header.to_ne_bytes());
+    let mut at = 2;
+    for digit in digits[zeros..count].iter().rev() {
+        buf[at..at + 2].copy_from_slice(&digit.to_ne_bytes());
+        at += 2;
+    }
+    &buf[..at]
+}
+
+/// A jsonb datum (without its length word) as a value of an object: an object or array stays a
+/// container, a lone scalar (stored as an array of one with a mark) is taken out of it.
+/// None if the bytes are no jsonb.
+pub fn root(datum: &[u8]) -> Option<Value<'_>> {
+    let word = |at: usize| Some(u32::from_ne_bytes(datum.get(at..at + 4)?.try_into().ok()?));
+    let header = word(0)?;
+    if header & IS_ARRAY == 0 || header & IS_SCALAR == 0 {
+        return Some(Value::Container(datum));
+    }
+    let entry = word(4)?;
+    let data = datum.get(8..8 + (entry & ENTRY_LENGTH_MASK) as usize)?;
+    Some(match entry & ENTRY_KIND_MASK {
+        ENTRY_STRING => Value::String(data),
+        ENTRY_NUMERIC => Value::Numeric(data.get(4..)?),
+        ENTRY_FALSE => Value::Bool(false),
+        ENTRY_TRUE => Value::Bool(true),
+        ENTRY_NULL => Value::Null,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_go_by_length_first() {
+        let mut keys: Vec<&[u8]> = vec![b"abc", b"z", b"ab", b"aa"];
+        keys.sort_by(|a, b| key_order(a, b));
+        assert_eq!(keys, [&b"z"[..], b"aa", b"ab", b"abc"]);
+    }
+
+    #[test]
+    fn an_empty_object() {
+        let mut out = vec![];
+        write_object(&mut out, &[]).unwrap();
+        assert_eq!(out.len(), 8);
+        assert_eq!(u32::from_ne_bytes(out[4..8].try_into().unwrap()), IS_OBJECT);
+    }
+
+    #[test]
+    fn integers_as_numerics() {
+        let body = |n: i64| {
+            let mut buf = [0; INT_NUMERIC_MAX];
+            let b = int_as_numeric(n, &mut buf).to_vec();
+            b.chunks(2).map(|c| u16::from_ne_bytes([c[0], c[1]])).collect::<Vec<_>>()
+        };
+        assert_eq!(body(0), [0x8000]);
+        assert_eq!(body(1), [0x8000, 1]);
+        assert_eq!(body(-1), [0xA000, 1]);
+        assert_eq!(body(10_000), [0x8001, 1]);
+        assert_eq!(body(123_456_789), [0x8002, 1, 2345, 6789]);
+        assert_eq!(body(i64::MIN), [0xA004, 922, 3372, 368, 5477, 5808]);
+    }
+
+    #[test]
+    fn scalars_come_out_of_their_array() {
+        let mut bytes = (IS_ARRAY | IS_SCALAR | 1).to_ne_bytes().to_vec();
+        bytes.extend((ENTRY_STRING | ENTRY_HAS_OFFSET | 2).to_ne_bytes());
+        bytes.extend(b"hi");
+        assert_eq!(root(&bytes), Some(Value::String(b"hi")));
+        assert_eq!(root(&[]), None);
+    }
+}

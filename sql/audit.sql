@@ -1,0 +1,118 @@
+-- Audit: functions and triggers. The log itself is made at the first audit_enable (src/audit/log.sql).
+
+CREATE FUNCTION dbguard.audit_row() RETURNS trigger
+  LANGUAGE c
+  AS 'MODULE_PATHNAME', 'audit_row_wrapper';
+COMMENT ON FUNCTION dbguard.audit_row() IS 'The audit trigger of a table''s rows; audit_enable attaches it';
+-- Whoever could attach it could write evidence about a table of his own making.
+REVOKE ALL ON FUNCTION dbguard.audit_row() FROM PUBLIC;
+
+CREATE FUNCTION dbguard.audit_truncate() RETURNS trigger
+  LANGUAGE c
+  AS 'MODULE_PATHNAME', 'audit_truncate_wrapper';
+COMMENT ON FUNCTION dbguard.audit_truncate() IS 'The audit trigger of TRUNCATE; audit_enable attaches it';
+REVOKE ALL ON FUNCTION dbguard.audit_truncate() FROM PUBLIC;
+
+CREATE FUNCTION dbguard.audit_enable(
+  relation regclass,
+  capture text DEFAULT NULL,
+  exclude text[] DEFAULT NULL,
+  redact text[] DEFAULT NULL)
+  RETURNS TABLE ("table" regclass, action text, captures text, excludes text[], redacts text[], key_columns text[])
+  LANGUAGE c
+  AS 'MODULE_PATHNAME', 'audit_enable_wrapper';
+COMMENT ON FUNCTION dbguard.audit_enable(regclass, text, text[], text[]) IS
+  'Audits a table from now on. capture: changed (default) or full; exclude: columns never logged; redact: columns whose value is never logged. Called again, changes the options that are given';
+
+CREATE FUNCTION dbguard.audit_disable(relation regclass) RETURNS boolean
+  LANGUAGE c
+  AS 'MODULE_PATHNAME', 'audit_disable_wrapper';
+COMMENT ON FUNCTION dbguard.audit_disable(regclass) IS
+  'Audits a table no longer; what is logged stays. True if it was audited';
+
+CREATE FUNCTION dbguard.audit_status()
+  RETURNS TABLE ("table" regclass, state text, captures text, excludes text[], redacts text[], key_columns text[], problem text)
+  LANGUAGE c STABLE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_status_wrapper';
+COMMENT ON FUNCTION dbguard.audit_status() IS
+  'Audited tables, how, and what is wrong with their audit';
+
+CREATE FUNCTION dbguard._audit_key(relation regclass, key text) RETURNS text
+  LANGUAGE c STABLE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_key_wrapper';
+COMMENT ON FUNCTION dbguard._audit_key(regclass, text) IS
+  'A row''s key as the log holds it, from the text a user gave; NULL for a table without primary key';
+
+CREATE FUNCTION dbguard._audit_require_row(relation regclass, key text) RETURNS void
+  LANGUAGE c STABLE STRICT
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_require_row_wrapper';
+COMMENT ON FUNCTION dbguard._audit_require_row(regclass, text) IS
+  'Raises an error unless the table has a row with this key';
+
+CREATE FUNCTION dbguard.audit_history(relation regclass, key text)
+  RETURNS TABLE (id bigint, at timestamptz, op text, actor text, user_name text, old jsonb, new jsonb,
+                 xact xid8, tenant text, application_name text, client_addr inet, context jsonb)
+  LANGUAGE plpgsql STABLE
+  SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+DECLARE
+  wanted text := dbguard._audit_key(audit_history.relation, audit_history.key);
+  schema_of name;
+  name_of name;
+BEGIN
+  IF to_regclass('dbguard.audit_log') IS NULL THEN
+    RAISE EXCEPTION 'there is no audit log yet'
+      USING ERRCODE = '55000', HINT = 'Enable audit on a table first: SELECT dbguard.audit_enable(''...'').';
+  END IF;
+  SELECT n.nspname, c.relname INTO schema_of, name_of
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.oid = audit_history.relation;
+
+  IF wanted IS NULL THEN
+    -- no primary key: the changes whose row, before or after, holds the given values
+    RETURN QUERY
+      SELECT l.id, l.at, l.op, l.actor, l.current_user_name, l.old, l.new,
+             l.xact, l.tenant, l.application_name, l.client_addr, l.context
+      FROM dbguard.audit_log l
+      WHERE l.schema_name = schema_of AND l.table_name = name_of
+        AND (l.old @> audit_history.key::jsonb OR l.new @> audit_history.key::jsonb)
+      ORDER BY l.id;
+    RETURN;
+  END IF;
+
+  RETURN QUERY
+    -- the key, and before each change of key the one it had until then
+    WITH RECURSIVE names(name, until) AS (
+      SELECT wanted, 9223372036854775807
+      UNION ALL
+      SELECT earlier.old_key, earlier.id
+      FROM names CROSS JOIN LATERAL (
+        SELECT l.old_key, l.id
+        FROM dbguard.audit_log l
+        WHERE l.schema_name = schema_of AND l.table_name = name_of
+          AND l.key = names.name AND l.id < names.until AND l.old_key IS NOT NULL
+        ORDER BY l.id DESC LIMIT 1) earlier
+    ), found AS (
+      SELECT l.id
+      FROM names JOIN dbguard.audit_log l ON l.key = names.name AND l.id < names.until
+      WHERE l.schema_name = schema_of AND l.table_name = name_of
+      UNION
+      SELECT l.id
+      FROM dbguard.audit_log l
+      WHERE l.schema_name = schema_of AND l.table_name = name_of AND l.old_key = wanted
+    )
+    SELECT l.id, l.at, l.op, l.actor, l.current_user_name, l.old, l.new,
+           l.xact, l.tenant, l.application_name, l.client_addr, l.context
+    FROM found JOIN dbguard.audit_log l USING (id)
+    ORDER BY l.id;
+  IF NOT FOUND THEN
+    PERFORM dbguard._audit_require_row(audit_history.relation, audit_history.key);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION dbguard.audit_history(regclass, text) IS
+  'The life of one row, newest last. key: the primary key as text, or a JSON object when it has several columns';

@@ -1,0 +1,13 @@
+//! Audit: who changed what, when, from what. `trigger` is the hot path; `target` knows an audited
+//! relation, `image` shows its rows as jsonb, `log` writes, `context` says who; `enable` sets up,
+//! `status` and `history` read.
+
+mod context;
+mod enable;
+mod history;
+mod image;
+mod log;
+mod options;
+mod status;
+mod target;
+mod trigger;

@@ -1,0 +1,119 @@
+//! Keys as users write them, for audit_history.
+
+use super::image::key_text;
+use super::status;
+use crate::ddl;
+use crate::error::{Error, Result};
+use crate::pg::attribute::{attributes_of_relation, Attribute};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::{Datum, Oid};
+use pgrx::prelude::*;
+use serde_json::Value;
+use std::ffi::CString;
+
+/// The key as the log holds it, from the user's text. Raises the error the user must see: no such
+/// form, not a value of the column's type, columns of the key missing.
+/// For a table without a primary key: NULL, and the text must be a JSON object of columns.
+#[pg_extern(sql = false)]
+fn audit_key(relation: Option<Oid>, key: Option<&str>) -> std::result::Result<Option<String>, ErrorReport> {
+    let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
+    let key = key.ok_or_else(|| Error::null_argument("key"))?;
+    let values = key_values(relation, key)?;
+    let pairs: Vec<(&Attribute, Datum)> = values.iter().map(|(a, d, _)| (a, *d)).collect();
+    Ok(key_text(&Attribute::row_of(&pairs), pairs.iter().map(|(a, _)| *a))?)
+}
+
+/// Raises P0002 unless the table holds a row with this key. For a key the log knows nothing of: a
+/// row that was there before audit was enabled has no history, a key that is nowhere is a mistake.
+#[pg_extern(sql = false)]
+fn audit_require_row(relation: Oid, key: &str) -> std::result::Result<(), ErrorReport> {
+    Ok(require_row(relation, key)?)
+}
+
+fn require_row(relation: Oid, key: &str) -> Result<()> {
+    const TABLE: &str = "
+        SELECT n.nspname::text, c.relname::text,
+               pg_catalog.has_table_privilege(c.oid, 'SELECT') AND c.relkind IN ('r', 'p')
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = $1";
+    const TYPE: &str = "
+        SELECT pg_catalog.format_type(a.atttypid, a.atttypmod)
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum = $2";
+    let (schema, table, readable) = Spi::connect(|client| -> std::result::Result<_, pgrx::spi::Error> {
+        let row = client.select(TABLE, Some(1), &[relation.into()])?.first();
+        Ok((
+            row.get::<String>(1)?.unwrap_or_default(),
+            row.get::<String>(2)?.unwrap_or_default(),
+            row.get::<bool>(3)?.unwrap_or(false),
+        ))
+    })?;
+    let values = key_values(relation, key)?;
+    if !readable || values.is_empty() {
+        return Ok(());
+    }
+    let mut conditions = vec![];
+    for (attribute, _, text) in &values {
+        let type_name = Spi::connect(|client| {
+            let args = [relation.into(), attribute.number.into()];
+            client.select(TYPE, Some(1), &args)?.first().get_one::<String>()
+        })?;
+        conditions.push((attribute.name.clone(), type_name.unwrap_or_default(), text.clone()));
+    }
+    let query = ddl::audit::row_exists(&schema, &table, &conditions);
+    let exists = Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<bool>())?;
+    if exists == Some(true) {
+        return Ok(());
+    }
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+        format!("row with key {key} of table \"{table}\" does not exist"),
+    )
+    .detail("It is not in the table, and the audit log knows of no change to it.")
+    .hint("Give the value of the primary key as text, or a JSON object when it has several columns."))
+}
+
+/// The key columns, each with its value and the value's text.
+fn key_values(relation: Oid, key: &str) -> Result<Vec<(Attribute, Datum, String)>> {
+    let names = status::key_columns(relation)?;
+    let attributes: Vec<Attribute> =
+        attributes_of_relation(relation).into_iter().filter(|a| names.contains(&a.name)).collect();
+    if let [_] = attributes.as_slice() {
+        return attributes.into_iter().map(|a| with_value(a, key.to_owned())).collect();
+    }
+    let object = match serde_json::from_str::<Value>(key) {
+        Ok(Value::Object(object)) => object,
+        _ => {
+            let detail = if names.is_empty() {
+                "The table has no primary key.".to_owned()
+            } else {
+                format!("The primary key has several columns: {}.", names.join(", "))
+            };
+            return Err(Error::invalid_parameter(format!("invalid key: {key}"))
+                .detail(detail)
+                .hint("Give a JSON object of columns and values, such as '{\"a\": 1, \"b\": 2}'."));
+        }
+    };
+    if attributes.is_empty() {
+        return Ok(vec![]);
+    }
+    if let Some(unknown) = object.keys().find(|k| !names.contains(k)) {
+        return Err(Error::invalid_parameter(format!("column \"{unknown}\" is not part of the primary key"))
+            .detail(format!("The primary key has the columns {}.", names.join(", "))));
+    }
+    attributes
+        .into_iter()
+        .map(|a| match object.get(&a.name) {
+            Some(Value::String(text)) => with_value(a, text.clone()),
+            Some(value) if !value.is_null() => with_value(a, value.to_string()),
+            _ => Err(Error::invalid_parameter(format!("column \"{}\" is missing from the key", a.name))
+                .detail(format!("The primary key has the columns {}.", names.join(", ")))),
+        })
+        .collect()
+}
+
+fn with_value(attribute: Attribute, text: String) -> Result<(Attribute, Datum, String)> {
+    let c_text = CString::new(text.as_str())
+        .map_err(|_| Error::invalid_parameter("a key cannot contain a NUL character"))?;
+    let datum = attribute.parse(&c_text);
+    Ok((attribute, datum, text))
+}

@@ -1,0 +1,52 @@
+//! Statements of the audit part.
+
+use dbguard_core::quote::{ident, literal, qualified};
+
+pub const ROW_TRIGGER: &str = "dbguard_audit";
+pub const TRUNCATE_TRIGGER: &str = "dbguard_audit_truncate";
+
+/// `args` as CREATE TRIGGER takes them: string constants.
+pub fn create_row_trigger(schema: &str, table: &str, args: &[String]) -> String {
+    create_trigger(ROW_TRIGGER, "INSERT OR UPDATE OR DELETE", schema, table, "ROW", "audit_row", args)
+}
+
+pub fn create_truncate_trigger(schema: &str, table: &str, args: &[String]) -> String {
+    create_trigger(TRUNCATE_TRIGGER, "TRUNCATE", schema, table, "STATEMENT", "audit_truncate", args)
+}
+
+fn create_trigger(
+    name: &str,
+    events: &str,
+    schema: &str,
+    table: &str,
+    level: &str,
+    function: &str,
+    args: &[String],
+) -> String {
+    let args: Vec<String> = args.iter().map(|a| literal(a)).collect();
+    format!(
+        "CREATE OR REPLACE TRIGGER {} AFTER {events} ON {} FOR EACH {level} EXECUTE FUNCTION dbguard.{function}({})",
+        ident(name),
+        qualified(schema, table),
+        args.join(", ")
+    )
+}
+
+pub fn drop_trigger(name: &str, schema: &str, table: &str) -> String {
+    format!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), qualified(schema, table))
+}
+
+/// `kind` is TABLE or SEQUENCE; `grantee` None is PUBLIC.
+pub fn revoke_all(kind: &str, schema: &str, name: &str, grantee: Option<&str>) -> String {
+    let grantee = grantee.map_or_else(|| "PUBLIC".to_owned(), ident);
+    format!("REVOKE ALL ON {kind} {} FROM {grantee}", qualified(schema, name))
+}
+
+/// Whether a row with these key values is in the table: a query of one boolean.
+pub fn row_exists(schema: &str, table: &str, key: &[(String, String, String)]) -> String {
+    let conditions: Vec<String> = key
+        .iter()
+        .map(|(column, type_name, value)| format!("{} = {}::{type_name}", ident(column), literal(value)))
+        .collect();
+    format!("SELECT EXISTS (SELECT FROM {} WHERE {})", qualified(schema, table), conditions.join(" AND "))
+}

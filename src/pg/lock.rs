@@ -1,0 +1,10 @@
+//! Relation locks.
+
+use pgrx::pg_sys;
+
+/// What CREATE TRIGGER takes: held to the end of the transaction, so that two sessions that set up
+/// the same table come one after the other. The caller must have checked that the table is the user's.
+pub fn share_row_exclusive(relid: pg_sys::Oid) {
+    // SAFETY: an OID that is gone by then leaves a harmless lock on nothing.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE) }
+}

@@ -1,0 +1,173 @@
+//! A call of a trigger function, and the rows it was called for.
+
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+}
+
+/// One call of a trigger function; lives as long as the call.
+pub struct TriggerCall<'a> {
+    data: *mut pg_sys::TriggerData,
+    call: PhantomData<&'a ()>,
+}
+
+/// A row taken apart into its attributes, by attribute number less one.
+pub struct Row<'a> {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+    call: PhantomData<&'a ()>,
+}
+
+impl<'a> TriggerCall<'a> {
+    /// `function` is only for the message when it was not called as a trigger (39P01).
+    pub fn new(fcinfo: pg_sys::FunctionCallInfo, function: &str) -> Result<TriggerCall<'a>> {
+        // SAFETY: the server gives a valid fcinfo, whose context is a node or null.
+        unsafe {
+            let context = (*fcinfo).context;
+            if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+                return Err(Error::trigger_protocol(format!(
+                    "function \"{function}\" was not called by trigger manager"
+                ))
+                .hint("It is a trigger function: name it in CREATE TRIGGER."));
+            }
+            Ok(TriggerCall { data: context.cast(), call: PhantomData })
+        }
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: `data` was checked in new().
+        unsafe { (*self.data).tg_event }
+    }
+
+    pub fn event(&self) -> Event {
+        match self.flags() & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Event::Insert,
+            pg_sys::TRIGGER_EVENT_UPDATE => Event::Update,
+            pg_sys::TRIGGER_EVENT_DELETE => Event::Delete,
+            _ => Event::Truncate,
+        }
+    }
+
+    pub fn for_each_row(&self) -> bool {
+        self.flags() & pg_sys::TRIGGER_EVENT_ROW != 0
+    }
+
+    pub fn before(&self) -> bool {
+        self.flags() & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_BEFORE
+    }
+
+    pub fn after(&self) -> bool {
+        self.flags() & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER
+    }
+
+    pub fn relation_oid(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open and locked for the length of the call.
+        unsafe { (*(*self.data).tg_relation).rd_id }
+    }
+
+    pub fn relation_name(&self) -> String {
+        // SAFETY: as above; relname is a NUL-terminated NameData.
+        unsafe {
+            let class = (*(*self.data).tg_relation).rd_rel;
+            CStr::from_ptr((*class).relname.data.as_ptr()).to_string_lossy().into_owned()
+        }
+    }
+
+    pub fn trigger_oid(&self) -> pg_sys::Oid {
+        // SAFETY: the trigger belongs to the open relation.
+        unsafe { (*(*self.data).tg_trigger).tgoid }
+    }
+
+    /// The arguments in CREATE TRIGGER.
+    pub fn args(&self) -> Vec<String> {
+        // SAFETY: tgargs holds tgnargs C strings.
+        unsafe {
+            let trigger = (*self.data).tg_trigger;
+            (0..(*trigger).tgnargs as usize)
+                .map(|i| CStr::from_ptr(*(*trigger).tgargs.add(i)).to_string_lossy().into_owned())
+                .collect()
+        }
+    }
+
+    /// The row's shape: the relation's tuple descriptor.
+    pub(super) fn descriptor(&self) -> pg_sys::TupleDesc {
+        // SAFETY: the relation is open and locked for the length of the call.
+        unsafe { (*(*self.data).tg_relation).rd_att }
+    }
+
+    /// The row before the event (UPDATE, DELETE) or the inserted one.
+    pub fn first(&self) -> Row<'a> {
+        // SAFETY: row triggers always have it.
+        self.deform(unsafe { (*self.data).tg_trigtuple })
+    }
+
+    /// The row an UPDATE makes.
+    pub fn second(&self) -> Row<'a> {
+        // SAFETY: UPDATE row triggers always have it.
+        self.deform(unsafe { (*self.data).tg_newtuple })
+    }
+
+    fn deform(&self, tuple: pg_sys::HeapTuple) -> Row<'a> {
+        // SAFETY: the tuple has the relation's shape; the arrays have one place an attribute.
+        unsafe {
+            let desc = self.descriptor();
+            let natts = (*desc).natts as usize;
+            let mut row = Row {
+                values: vec![pg_sys::Datum::null(); natts],
+                nulls: vec![true; natts],
+                call: PhantomData,
+            };
+            if !tuple.is_null() {
+                pg_sys::heap_deform_tuple(tuple, desc, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
+            }
+            row
+        }
+    }
+
+    /// What a BEFORE UPDATE trigger returns to let the row through as it is.
+    pub fn keep_new(&self) -> pg_sys::Datum {
+        // SAFETY: reads a pointer of the call.
+        pg_sys::Datum::from(unsafe { (*self.data).tg_newtuple })
+    }
+
+    /// What a BEFORE UPDATE trigger returns to let the row through with one attribute replaced.
+    /// `value` must be of the attribute's type and by value.
+    pub fn replace_in_new(&self, attnum: i16, value: pg_sys::Datum) -> pg_sys::Datum {
+        let (mut attnum, mut value, mut null) = (i32::from(attnum), value, false);
+        // SAFETY: the new tuple has the relation's shape; one column is replaced.
+        unsafe {
+            let tuple = pg_sys::heap_modify_tuple_by_cols(
+                (*self.data).tg_newtuple,
+                self.descriptor(),
+                1,
+                &mut attnum,
+                &mut value,
+                &mut null,
+            );
+            pg_sys::Datum::from(tuple)
+        }
+    }
+}
+
+impl Row<'_> {
+    pub fn is_null(&self, attnum: i16) -> bool {
+        self.nulls.get(attnum as usize - 1).copied().unwrap_or(true)
+    }
+
+    pub(super) fn datum(&self, attnum: i16) -> pg_sys::Datum {
+        self.values.get(attnum as usize - 1).copied().unwrap_or(pg_sys::Datum::null())
+    }
+
+    /// A row of the caller's own, with these attributes set and all others null.
+    pub(super) fn from_parts(values: Vec<pg_sys::Datum>, nulls: Vec<bool>) -> Self {
+        Row { values, nulls, call: PhantomData }
+    }
+}

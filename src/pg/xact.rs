@@ -1,0 +1,40 @@
+//! The transaction we are in.
+
+use pgrx::pg_sys;
+
+/// When it started: what now() says, in microseconds since 2000-01-01 UTC.
+pub fn start_timestamp() -> i64 {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
+/// What clock_timestamp() says.
+pub fn clock_timestamp() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// Its id with epoch, as pg_current_xact_id() gives it; assigned if it had none.
+pub fn top_id() -> u64 {
+    // SAFETY: assigns an id if needed; raises an ordinary error in a read-only state.
+    unsafe { pg_sys::GetTopFullTransactionId().value }
+}
+
+/// The id of the current subtransaction (or of the transaction itself).
+pub fn current_id() -> pg_sys::TransactionId {
+    // SAFETY: as above.
+    unsafe { pg_sys::GetCurrentTransactionId() }
+}
+
+/// Whether what `xid` wrote in this transaction still stands: true for the transaction itself and
+/// for its subtransactions that are running or were released, false for those rolled back.
+pub fn stands(xid: pg_sys::TransactionId) -> bool {
+    // SAFETY: looks into the backend's transaction stack.
+    unsafe { pg_sys::TransactionIdIsCurrentTransactionId(xid) }
+}
+
+/// Whether transaction `xid`, which has ended, committed.
+pub fn committed(xid: pg_sys::TransactionId) -> bool {
+    // SAFETY: looks into the commit log.
+    unsafe { pg_sys::TransactionIdDidCommit(xid) }
+}
