@@ -60,7 +60,7 @@ CREATE FUNCTION dbguard.audit_history(relation regclass, key text)
   AS $$
 #variable_conflict use_column
 DECLARE
-  wanted text := dbguard._audit_key(audit_history.relation, audit_history.key);
+  wanted text COLLATE "C" := dbguard._audit_key(audit_history.relation, audit_history.key);
   schema_of name;
   name_of name;
 BEGIN
@@ -87,7 +87,7 @@ BEGIN
   RETURN QUERY
     -- the key, and before each change of key the one it had until then
     WITH RECURSIVE names(name, until) AS (
-      SELECT wanted, 9223372036854775807
+      SELECT wanted COLLATE "C", 9223372036854775807
       UNION ALL
       SELECT earlier.old_key, earlier.id
       FROM names CROSS JOIN LATERAL (

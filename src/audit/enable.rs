@@ -98,10 +98,7 @@ fn enable(
 fn attach(table: &Relation, options: &Options) -> Result<()> {
     make_log()?;
     let args = options.to_args();
-    // dropped and made, not replaced: a disabled trigger comes back enabled
-    for name in [ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER] {
-        ddl::run(&ddl::audit::drop_trigger(name, &table.schema, &table.name))?;
-    }
+    // replacing a trigger that was disabled enables it
     ddl::run(&ddl::audit::create_row_trigger(&table.schema, &table.name, &args))?;
     ddl::run(&ddl::audit::create_truncate_trigger(&table.schema, &table.name, &args))
 }

@@ -4,7 +4,7 @@ use super::target::{Column, Target};
 use crate::error::{Error, Result};
 use crate::pg::attribute::{jsonb_text, numeric_text, Attribute};
 use crate::pg::trigger::Row;
-use dbguard_core::jsonb::{write_object, Value};
+use dbguard_core::jsonb::{key_order, write_object, Value};
 use pgrx::PgSqlErrorCode;
 
 /// What stands in the log for a value that is not to be seen.
@@ -46,8 +46,9 @@ pub fn key_text<'a>(row: &Row, columns: impl Iterator<Item = &'a Attribute>) -> 
         [] => Ok(None),
         [single] => Ok(Some(scalar_text(&single.json(row, true)))),
         several => {
-            let pairs: Vec<(&[u8], Value)> =
+            let mut pairs: Vec<(&[u8], Value)> =
                 several.iter().map(|a| (a.name.as_bytes(), a.json(row, true))).collect();
+            pairs.sort_by(|a, b| key_order(a.0, b.0));
             Ok(Some(jsonb_text(&object(&pairs)?)))
         }
     }

@@ -64,8 +64,7 @@ fn enable(relation: Option<Oid>, column: Option<&str>) -> Result<(Oid, String, S
         None => "enabled",
     };
     if action != "unchanged" {
-        // dropped and made, not replaced: a disabled trigger comes back enabled
-        ddl::run(&ddl::touch::drop_trigger(&table.schema, &table.name))?;
+        // replacing a trigger that was disabled enables it
         ddl::run(&ddl::touch::create_trigger(&table.schema, &table.name, column))?;
     }
     Ok((relation, column.to_owned(), action.to_owned()))

@@ -1,3 +1,5 @@
 //! dbguard on a real server: folders as the parts.
 
+mod audit;
 mod house;
+mod touch;
