@@ -87,7 +87,21 @@ const EDGES: &[(&str, &[&str])] = &[
     ("int2", &["-32768", "32767", "0"]),
     ("int4", &["-2147483648", "2147483647", "0", "10000", "-10000", "99999999"]),
     ("int8", &["-9223372036854775808", "9223372036854775807", "100000000", "1000000000000"]),
-    ("numeric", &["NaN", "Infinity", "-Infinity", "0", "0.000", "-0.10", "1e-300", "1e300", "100000000.00", "1234567890123456789012345678901234567890.12345"]),
+    (
+        "numeric",
+        &[
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "0",
+            "0.000",
+            "-0.10",
+            "1e-300",
+            "1e300",
+            "100000000.00",
+            "1234567890123456789012345678901234567890.12345",
+        ],
+    ),
     ("float8", &["NaN", "Infinity", "-Infinity", "-0", "1e-308", "0.1"]),
     ("text", &["", " ", "é\u{10348}", "\\u0041", "\u{1}"]),
     ("jsonb", &["null", "true", "\"x\"", "1.50", "[]", "{}", "[[[]]]", "{\"a\":{\"b\":[1,{\"c\":null}]}}"]),
@@ -176,8 +190,9 @@ fn types_of_the_users_own() {
 fn wide_tables_and_odd_names() {
     let mut db = Db::new();
     for width in [1, 30, 31, 32, 33, 63, 64, 65, 200] {
-        let columns: Vec<String> =
-            (0..width).map(|i| format!("\"{}{i}\" text", "abcdé \"".repeat(i % 4).replace('"', "\"\""))).collect();
+        let columns: Vec<String> = (0..width)
+            .map(|i| format!("\"{}{i}\" text", "abcdé \"".repeat(i % 4).replace('"', "\"\"")))
+            .collect();
         let values: Vec<String> = (0..width).map(|i| format!("repeat('x', {i})")).collect();
         db.exec(&format!(
             "DROP TABLE IF EXISTS wide; CREATE TABLE wide (id int PRIMARY KEY, {});

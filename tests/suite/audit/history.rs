@@ -1,0 +1,149 @@
+//! audit_history: one row's life.
+
+use dbguard_tests::Db;
+
+fn ops(db: &mut Db, table: &str, key: &str) -> String {
+    db.value(&format!("SELECT string_agg(op, ' ' ORDER BY ordinality) FROM dbguard.audit_history('{table}', '{key}') WITH ORDINALITY"))
+}
+
+#[test]
+fn newest_last_with_who_and_what() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE orders (id bigint PRIMARY KEY, status text); SELECT dbguard.audit_enable('orders');
+         INSERT INTO orders VALUES (41, 'new'), (42, 'new');
+         SET dbguard.actor = 'u-77';
+         UPDATE orders SET status = 'paid' WHERE id = 42",
+    );
+    assert_eq!(
+        db.lines("SELECT op, actor, user_name, old, new FROM dbguard.audit_history('orders', '42')"),
+        [
+            r#"INSERT | <null> | postgres | <null> | {"id": 42, "status": "new"}"#,
+            r#"UPDATE | u-77 | postgres | {"status": "new"} | {"status": "paid"}"#,
+        ]
+    );
+    // the key is read as its type reads it
+    assert_eq!(ops(&mut db, "orders", " 042"), "INSERT UPDATE");
+}
+
+#[test]
+fn a_changed_key_is_followed() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES (1); UPDATE t SET id = 2; UPDATE t SET id = 3; DELETE FROM t;
+         INSERT INTO t VALUES (1)",
+    );
+    assert_eq!(ops(&mut db, "t", "3"), "INSERT UPDATE UPDATE DELETE");
+    assert_eq!(ops(&mut db, "t", "1"), "INSERT UPDATE INSERT");
+}
+
+#[test]
+fn composite_keys_quoted_names_and_times() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE \"Order Items\" (\"order\" uuid, at timestamptz, \"Line\" int, v int, PRIMARY KEY (\"order\", \"Line\", at));
+         SELECT dbguard.audit_enable('\"Order Items\"');
+         SET timezone = 'Asia/Kathmandu';
+         INSERT INTO \"Order Items\" VALUES ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '2026-01-01 00:00Z', 7, 1);
+         SET timezone = 'America/New_York';
+         UPDATE \"Order Items\" SET v = 2",
+    );
+    let key = r#"{"at": "2026-01-01 01:00+01", "Line": 7, "order": "a0eebc999c0b4ef8bb6d6bb9bd380a11"}"#;
+    assert_eq!(ops(&mut db, "\"Order Items\"", key), "INSERT UPDATE");
+    assert_eq!(db.value("SELECT count(DISTINCT key) FROM dbguard.audit_log"), "1");
+}
+
+#[test]
+fn keys_of_many_types() {
+    let mut db = Db::new();
+    for (i, (type_name, key)) in [
+        ("int2", "7"),
+        ("numeric", "1.50"),
+        ("numeric", "123456789012345678901234567890.5"),
+        ("text", "it's \"x\" \\ é"),
+        ("char(5)", "ab"),
+        ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("date", "2026-02-28"),
+        ("timestamp", "2026-02-28 12:00:00.5"),
+        ("bool", "t"),
+        ("inet", "10.0.0.1/8"),
+        ("bytea", "\\xdead"),
+        ("int[]", "{1,2}"),
+        ("jsonb", "{\"a\": 1}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let key = key.replace('\'', "''");
+        db.exec(&format!(
+            "CREATE TABLE k{i} (id {type_name} PRIMARY KEY, v int); SELECT dbguard.audit_enable('k{i}');
+             INSERT INTO k{i} VALUES ('{key}', 1); UPDATE k{i} SET v = 2"
+        ));
+        assert_eq!(ops(&mut db, &format!("k{i}"), &key), "INSERT UPDATE", "{type_name}");
+    }
+}
+
+#[test]
+fn a_table_without_key_is_found_by_its_values() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (a int, b text); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES (1, 'x'), (2, 'x'); UPDATE t SET b = 'y' WHERE a = 1; DELETE FROM t WHERE a = 1",
+    );
+    assert_eq!(ops(&mut db, "t", "{\"a\": 1}"), "INSERT UPDATE DELETE");
+    // without a key, the whole row before names the row
+    assert_eq!(db.value("SELECT old FROM dbguard.audit_log WHERE op = 'UPDATE'"), r#"{"a": 1, "b": "x"}"#);
+    assert_eq!(db.error("SELECT * FROM dbguard.audit_history('t', '1')").code, "22023");
+}
+
+#[test]
+fn a_key_that_is_not_there() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
+         CREATE TABLE c (a int, b text, PRIMARY KEY (a, b));
+         SELECT dbguard.audit_enable('t'); SELECT dbguard.audit_enable('c')",
+    );
+    // there before audit was enabled: no history, no error
+    assert_eq!(db.lines("SELECT * FROM dbguard.audit_history('t', '1')"), Vec::<String>::new());
+    let cases = [
+        ("'t', '2'", "02000", "row with key 2 of table \"t\" does not exist"),
+        ("'t', 'x'", "22P02", "invalid input syntax for type integer: \"x\""),
+        ("'t', NULL", "22004", "argument \"key\" must not be null"),
+        ("NULL, '1'", "22004", "argument \"relation\" must not be null"),
+        ("'c', '1'", "22023", "invalid key: 1"),
+        ("'c', '{\"a\": 1}'", "22023", "column \"b\" is missing from the key"),
+        ("'c', '{\"a\": 1, \"b\": null}'", "22023", "column \"b\" is missing from the key"),
+        ("'c', '{\"a\": 1, \"b\": \"x\", \"z\": 1}'", "22023", "column \"z\" is not part of the primary key"),
+        (
+            "'c', '{\"a\": 1, \"b\": \"x''; DROP TABLE c\"}'",
+            "02000",
+            "row with key {\"a\": 1, \"b\": \"x'; DROP TABLE c\"} of table \"c\" does not exist",
+        ),
+    ];
+    for (args, code, message) in cases {
+        let error = db.error(&format!("SELECT * FROM dbguard.audit_history({args})"));
+        assert_eq!((error.code.as_str(), error.message.as_str()), (code, message), "{args}");
+    }
+    let mut fresh = Db::new();
+    fresh.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    let error = fresh.error("SELECT * FROM dbguard.audit_history('t', '1')");
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("55000", "there is no audit log yet"));
+}
+
+#[test]
+fn history_uses_the_key_index() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t SELECT i, 0 FROM generate_series(1, 20000) i; ANALYZE dbguard.audit_change; ANALYZE dbguard.audit_relation",
+    );
+    let plan = db
+        .lines(
+            "EXPLAIN SELECT * FROM dbguard.audit_log WHERE schema_name = 'public' AND table_name = 't' AND key = '77'",
+        )
+        .join("\n");
+    assert!(plan.contains("key_idx"), "{plan}");
+    assert!(!plan.contains("Seq Scan on audit_change"), "{plan}");
+}

@@ -1,0 +1,115 @@
+//! Nobody writes the log but the trigger; nobody reads it but whom its owner lets.
+
+use dbguard_tests::Db;
+
+fn db(role: &str) -> Db<'static> {
+    let mut db = Db::new();
+    db.connect_as(role);
+    db.exec(&format!(
+        "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO {role};
+         CREATE SCHEMA app AUTHORIZATION {role};
+         SET ROLE {role}; CREATE TABLE app.t (id int PRIMARY KEY, v int);
+         SELECT dbguard.audit_enable('app.t'); RESET ROLE"
+    ));
+    db
+}
+
+#[test]
+fn an_ordinary_owner_audits_and_an_ordinary_writer_is_logged() {
+    let mut db = db("rights_owner");
+    let mut owner = db.connect_as("rights_owner");
+    owner.exec("INSERT INTO app.t VALUES (1, 1); UPDATE app.t SET v = 2; DELETE FROM app.t; TRUNCATE app.t");
+    let mut writer = db.connect_as("rights_writer");
+    db.exec("GRANT USAGE ON SCHEMA app TO rights_writer; GRANT INSERT ON app.t TO rights_writer");
+    writer.exec("INSERT INTO app.t VALUES (5, 5)");
+    assert_eq!(
+        db.lines("SELECT op, current_user_name FROM dbguard.audit_log ORDER BY id"),
+        [
+            "INSERT | rights_owner",
+            "UPDATE | rights_owner",
+            "DELETE | rights_owner",
+            "TRUNCATE | rights_owner",
+            "INSERT | rights_writer"
+        ]
+    );
+}
+
+#[test]
+fn the_log_is_the_owners_whatever_default_privileges_say() {
+    let mut db = db("rights_app");
+    let mut app = db.connect_as("rights_app");
+    for statement in [
+        "SELECT * FROM dbguard.audit_log",
+        "SELECT * FROM dbguard.audit_change",
+        "INSERT INTO dbguard.audit_change (id, at, transaction, relation, op) VALUES (1, now(), 1, 1, 'I')",
+        "UPDATE dbguard.audit_change SET key = 'forged'",
+        "DELETE FROM dbguard.audit_change",
+        "TRUNCATE dbguard.audit_change",
+        "DELETE FROM dbguard.audit_transaction",
+        "UPDATE dbguard.audit_relation SET table_name = 'x'",
+        "SELECT nextval('dbguard.audit_change_id_seq')",
+        "SELECT * FROM dbguard.audit_change_default",
+        "SELECT * FROM dbguard.audit_history('app.t', '1')",
+    ] {
+        assert_eq!(app.error(statement).code, "42501", "{statement}");
+    }
+    db.exec("GRANT SELECT ON dbguard.audit_log TO rights_app");
+    app.exec("INSERT INTO app.t VALUES (1, 1)");
+    assert_eq!(app.lines("SELECT op FROM dbguard.audit_history('app.t', '1')"), ["INSERT"]);
+}
+
+#[test]
+fn evidence_cannot_be_forged_by_attaching_the_trigger() {
+    let mut db = db("rights_forger");
+    let mut app = db.connect_as("rights_forger");
+    let attach = "CREATE TRIGGER x AFTER INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION dbguard.audit_row()";
+    assert_eq!(app.error(attach).code, "42501");
+    let attach = "CREATE TRIGGER x AFTER TRUNCATE ON app.t EXECUTE FUNCTION dbguard.audit_truncate()";
+    assert_eq!(app.error(attach).code, "42501");
+    assert_eq!(db.error("SELECT dbguard.audit_enable('dbguard.audit_relation')").code, "42809");
+}
+
+#[test]
+fn a_hostile_search_path_changes_nothing() {
+    let mut db = Db::new();
+    db.connect_as("rights_hostile");
+    db.exec(
+        "CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO rights_hostile;
+         CREATE TABLE t (id int PRIMARY KEY, v text); GRANT ALL ON t TO rights_hostile;
+         SELECT dbguard.audit_enable('t')",
+    );
+    let mut hostile = db.connect_as("rights_hostile");
+    hostile.exec(
+        "CREATE TABLE evil.called (who text);
+         CREATE FUNCTION evil.boom() RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO evil.called VALUES (current_user); RETURN 'x'; END $$;
+         CREATE FUNCTION evil.eq(oid, oid) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.boom(); RETURN true; END $$;
+         CREATE OPERATOR evil.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = evil.eq);
+         CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS 'SELECT evil.boom()';
+         CREATE FUNCTION evil.nextval(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT length(evil.boom())';
+         CREATE FUNCTION evil.format_type(oid, int) RETURNS text LANGUAGE sql AS 'SELECT evil.boom()';
+         CREATE FUNCTION evil.max(int) RETURNS int LANGUAGE sql AS 'SELECT length(evil.boom())';
+         CREATE FUNCTION evil.to_jsonb(anyelement) RETURNS jsonb LANGUAGE sql AS 'SELECT to_json(evil.boom())::jsonb';
+         CREATE TEMP TABLE pg_trigger (oid oid); CREATE TEMP TABLE pg_class (oid oid); CREATE TEMP TABLE audit_change (id int);
+         SET search_path = evil, pg_temp, pg_catalog, public;
+         INSERT INTO public.t VALUES (1, 'a'); UPDATE public.t SET v = 'b'; DELETE FROM public.t",
+    );
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log"), "3");
+    assert_eq!(db.value("SELECT count(*) FROM evil.called"), "0");
+    hostile.exec("SELECT dbguard.audit_status(); SELECT dbguard.touch_status()");
+    let refused = hostile.error("SELECT dbguard.audit_enable('public.t')");
+    assert_eq!(refused.message, "must be owner of table t");
+    assert_eq!(db.value("SELECT count(*) FROM evil.called"), "0");
+}
+
+#[test]
+fn row_level_security_and_read_only_columns_do_not_hide_changes() {
+    let mut db = db("rights_rls");
+    db.exec(
+        "ALTER TABLE app.t ENABLE ROW LEVEL SECURITY; ALTER TABLE app.t FORCE ROW LEVEL SECURITY;
+         CREATE POLICY own ON app.t USING (v < 10);
+         ALTER TABLE dbguard.audit_change ENABLE ROW LEVEL SECURITY; ALTER TABLE dbguard.audit_change FORCE ROW LEVEL SECURITY",
+    );
+    let mut app = db.connect_as("rights_rls");
+    app.exec("INSERT INTO app.t VALUES (1, 1); UPDATE app.t SET v = 2");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_change"), "2");
+}

@@ -1,0 +1,98 @@
+//! Tables that change while they are audited, in one session and under another.
+
+use dbguard_tests::Db;
+
+const LAST: &str = "SELECT op, key, old, new FROM dbguard.audit_log ORDER BY id DESC LIMIT 1";
+
+#[test]
+fn columns_come_and_go_in_mid_session() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, a int, b int); SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1, 1, 1)");
+    db.exec("ALTER TABLE t DROP COLUMN a; UPDATE t SET b = 2");
+    assert_eq!(db.lines(LAST), [r#"UPDATE | 1 | {"b": 1} | {"b": 2}"#]);
+    db.exec("ALTER TABLE t ADD COLUMN c text DEFAULT 'new'; UPDATE t SET c = 'x'");
+    assert_eq!(db.lines(LAST), [r#"UPDATE | 1 | {"c": "new"} | {"c": "x"}"#]);
+    db.exec("ALTER TABLE t RENAME COLUMN b TO \"B b\"; UPDATE t SET \"B b\" = 3");
+    assert_eq!(db.lines(LAST), [r#"UPDATE | 1 | {"B b": 2} | {"B b": 3}"#]);
+    db.exec("ALTER TABLE t ALTER COLUMN \"B b\" TYPE text; UPDATE t SET \"B b\" = 'four'");
+    assert_eq!(db.lines(LAST), [r#"UPDATE | 1 | {"B b": "3"} | {"B b": "four"}"#]);
+    db.exec(
+        "ALTER TABLE t ADD COLUMN g int GENERATED ALWAYS AS (length(c)) STORED; UPDATE t SET c = 'longer'",
+    );
+    assert_eq!(db.lines(LAST), [r#"UPDATE | 1 | {"c": "x", "g": 1} | {"c": "longer", "g": 6}"#]);
+    db.exec("ALTER TABLE t DROP CONSTRAINT t_pkey; UPDATE t SET c = 'y'");
+    assert_eq!(db.value("SELECT key IS NULL FROM dbguard.audit_log ORDER BY id DESC LIMIT 1"), "t");
+    db.exec("ALTER TABLE t ADD PRIMARY KEY (id, c); DELETE FROM t");
+    assert_eq!(
+        db.value("SELECT key FROM dbguard.audit_log ORDER BY id DESC LIMIT 1"),
+        r#"{"c": "y", "id": 1}"#
+    );
+    // each shape the table had is noted once
+    assert_eq!(
+        db.value("SELECT count(*) = count(DISTINCT (columns, key_columns)) FROM dbguard.audit_relation"),
+        "t"
+    );
+}
+
+#[test]
+fn another_session_notices() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, secret text); SELECT dbguard.audit_enable('t')");
+    let mut other = db.connect();
+    other.exec("INSERT INTO t VALUES (1, 'a')");
+    db.exec(
+        "SELECT dbguard.audit_enable('t', redact => '{secret}'); ALTER TABLE t ADD COLUMN b int DEFAULT 1",
+    );
+    other.exec("INSERT INTO t VALUES (2, 'b')");
+    assert_eq!(
+        db.value("SELECT new FROM dbguard.audit_log WHERE key = '2'"),
+        r#"{"b": 1, "id": 2, "secret": "[redacted]"}"#
+    );
+    db.exec("SELECT dbguard.audit_disable('t')");
+    other.exec("INSERT INTO t VALUES (3, 'c')");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log"), "2");
+}
+
+#[test]
+fn within_one_transaction_and_rolled_back() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, a int); SELECT dbguard.audit_enable('t')");
+    db.exec(
+        "BEGIN; INSERT INTO t VALUES (1, 1); ALTER TABLE t ADD COLUMN b int; UPDATE t SET b = 1;
+         SAVEPOINT s; ALTER TABLE t DROP COLUMN a; UPDATE t SET b = 2; ROLLBACK TO s; UPDATE t SET a = 3; COMMIT;
+         BEGIN; ALTER TABLE t RENAME TO u; INSERT INTO u VALUES (2, 2); ROLLBACK; INSERT INTO t VALUES (3, 3)",
+    );
+    assert_eq!(
+        db.lines("SELECT op, table_name, key, new FROM dbguard.audit_log ORDER BY id"),
+        [
+            r#"INSERT | t | 1 | {"a": 1, "id": 1}"#,
+            r#"UPDATE | t | 1 | {"b": 1}"#,
+            r#"UPDATE | t | 1 | {"a": 3}"#,
+            r#"INSERT | t | 3 | {"a": 3, "b": null, "id": 3}"#,
+        ]
+    );
+    // no change points at a version of the table that was rolled back
+    let lost = "SELECT count(*) FROM dbguard.audit_change c WHERE NOT EXISTS (SELECT FROM dbguard.audit_relation r WHERE r.id = c.relation)";
+    assert_eq!(db.value(lost), "0");
+}
+
+#[test]
+fn the_longest_and_oddest_names() {
+    let mut db = Db::new();
+    let long = "é".repeat(31);
+    db.exec(&format!(
+        "CREATE SCHEMA \"x.y\";
+         CREATE TABLE \"x.y\".\"{long}\" (\"{long}\" int PRIMARY KEY, \"select\" int, \"a=b,c\" text, \"it's\" text);
+         SELECT dbguard.audit_enable('\"x.y\".\"{long}\"', exclude => '{{\"a=b,c\"}}', redact => ARRAY['it''s']);
+         INSERT INTO \"x.y\".\"{long}\" VALUES (1, 2, 'hidden', 'hidden')"
+    ));
+    assert_eq!(
+        db.lines("SELECT schema_name, table_name, key, new FROM dbguard.audit_log"),
+        [format!("x.y | {long} | 1 | {{\"it's\": \"[redacted]\", \"select\": 2, \"{long}\": 1}}")]
+    );
+    assert_eq!(db.lines("SELECT excludes, redacts FROM dbguard.audit_status()"), ["{\"a=b,c\"} | {it's}"]);
+    assert_eq!(
+        db.value(&format!("SELECT count(*) FROM dbguard.audit_history('\"x.y\".\"{long}\"', '1')")),
+        "1"
+    );
+}

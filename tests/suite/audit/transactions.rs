@@ -1,0 +1,113 @@
+//! What is rolled back is not in the log; what commits is, whatever the way.
+
+use dbguard_tests::Db;
+
+fn db() -> Db<'static> {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, v int); SELECT dbguard.audit_enable('t')");
+    db
+}
+
+const KEYS: &str =
+    "SELECT coalesce(string_agg(op || ' ' || key, ', ' ORDER BY id), '') FROM dbguard.audit_log";
+
+#[test]
+fn savepoints_and_exception_blocks() {
+    let mut db = db();
+    db.exec(
+        "BEGIN; SAVEPOINT a; INSERT INTO t VALUES (1); ROLLBACK TO a; INSERT INTO t VALUES (2);
+         SAVEPOINT b; INSERT INTO t VALUES (3); SAVEPOINT c; INSERT INTO t VALUES (4); RELEASE b;
+         SAVEPOINT d; INSERT INTO t VALUES (5); ROLLBACK TO d; COMMIT",
+    );
+    assert_eq!(db.value(KEYS), "INSERT 2, INSERT 3, INSERT 4");
+    db.exec(
+        "DO $$ BEGIN
+           INSERT INTO t VALUES (6);
+           BEGIN INSERT INTO t VALUES (7); PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END;
+           INSERT INTO t VALUES (8);
+         END $$",
+    );
+    assert_eq!(db.value(KEYS), "INSERT 2, INSERT 3, INSERT 4, INSERT 6, INSERT 8");
+    // every change finds its transaction's row, though the first writer of it may have been rolled back
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE xact IS NULL"), "0");
+}
+
+#[test]
+fn a_failed_statement_leaves_nothing() {
+    let mut db = db();
+    assert_eq!(db.error("INSERT INTO t VALUES (1), (2), (1)").code, "23505");
+    db.exec("BEGIN; INSERT INTO t VALUES (3); ROLLBACK");
+    assert_eq!(db.value(KEYS), "");
+}
+
+#[test]
+fn prepared_transactions() {
+    let mut db = db();
+    db.exec("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'audit_x'");
+    assert_eq!(db.value(KEYS), "");
+    db.exec("COMMIT PREPARED 'audit_x'");
+    assert_eq!(db.value(KEYS), "INSERT 1");
+    db.exec("BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'audit_y'; ROLLBACK PREPARED 'audit_y'; INSERT INTO t VALUES (3)");
+    assert_eq!(db.value(KEYS), "INSERT 1, INSERT 3");
+}
+
+#[test]
+fn deferred_constraint_triggers_and_nested_triggers() {
+    let mut db = db();
+    db.exec(
+        "CREATE TABLE note (id int PRIMARY KEY); SELECT dbguard.audit_enable('note');
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO note VALUES (NEW.id); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER d AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();
+         BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT",
+    );
+    assert_eq!(
+        db.lines("SELECT table_name, key FROM dbguard.audit_log ORDER BY id"),
+        ["t | 1", "t | 2", "note | 1", "note | 2"]
+    );
+}
+
+#[test]
+fn visible_at_once_in_the_same_transaction() {
+    let mut db = db();
+    db.exec("BEGIN; INSERT INTO t VALUES (1)");
+    assert_eq!(db.lines("SELECT op FROM dbguard.audit_history('t', '1')"), ["INSERT"]);
+    db.exec("ROLLBACK");
+}
+
+#[test]
+fn replica_role_and_always() {
+    let mut db = db();
+    db.exec("SET session_replication_role = replica; INSERT INTO t VALUES (1)");
+    assert_eq!(db.value(KEYS), "");
+    db.exec("ALTER TABLE t ENABLE ALWAYS TRIGGER dbguard_audit; INSERT INTO t VALUES (2)");
+    assert_eq!(db.value(KEYS), "INSERT 2");
+    assert_eq!(db.value("SELECT state FROM dbguard.audit_status()"), "always");
+}
+
+#[test]
+fn many_sessions_at_once_lose_nothing() {
+    let mut db = db();
+    db.exec("INSERT INTO t VALUES (0, 0)");
+    let mut sessions: Vec<Db> = (0..8).map(|_| db.connect()).collect();
+    std::thread::scope(|scope| {
+        for (i, session) in sessions.iter_mut().enumerate() {
+            scope.spawn(move || {
+                for n in 0..50 {
+                    let end = if n % 5 == 4 { "ROLLBACK" } else { "COMMIT" };
+                    session.exec(&format!(
+                        "BEGIN; UPDATE t SET v = v + 1 WHERE id = 0; INSERT INTO t VALUES ({}, 0); {end}",
+                        1000 * (i + 1) + n
+                    ));
+                }
+            });
+        }
+    });
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE op = 'INSERT'"), "321");
+    // the life of the one row all fought over, in its order and without a gap
+    let broken = db.value(
+        "SELECT count(*) FROM (SELECT old ->> 'v' AS old, lag(new ->> 'v') OVER (ORDER BY id) AS before
+                               FROM dbguard.audit_log WHERE key = '0') x WHERE old <> before",
+    );
+    assert_eq!(broken, "0");
+    assert_eq!(db.value("SELECT v FROM t WHERE id = 0"), "320");
+}

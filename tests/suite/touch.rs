@@ -1,0 +1,4 @@
+//! Touch: updated_at is right, always.
+
+mod enable;
+mod updated_at;

@@ -1,0 +1,87 @@
+//! Switching on and off, and every way to do it wrong.
+
+use dbguard_tests::Db;
+
+#[test]
+fn on_changed_off() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int, updated_at timestamptz, \"Changed At\" date)");
+    assert_eq!(db.lines("SELECT * FROM dbguard.touch_enable('t')"), ["t | updated_at | enabled"]);
+    assert_eq!(db.lines("SELECT * FROM dbguard.touch_enable('t')"), ["t | updated_at | unchanged"]);
+    assert_eq!(
+        db.lines("SELECT * FROM dbguard.touch_enable('t', 'Changed At')"),
+        ["t | Changed At | changed"]
+    );
+    assert_eq!(
+        db.lines("SELECT * FROM dbguard.touch_status()"),
+        ["t | Changed At | dbguard_touch | enabled | <null>"]
+    );
+    db.exec("ALTER TABLE t DISABLE TRIGGER dbguard_touch");
+    assert_eq!(
+        db.value("SELECT problem FROM dbguard.touch_status()"),
+        "the column is not kept: the trigger is disabled"
+    );
+    assert_eq!(
+        db.lines("SELECT * FROM dbguard.touch_enable('t', 'Changed At')"),
+        ["t | Changed At | changed"]
+    );
+    assert_eq!(db.value("SELECT state FROM dbguard.touch_status()"), "enabled");
+    assert_eq!(db.value("SELECT dbguard.touch_disable('t')"), "t");
+    assert_eq!(db.value("SELECT dbguard.touch_disable('t')"), "f");
+}
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int, updated_at text, g timestamptz GENERATED ALWAYS AS ('2000-01-01'::timestamptz) STORED, ok timestamptz);
+         CREATE VIEW v AS SELECT * FROM t; CREATE TEMP TABLE tmp (updated_at date);
+         CREATE TABLE p (updated_at date, id int) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p DEFAULT",
+    );
+    let cases = [
+        ("NULL", "22004", "argument \"relation\" must not be null"),
+        ("'t', NULL", "22004", "argument \"column_name\" must not be null"),
+        ("'v'", "42809", "\"v\" is a view"),
+        ("'tmp'", "42809", "\"tmp\" is a temporary table"),
+        ("'p1'", "42809", "\"p1\" is a partition"),
+        ("'pg_class'", "42809", "\"pg_class\" is a system catalog"),
+        ("'t'", "42804", "column \"updated_at\" must be of type timestamp with time zone, timestamp or date"),
+        ("'t', 'nope'", "42703", "column \"nope\" of relation \"t\" does not exist"),
+        ("'t', 'g'", "42809", "column \"g\" is a generated column"),
+        ("'t', 'xmin'", "42703", "column \"xmin\" of relation \"t\" does not exist"),
+    ];
+    for (args, code, message) in cases {
+        let error = db.error(&format!("SELECT dbguard.touch_enable({args})"));
+        assert_eq!((error.code.as_str(), error.message.as_str()), (code, message), "{args}");
+    }
+    assert_eq!(
+        db.error("SELECT dbguard.touch_enable('t', 'nope')").hint,
+        "ALTER TABLE public.t ADD COLUMN nope timestamptz NOT NULL DEFAULT now();"
+    );
+    assert_eq!(db.value("SELECT count(*) FROM pg_trigger WHERE tgname ~ 'dbguard'"), "0");
+    let mut other = db.connect_as("touch_other");
+    assert_eq!(other.error("SELECT dbguard.touch_enable('t', 'ok')").code, "42501");
+}
+
+#[test]
+fn misuse_in_create_trigger() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int, updated_at timestamptz, s text); INSERT INTO t VALUES (1)");
+    for (trigger, code) in [
+        ("AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at()", "39P01"),
+        (
+            "BEFORE INSERT OR UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION dbguard.set_updated_at()",
+            "39P01",
+        ),
+        ("BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at('nope')", "42703"),
+        ("BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at('s')", "42804"),
+        ("BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at('a', 'b')", "22023"),
+    ] {
+        db.exec(&format!("CREATE TRIGGER x {trigger}"));
+        let error = db.error("UPDATE t SET id = 2");
+        assert_eq!(error.code, code, "{trigger}");
+        assert_ne!(error.hint, "", "{trigger}");
+        db.exec("DROP TRIGGER x ON t");
+    }
+    assert_eq!(db.error("SELECT dbguard.set_updated_at()").code, "0A000");
+}
