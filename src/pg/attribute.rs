@@ -33,6 +33,7 @@ pub struct Attribute {
     pub name: String,
     pub type_oid: Oid,
     pub generated: bool,
+    typmod: i32,
     by_value: bool,
     length: i16,
     form: Form,
@@ -80,6 +81,7 @@ unsafe fn attributes(desc: pg_sys::TupleDesc) -> Vec<Attribute> {
             name,
             type_oid: form.atttypid,
             generated: form.attgenerated != 0,
+            typmod: form.atttypmod,
             by_value: form.attbyval,
             length: form.attlen,
             form: form_of(base),
@@ -192,7 +194,7 @@ impl Attribute {
         // SAFETY: the input function of the attribute's type, given a C string.
         unsafe {
             pg_sys::getTypeInputInfo(self.type_oid, &mut input, &mut param);
-            pg_sys::OidInputFunctionCall(input, buffer.as_mut_ptr().cast(), param, -1)
+            pg_sys::OidInputFunctionCall(input, buffer.as_mut_ptr().cast(), param, self.typmod)
         }
     }
 

@@ -35,7 +35,10 @@ fn another_setting_can_name_the_actor() {
         db.lines("SELECT key, actor FROM dbguard.audit_log ORDER BY id"),
         ["1 | x", "2 | <null>", "3 | <null>", "4 | <null>"]
     );
+    // nor can an ordinary role misdirect it, not even before the library is loaded
     let mut app = db.connect_as("ctx_app");
+    app.exec("SET dbguard.actor_setting = 'x.y'; SELECT dbguard.version()");
+    assert_eq!(app.value("SHOW dbguard.actor_setting"), "app.current_user_id");
     assert_eq!(app.error("SET dbguard.actor_setting = 'x.y'").code, "42501");
 }
 

@@ -108,7 +108,7 @@ fn a_key_that_is_not_there() {
     // there before audit was enabled: no history, no error
     assert_eq!(db.lines("SELECT * FROM dbguard.audit_history('t', '1')"), Vec::<String>::new());
     let cases = [
-        ("'t', '2'", "02000", "row with key 2 of table \"t\" does not exist"),
+        ("'t', '2'", "P0002", "row with key 2 of table \"t\" does not exist"),
         ("'t', 'x'", "22P02", "invalid input syntax for type integer: \"x\""),
         ("'t', NULL", "22004", "argument \"key\" must not be null"),
         ("NULL, '1'", "22004", "argument \"relation\" must not be null"),
@@ -118,7 +118,7 @@ fn a_key_that_is_not_there() {
         ("'c', '{\"a\": 1, \"b\": \"x\", \"z\": 1}'", "22023", "column \"z\" is not part of the primary key"),
         (
             "'c', '{\"a\": 1, \"b\": \"x''; DROP TABLE c\"}'",
-            "02000",
+            "P0002",
             "row with key {\"a\": 1, \"b\": \"x'; DROP TABLE c\"} of table \"c\" does not exist",
         ),
     ];
@@ -144,6 +144,6 @@ fn history_uses_the_key_index() {
             "EXPLAIN SELECT * FROM dbguard.audit_log WHERE schema_name = 'public' AND table_name = 't' AND key = '77'",
         )
         .join("\n");
-    assert!(plan.contains("key_idx"), "{plan}");
+    assert!(plan.contains("relation_key_id_idx"), "{plan}");
     assert!(!plan.contains("Seq Scan on audit_change"), "{plan}");
 }

@@ -47,7 +47,9 @@ fn prepared_transactions() {
     assert_eq!(db.value(KEYS), "");
     db.exec("COMMIT PREPARED 'audit_x'");
     assert_eq!(db.value(KEYS), "INSERT 1");
-    db.exec("BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'audit_y'; ROLLBACK PREPARED 'audit_y'; INSERT INTO t VALUES (3)");
+    db.exec("BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'audit_y'");
+    db.exec("ROLLBACK PREPARED 'audit_y'");
+    db.exec("INSERT INTO t VALUES (3)");
     assert_eq!(db.value(KEYS), "INSERT 1, INSERT 3");
 }
 

@@ -83,5 +83,5 @@ fn misuse_in_create_trigger() {
         assert_ne!(error.hint, "", "{trigger}");
         db.exec("DROP TRIGGER x ON t");
     }
-    assert_eq!(db.error("SELECT dbguard.set_updated_at()").code, "0A000");
+    assert_eq!(db.error("SELECT dbguard.set_updated_at()").code, "39P01");
 }
