@@ -1,3 +1,5 @@
 //! What holds for the whole project.
 
+mod dump;
 mod install;
+mod sources;

@@ -115,10 +115,10 @@ const EDGES: &[(&str, &[&str])] = &[
 
 fn differences(db: &mut Db, table: &str) -> Vec<String> {
     db.lines(&format!(
-        "SELECT l.new, to_jsonb(t) FROM {table} t
-         LEFT JOIN dbguard.audit_log l ON l.key = t.id::text AND l.op = 'INSERT' AND l.table_name = '{table}'
-         WHERE l.new IS DISTINCT FROM to_jsonb(t) OR l.new::text IS DISTINCT FROM to_jsonb(t)::text
-            OR hashtext(l.new::text) IS DISTINCT FROM hashtext(to_jsonb(t)::text)"
+        "SELECT l.new, to_jsonb(whole_row) FROM {table} whole_row
+         LEFT JOIN dbguard.audit_log l ON l.key = whole_row.id::text AND l.op = 'INSERT' AND l.table_name = '{table}'
+         WHERE l.new IS DISTINCT FROM to_jsonb(whole_row) OR l.new::text IS DISTINCT FROM to_jsonb(whole_row)::text
+            OR hashtext(l.new::text) IS DISTINCT FROM hashtext(to_jsonb(whole_row)::text)"
     ))
 }
 

@@ -1,10 +1,102 @@
-//! The extension installs, and is what it says.
+//! The extension installs, and every object in it is as the house wants it.
 
-use dbguard_tests::Db;
+use dbguard_tests::{Cluster, Db};
+
+const MEMBERS: &str = "
+    SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS what
+    FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+    WHERE e.extname = 'dbguard' AND d.deptype = 'e'";
 
 #[test]
 fn the_extension_installs() {
     let mut db = Db::new();
     let version = db.value("SELECT extversion FROM pg_extension WHERE extname = 'dbguard'");
     assert_eq!(db.value("SELECT dbguard.version()"), version);
+}
+
+#[test]
+fn every_object_has_a_comment() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t')");
+    let bare = db.lines(&format!(
+        "WITH member AS ({MEMBERS})
+         SELECT what FROM member
+         WHERE obj_description(objid, (SELECT relname FROM pg_class WHERE oid = classid)) IS NULL
+           AND classid <> 'pg_type'::regclass AND what !~ '^(rule|function of access method|index|default value)'
+         ORDER BY 1"
+    ));
+    assert_eq!(bare, Vec::<String>::new());
+    let bare = db.lines(
+        "SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+           AND obj_description(c.oid, 'pg_class') IS NULL",
+    );
+    assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
+    let mut db = Db::new();
+    let definers = "SELECT proname FROM pg_proc WHERE pronamespace = 'dbguard'::regnamespace AND prosecdef";
+    assert_eq!(db.lines(definers), Vec::<String>::new());
+    // pinned by SET; or one of those that pin the path inside or run no SQL of names
+    let unpinned = db.lines(
+        "SELECT proname FROM pg_proc
+         WHERE pronamespace = 'dbguard'::regnamespace
+           AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)
+         ORDER BY 1",
+    );
+    let known =
+        ["audit_disable", "audit_enable", "audit_row", "audit_truncate", "partition_maintain", "set_updated_at", "version"];
+    for name in unpinned {
+        assert!(known.contains(&name.as_str()), "{name} has no SET search_path");
+    }
+}
+
+#[test]
+fn public_may_not_create_in_the_schema_nor_attach_the_audit_trigger() {
+    let mut db = Db::new();
+    db.connect_as("install_nobody");
+    assert_eq!(
+        db.lines(
+            "SELECT has_schema_privilege('install_nobody', 'dbguard', 'USAGE'),
+                    has_schema_privilege('install_nobody', 'dbguard', 'CREATE'),
+                    has_function_privilege('install_nobody', 'dbguard.audit_row()', 'EXECUTE'),
+                    has_function_privilege('install_nobody', 'dbguard.audit_truncate()', 'EXECUTE')"
+        ),
+        ["t | f | f | f"]
+    );
+    let writable = db.lines(
+        "SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+           AND has_table_privilege('install_nobody', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')",
+    );
+    assert_eq!(writable, Vec::<String>::new());
+}
+
+#[test]
+fn only_a_superuser_installs_it() {
+    let mut db = Db::empty_in(Cluster::shared());
+    let mut nobody = db.connect_as("install_nobody");
+    assert_eq!(nobody.error("CREATE EXTENSION dbguard").code, "42501");
+    assert_eq!(db.value("SELECT superuser AND NOT trusted AND NOT relocatable AND schema IS NULL FROM pg_available_extension_versions WHERE name = 'dbguard'"), "t");
+}
+
+#[test]
+fn names_are_quoted_as_the_server_quotes_them() {
+    let mut db = Db::new();
+    for word in db.rows("SELECT word FROM pg_get_keywords() UNION ALL SELECT unnest(ARRAY['a b', 'A', 'ä', '1a', 'a1', '_', 'a$', '\"', ''])") {
+        let server = db.value(&format!("SELECT quote_ident('{}')", word[0]));
+        let ours = dbguard_core::quote::ident(&word[0]);
+        // ours also quotes the keywords of the other versions
+        assert!(ours == server || ours == format!("\"{}\"", word[0]), "{ours} {server}");
+        assert_eq!(db.rows(&format!("SELECT 1 AS {}", if word[0].is_empty() { "x" } else { &ours })).len(), 1);
+    }
+    for text in ["it's", "back\\slash", "E'", "\n", "é"] {
+        let ours = dbguard_core::quote::literal(text);
+        for strings in ["on", "off"] {
+            db.exec(&format!("SET standard_conforming_strings = {strings}; SET escape_string_warning = off"));
+            assert_eq!(db.value(&format!("SELECT {ours}")), text);
+        }
+    }
 }

@@ -1,0 +1,72 @@
+//! A dump of a database that uses all parts, restored elsewhere, is the same state.
+
+use dbguard_tests::{Cluster, Db};
+
+/// What the user sees of all parts.
+fn state(db: &mut Db) -> Vec<String> {
+    let mut state = vec![];
+    for query in [
+        "SELECT * FROM dbguard.audit_log ORDER BY id",
+        "SELECT * FROM dbguard.audit_status()",
+        "SELECT * FROM dbguard.touch_status()",
+        "SELECT * FROM dbguard.audit_history('shop.\"Orders\"', '2')",
+        "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') ORDER BY 1",
+        "SELECT n.nspname, c.relname, c.relkind, c.relacl FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('dbguard', 'shop') ORDER BY 1, 2",
+    ] {
+        state.push(format!("-- {query}"));
+        state.extend(db.lines(query));
+    }
+    state
+}
+
+fn used() -> Db<'static> {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE SCHEMA shop;
+         CREATE TABLE shop.\"Orders\" (id int PRIMARY KEY, v text, secret text, updated_at timestamptz);
+         SELECT dbguard.audit_enable('shop.\"Orders\"', capture => 'full', redact => '{secret}');
+         SELECT dbguard.touch_enable('shop.\"Orders\"');
+         SET dbguard.actor = 'u-1'; SET dbguard.context = '{\"a\": 1}';
+         INSERT INTO shop.\"Orders\" VALUES (1, 'a', 's'), (2, 'b', 's');
+         UPDATE shop.\"Orders\" SET v = 'c' WHERE id = 2; DELETE FROM shop.\"Orders\" WHERE id = 1;
+         GRANT SELECT ON dbguard.audit_log TO pg_monitor",
+    );
+    db
+}
+
+fn restore(format: &str) {
+    let mut db = used();
+    let before = state(&mut db);
+    let cluster = Cluster::shared();
+    let file = cluster.dir().join(format!("{}.{format}", db.name));
+    let file = file.to_str().unwrap();
+    let dump = cluster.run("pg_dump", &["-F", format, "-f", file, &db.name]);
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    assert_eq!(String::from_utf8_lossy(&dump.stderr), "");
+
+    let mut copy = Db::empty_in(cluster);
+    let name = copy.name.clone();
+    let restore = match format {
+        "p" => cluster.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &name, "-f", file]),
+        _ => cluster.run("pg_restore", &["--exit-on-error", "-d", &name, file]),
+    };
+    assert!(restore.status.success(), "{}", String::from_utf8_lossy(&restore.stderr));
+    assert_eq!(state(&mut copy), before);
+
+    // and it goes on from there
+    copy.exec("INSERT INTO shop.\"Orders\" VALUES (3, 'x', 's')");
+    db.exec("INSERT INTO shop.\"Orders\" VALUES (3, 'x', 's')");
+    let last = "SELECT id, op, key, new FROM dbguard.audit_log ORDER BY id DESC LIMIT 1";
+    assert_eq!(copy.lines(last), db.lines(last));
+    assert_eq!(copy.value("SELECT count(*) FROM dbguard.audit_history('shop.\"Orders\"', '3')"), "1");
+}
+
+#[test]
+fn plain() {
+    restore("p");
+}
+
+#[test]
+fn custom() {
+    restore("c");
+}
