@@ -72,7 +72,15 @@ fn versions_differ_only_in_compat() {
 
 #[test]
 fn statements_are_built_only_in_ddl() {
-    for word in ["format!(\"SELECT", "format!(\"ALTER", "format!(\"CREATE", "format!(\"DROP", "format!(\"INSERT", "format!(\"UPDATE", "format!(\"DELETE"] {
+    for word in [
+        "format!(\"SELECT",
+        "format!(\"ALTER",
+        "format!(\"CREATE",
+        "format!(\"DROP",
+        "format!(\"INSERT",
+        "format!(\"UPDATE",
+        "format!(\"DELETE",
+    ] {
         assert_eq!(code_with("src", word, &["src/ddl", "src/ddl.rs"]), Vec::<String>::new());
     }
 }
