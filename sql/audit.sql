@@ -116,3 +116,16 @@ END
 $$;
 COMMENT ON FUNCTION dbguard.audit_history(regclass, text) IS
   'The life of one row, newest last. key: the primary key as text, or a JSON object when it has several columns';
+
+CREATE FUNCTION dbguard._audit_follow_columns() RETURNS event_trigger
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_follow_columns_wrapper';
+COMMENT ON FUNCTION dbguard._audit_follow_columns() IS
+  'Keeps a table''s excluded and redacted columns right when ALTER TABLE renames or drops them';
+
+CREATE EVENT TRIGGER dbguard_audit_follow_columns ON ddl_command_end
+  WHEN TAG IN ('ALTER TABLE')
+  EXECUTE FUNCTION dbguard._audit_follow_columns();
+COMMENT ON EVENT TRIGGER dbguard_audit_follow_columns IS
+  'dbguard: a redacted column stays redacted under its new name';

@@ -70,6 +70,11 @@ pub fn own_table(relid: pg_sys::Oid) -> Result<Relation> {
     Ok(relation)
 }
 
+/// A relation by OID, whatever it is; 42P01 if there is none.
+pub fn relation(relid: pg_sys::Oid) -> Result<Relation> {
+    Ok(lookup(relid)?.0)
+}
+
 fn lookup(relid: pg_sys::Oid) -> Result<(Relation, char)> {
     let found = Spi::connect(|client| -> std::result::Result<_, pgrx::spi::Error> {
         let table = client.select(

@@ -68,6 +68,7 @@ fn enable(
     options.capture = capture.unwrap_or(options.capture);
     options.exclude = exclude.unwrap_or(options.exclude);
     options.redact = redact.unwrap_or(options.redact);
+    options.dropped.retain(|c| options.exclude.contains(c) || options.redact.contains(c));
     check_columns(&table, &options, &key)?;
 
     let action = match &before {
@@ -78,10 +79,15 @@ fn enable(
         Some(_) => "changed",
         None => "enabled",
     };
+    // a trigger that fires less than always is enabled by this call
+    let state = before.as_ref().map_or("enabled", |a| if a.active { a.state } else { "enabled" });
     if action != "unchanged" {
         // the trigger functions are not for everybody: only here are they attached, by their owner
         as_role(extension_owner()?, Fence::Local, || {
-            guc::with_pinned_search_path(|| attach(&table, &options))
+            guc::with_pinned_search_path(|| -> Result<()> {
+                make_log()?;
+                attach(&table, &options, state)
+            })
         })?;
     }
     let row = (
@@ -95,12 +101,18 @@ fn enable(
     Ok(row)
 }
 
-fn attach(table: &Relation, options: &Options) -> Result<()> {
-    make_log()?;
+/// Makes or replaces the triggers, as the extension's owner.
+pub fn attach(table: &Relation, options: &Options, state: &str) -> Result<()> {
     let args = options.to_args();
-    // replacing a trigger that was disabled enables it
     ddl::run(&ddl::audit::create_row_trigger(&table.schema, &table.name, &args))?;
-    ddl::run(&ddl::audit::create_truncate_trigger(&table.schema, &table.name, &args))
+    ddl::run(&ddl::audit::create_truncate_trigger(&table.schema, &table.name, &args))?;
+    // made anew they are enabled, whatever they were
+    if state != "enabled" {
+        for name in [ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER] {
+            ddl::run(&ddl::audit::set_trigger_state(name, &table.schema, &table.name, state))?;
+        }
+    }
+    Ok(())
 }
 
 fn disable(relation: Option<Oid>) -> Result<bool> {
@@ -134,7 +146,7 @@ fn check_columns(table: &Relation, options: &Options, key: &[String]) -> Result<
     let columns = status::columns(table.oid)?;
     let listed = |names: &[String], name: &String| names.iter().filter(|n| *n == name).count();
     for name in options.exclude.iter().chain(&options.redact) {
-        if !columns.contains(name) {
+        if !columns.contains(name) && !options.dropped.contains(name) {
             return Err(Error::undefined_column(name, &table.name));
         }
         if listed(&options.exclude, name) + listed(&options.redact, name) > 1 {

@@ -114,7 +114,7 @@ fn audit_status() -> std::result::Result<
     for table in audited(None)? {
         let problem = problem(&table)?;
         let key = key_columns(table.relation)?;
-        let Options { capture, exclude, redact } = table.options;
+        let Options { capture, exclude, redact, .. } = table.options;
         rows.push((
             table.relation,
             table.state.to_owned(),
@@ -138,6 +138,7 @@ fn problem(table: &Audited) -> Result<Option<String>> {
     }
     let columns = columns(table.relation)?;
     let options = &table.options;
-    let missing = options.exclude.iter().chain(&options.redact).find(|c| !columns.contains(c));
+    let listed = options.exclude.iter().chain(&options.redact);
+    let missing = listed.clone().find(|c| !columns.contains(c) && !options.dropped.contains(c));
     Ok(missing.map(|c| format!("column \"{c}\" is excluded or redacted, but does not exist")))
 }

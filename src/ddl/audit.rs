@@ -36,6 +36,17 @@ pub fn drop_trigger(name: &str, schema: &str, table: &str) -> String {
     format!("DROP TRIGGER IF EXISTS {} ON {}", ident(name), qualified(schema, table))
 }
 
+/// `state` as audit_status shows it.
+pub fn set_trigger_state(name: &str, schema: &str, table: &str, state: &str) -> String {
+    let action = match state {
+        "always" => "ENABLE ALWAYS",
+        "replica only" => "ENABLE REPLICA",
+        "disabled" => "DISABLE",
+        _ => "ENABLE",
+    };
+    format!("ALTER TABLE {} {action} TRIGGER {}", qualified(schema, table), ident(name))
+}
+
 /// `kind` is TABLE or SEQUENCE; `grantee` None is PUBLIC.
 pub fn revoke_all(kind: &str, schema: &str, name: &str, grantee: Option<&str>) -> String {
     let grantee = grantee.map_or_else(|| "PUBLIC".to_owned(), ident);

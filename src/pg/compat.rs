@@ -25,6 +25,11 @@ pub unsafe fn tuple_desc_attr(desc: pg_sys::TupleDesc, i: i32) -> *const pg_sys:
         #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
         return (*desc).attrs.as_ptr().add(i as usize);
         #[cfg(feature = "pg18")]
-        return pg_sys::TupleDescAttr(desc, i);
+        return (*desc)
+            .compact_attrs
+            .as_ptr()
+            .add((*desc).natts as usize)
+            .cast::<pg_sys::FormData_pg_attribute>()
+            .add(i as usize);
     }
 }

@@ -41,7 +41,7 @@ fn status_tells_what_is_wrong() {
     assert_eq!(db.value(problem), "<null>");
     db.exec("DROP TRIGGER dbguard_audit_truncate ON t");
     assert_eq!(db.value(problem), "TRUNCATE is not audited: its trigger is missing or disabled");
-    db.exec("SELECT dbguard.audit_enable('t', exclude => '{}'); SELECT dbguard.audit_enable('t', exclude => '{a}'); ALTER TABLE t DROP COLUMN a");
+    db.exec("SELECT dbguard.audit_enable('t', exclude => '{}'); SELECT dbguard.audit_enable('t', exclude => '{a}'); ALTER EVENT TRIGGER dbguard_audit_follow_columns DISABLE; ALTER TABLE t DROP COLUMN a");
     assert_eq!(db.value(problem), "column \"a\" is excluded or redacted, but does not exist");
 }
 

@@ -96,3 +96,36 @@ fn the_longest_and_oddest_names() {
         "1"
     );
 }
+
+#[test]
+fn a_redacted_column_stays_redacted_under_its_new_name() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, card text, cvc text, noise text, plain text) PARTITION BY RANGE (id);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100);
+         SELECT dbguard.audit_enable('t', exclude => '{noise}', redact => '{card,cvc}');
+         ALTER TABLE t ENABLE ALWAYS TRIGGER dbguard_audit",
+    );
+    let options = "SELECT excludes, redacts, state, problem FROM dbguard.audit_status()";
+    db.exec("ALTER TABLE t RENAME COLUMN card TO \"Pan = x\"; ALTER TABLE t RENAME noise TO hum; ALTER TABLE t RENAME plain TO simple");
+    assert_eq!(db.lines(options), ["{hum} | {\"Pan = x\",cvc} | always | <null>"]);
+    db.exec("INSERT INTO t VALUES (1, '4111', '123', 'zzz', 'seen')");
+    let last = "SELECT new FROM dbguard.audit_log ORDER BY id DESC LIMIT 1";
+    assert_eq!(
+        db.value(last),
+        r#"{"id": 1, "cvc": "[redacted]", "simple": "seen", "Pan = x": "[redacted]"}"#
+    );
+    // dropped, another one renamed meanwhile, and made again: as it was
+    db.exec("ALTER TABLE t DROP COLUMN cvc; ALTER TABLE t RENAME simple TO plain; ALTER TABLE t RENAME hum TO buzz");
+    assert_eq!(db.lines(options), ["{buzz} | {\"Pan = x\",cvc} | always | <null>"]);
+    db.exec("ALTER TABLE t ADD COLUMN cvc text; UPDATE t SET cvc = '999'");
+    assert_eq!(db.value(last), r#"{"cvc": "[redacted]"}"#);
+    db.exec("BEGIN; ALTER TABLE t RENAME cvc TO code; ROLLBACK; UPDATE t SET cvc = '888'");
+    assert_eq!(db.value(last), r#"{"cvc": "[redacted]"}"#);
+    // by an owner who is nobody special
+    db.connect_as("follow_owner");
+    db.exec("ALTER TABLE t OWNER TO follow_owner; ALTER TABLE t1 OWNER TO follow_owner");
+    let mut owner = db.connect_as("follow_owner");
+    owner.exec("ALTER TABLE t RENAME cvc TO code; UPDATE t SET code = '777'");
+    assert_eq!(db.value(last), r#"{"code": "[redacted]"}"#);
+}
