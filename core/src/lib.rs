@@ -2,4 +2,5 @@
 //! so all of it is tested without a server.
 
 pub mod jsonb;
+pub mod partition;
 pub mod quote;

@@ -1,0 +1,63 @@
+//! What a set is short of.
+
+use super::grid::Grid;
+use super::{Error, Micros, Range, Result};
+
+/// No set needs more at once; one that seems to was given a wrong width or has a stray partition.
+pub const MOST: usize = 10_000;
+
+/// The ranges to make, ascending: everything between the first partition there is (or the cell
+/// holding `now`, given in UTC) and the end of the `ahead`-th cell after that one, less what
+/// exists. Cut at the grid; where a neighbour lies off it, a short piece bridges the gap.
+/// The data never matters: a row dated in the far future moves no horizon.
+pub fn missing(grid: &Grid, now: Micros, ahead: u32, existing: &[Range]) -> Result<Vec<Range>> {
+    let current = grid.cell(grid.clock(now)?)?;
+    let mut horizon = current.to;
+    for _ in 0..ahead {
+        horizon = grid.cell(horizon)?.to;
+    }
+    let mut existing = existing.to_vec();
+    existing.sort_unstable();
+    let first = existing.iter().map(|have| if have.from == Micros::MIN { have.to } else { have.from });
+    let mut at = first.min().map_or(current.from, |first| first.min(current.from));
+
+    let mut missing = Vec::new();
+    for have in existing {
+        cut(grid, Range { from: at, to: have.from.min(horizon) }, &mut missing)?;
+        at = at.max(have.to);
+    }
+    cut(grid, Range { from: at, to: horizon }, &mut missing)?;
+    Ok(missing)
+}
+
+/// How far the set reaches without a hole from the cell that holds `now`; `None` when that is missing.
+pub fn covered_until(grid: &Grid, now: Micros, existing: &[Range]) -> Result<Option<Micros>> {
+    let now = grid.clock(now)?;
+    let mut existing = existing.to_vec();
+    existing.sort_unstable();
+    let mut at = now;
+    for have in existing {
+        if have.from <= at && have.to > at {
+            at = have.to;
+        }
+    }
+    Ok((at > now).then_some(at))
+}
+
+/// Cuts a gap at the grid.
+fn cut(grid: &Grid, gap: Range, pieces: &mut Vec<Range>) -> Result<()> {
+    let mut from = gap.from;
+    while from < gap.to {
+        if pieces.len() == MOST {
+            return Err(Error::TooMany(MOST));
+        }
+        let to = grid.cell(from)?.to.min(gap.to);
+        pieces.push(Range { from, to });
+        from = to;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "tests/plan.rs"]
+mod tests;
