@@ -1,7 +1,7 @@
 //! Every error dbguard raises: SQLSTATE, message, DETAIL and HINT in PostgreSQL's own wording
 //! (message in lower case without a period; DETAIL and HINT are sentences; HINT says what to type).
 
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 /// The result of every function users call.
@@ -86,6 +86,35 @@ impl Error {
         Error::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
     }
 
+    pub fn code(&self) -> PgSqlErrorCode {
+        self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The five characters users know a code by.
+    pub fn sqlstate(&self) -> String {
+        // six bits a character, as MAKE_SQLSTATE packs them
+        let packed = self.code as i32;
+        (0..5).map(|i| char::from(b'0' + ((packed >> (6 * i)) & 0x3f) as u8)).collect()
+    }
+
+    /// Whether the user or the server wants the statement to end, so that nothing may survive this.
+    pub fn ends_the_statement(&self) -> bool {
+        matches!(
+            self.code,
+            PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+                | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
+                | PgSqlErrorCode::ERRCODE_CRASH_SHUTDOWN
+        )
+    }
+
     /// Raises this error now; for the edges that cannot return a `Result` (raw triggers).
     pub fn raise(self) -> ! {
         ErrorReport::from(self).report(PgLogLevel::ERROR);
@@ -103,6 +132,23 @@ impl From<Error> for ErrorReport {
             report = report.set_hint(hint);
         }
         report
+    }
+}
+
+/// An error of the server, caught in a subtransaction.
+impl From<CaughtError> for Error {
+    fn from(e: CaughtError) -> Error {
+        let report = match &e {
+            CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic { ereport: report, .. } => report,
+        };
+        Error {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod cache;
 mod catalog;
 mod ddl;
 mod error;
+mod partition;
 mod pg;
 mod settings;
 mod touch;
@@ -23,6 +24,7 @@ mod touch;
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
 extension_sql_file!("../sql/audit.sql", name = "audit", requires = ["bootstrap"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
+extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[pg_guard]

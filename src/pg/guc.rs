@@ -22,19 +22,28 @@ pub fn value(name: &CStr) -> Option<Vec<u8>> {
 /// reached without such a function around it (triggers, procedures). An error inside needs no
 /// clean-up here: aborting the (sub)transaction puts the setting back.
 pub fn with_pinned_search_path<T>(f: impl FnOnce() -> T) -> T {
-    // SAFETY: the server's own way to set something for a stretch of code (guc.h).
+    with(&[(c"search_path", c"pg_catalog, pg_temp")], f)
+}
+
+/// Runs `f` with settings changed as `SET LOCAL` does and put back at the end. An error inside needs
+/// no clean-up here: aborting the (sub)transaction puts them back. Must not be held across a COMMIT.
+pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
+    // SAFETY: the pair of calls that functions with a SET clause make; names and values are C
+    // strings that outlive the calls.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        pg_sys::set_config_option(
-            c"search_path".as_ptr(),
-            c"pg_catalog, pg_temp".as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
+        for (name, value) in settings {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
         let result = f();
         pg_sys::AtEOXact_GUC(true, level);
         result

@@ -1,0 +1,264 @@
+//! Time partitions: what users call. The grid and the plan are in `dbguard_core::partition`.
+
+mod blueprint;
+mod config;
+mod enable;
+mod maintain;
+mod make;
+mod set;
+
+use crate::ddl::partition::script;
+use crate::error::{notice, Error, Result};
+use dbguard_core::partition::{self as pure, civil, plan};
+use enable::Made;
+use pgrx::datum::Interval;
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use set::{Options, Registered, Set, State};
+
+#[pg_extern(sql = false)]
+fn partition_enable(
+    parent: Option<pg_sys::Oid>,
+    every: Option<Interval>,
+    ahead: Option<i32>,
+    zone: Option<String>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(partition, String),
+            name!(lower, String),
+            name!(upper, String),
+            name!(state, &'static str),
+            name!(message, Option<String>),
+            name!(sql, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let parent = parent.ok_or_else(|| Error::null_argument("parent"))?;
+    let options = Options {
+        every: every.ok_or_else(|| Error::null_argument("every"))?,
+        ahead: ahead.ok_or_else(|| Error::null_argument("ahead"))?,
+        zone: zone.ok_or_else(|| Error::null_argument("zone"))?,
+    };
+    let made = pinned(|| {
+        let table = crate::catalog::own_table(parent)?;
+        enable::enable(parent, &table.schema, &table.name, &options)
+    })?;
+    Ok(TableIterator::new(made.into_iter().map(|one| {
+        let (state, sql) = (one.state(), one.sql());
+        let Made { step, error } = one;
+        (step.name, step.lower, step.upper, state, error.map(|e| e.message().to_owned()), sql)
+    })))
+}
+
+/// For parts whose own tables are a set: no check of ownership, in the calendar of UTC.
+#[allow(dead_code, reason = "the audit log calls it when it is made")]
+pub fn enable_internal(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    every: Interval,
+    ahead: i32,
+) -> Result<()> {
+    let options = Options { every, ahead, zone: "UTC".to_owned() };
+    let made = pinned(|| enable::enable(parent, schema, name, &options))?;
+    made.into_iter().find_map(|one| one.error).map_or(Ok(()), Err)
+}
+
+#[pg_extern(sql = false)]
+fn partition_disable(parent: Option<pg_sys::Oid>) -> std::result::Result<bool, ErrorReport> {
+    let parent = parent.ok_or_else(|| Error::null_argument("parent"))?;
+    Ok(pinned(|| {
+        let table = crate::catalog::own_table(parent)?;
+        enable::disable(parent, &table.name)
+    })?)
+}
+
+#[pg_extern(sql = false)]
+fn partition_plan(
+    parent: Option<pg_sys::Oid>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(parent_table, pg_sys::Oid),
+            name!(partition, String),
+            name!(lower, String),
+            name!(upper, String),
+            name!(sql, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let rows = pinned(|| {
+        let sets = match parent {
+            None => set::load(None)?.into_iter().filter_map(live).collect(),
+            Some(parent) => vec![registered(parent)?],
+        };
+        let mut rows = Vec::new();
+        for set in sets {
+            let blueprint = blueprint::of(&set)?;
+            let mut chosen = Vec::new();
+            for range in set.missing()? {
+                let step = make::step(&set, &blueprint, range, &chosen)?;
+                chosen.push(step.name.clone());
+                rows.push((set.parent, step.name, step.lower, step.upper, script(&step.statements)));
+            }
+        }
+        Ok(rows)
+    })?;
+    Ok(TableIterator::new(rows))
+}
+
+/// Sets that cannot be worked on show in partition_status, not in the plan.
+fn live(registered: Registered) -> Option<Set> {
+    match registered.state {
+        State::Live(set) if set.missing().is_ok() => Some(*set),
+        _ => None,
+    }
+}
+
+fn registered(parent: pg_sys::Oid) -> Result<Set> {
+    if set::of(parent)?.is_none() {
+        return Err(Error::not_in_state(format!(
+            "partitioning of relation {} is not enabled",
+            parent.to_u32()
+        ))
+        .hint("See dbguard.partition_enable."));
+    }
+    set::live(parent)
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity, reason = "the columns of a table function")]
+fn partition_status() -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(parent_table, Option<pg_sys::Oid>),
+            name!(schema_name, String),
+            name!(table_name, String),
+            name!(every, Interval),
+            name!(ahead, i32),
+            name!(zone, String),
+            name!(state, &'static str),
+            name!(partitions, Option<i32>),
+            name!(missing, Option<i32>),
+            name!(covered_until, Option<String>),
+            name!(message, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let sets = pinned(|| set::load(None))?;
+    Ok(TableIterator::new(sets.into_iter().map(|registered| {
+        let Registered { schema, name, options: Options { every, ahead, zone }, state } = registered;
+        let fixed = (every, ahead, zone);
+        let row = |parent, (schema, name), state, counts: Option<(i32, i32)>, until, message| {
+            let (every, ahead, zone) = fixed;
+            let (partitions, missing) = counts.unzip();
+            (parent, schema, name, every, ahead, zone, state, partitions, missing, until, message)
+        };
+        match state {
+            State::Gone => row(None, (schema, name), "gone", None, None, None),
+            State::Broken(parent, error) => {
+                row(Some(parent), (schema, name), "broken", None, None, Some(error.message().to_owned()))
+            }
+            State::Live(set) => {
+                let partitions = set.existing.len() as i32;
+                let named = (set.schema.clone(), set.name.clone());
+                match set.missing() {
+                    Ok(missing) => {
+                        let state = if missing.is_empty() { "ok" } else { "due" };
+                        let counts = Some((partitions, missing.len() as i32));
+                        row(Some(set.parent), named, state, counts, covered_until(&set), None)
+                    }
+                    Err(error) => {
+                        let message = Some(error.message().to_owned());
+                        row(Some(set.parent), named, "broken", None, covered_until(&set), message)
+                    }
+                }
+            }
+        }
+    })))
+}
+
+/// How far rows from now on find a partition, as a bound of the key's type.
+fn covered_until(set: &Set) -> Option<String> {
+    let until = plan::covered_until(&set.grid, set.now, &set.existing).ok()??;
+    match until {
+        pure::Micros::MAX => Some("infinity".to_owned()),
+        until => civil::literal(set.grid.key, until).ok(),
+    }
+}
+
+#[pg_extern(sql = false)]
+fn partition_maintain(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), ErrorReport> {
+    Ok(crate::pg::procedure::run(fcinfo, "partition_maintain", |transactions| {
+        if crate::pg::procedure::is_read_only() {
+            notice("nothing was done: this session is read only");
+            return Ok(());
+        }
+        maintain::run(transactions)
+    })?)
+}
+
+/// Runs `f` where no setting of the session changes what names, bounds and new tables mean.
+fn pinned<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    crate::pg::guc::with(
+        &[
+            (c"search_path", c"pg_catalog, pg_temp"),
+            (c"DateStyle", c"ISO, YMD"),
+            (c"TimeZone", c"UTC"),
+            (c"default_tablespace", c""),
+        ],
+        f,
+    )
+}
+
+/// Keeps other sessions from making partitions of the same table until this transaction ends;
+/// false when one is at it. As a write, so that what is read after it is read anew.
+fn lock(parent: pg_sys::Oid) -> Result<bool> {
+    /// Keeps our advisory locks apart from those of users.
+    const CLASS: i32 = 0x6462_6770;
+    let locked = Spi::connect_mut(|client| {
+        client
+            .update(
+                "SELECT pg_try_advisory_xact_lock($1, $2)",
+                None,
+                &[CLASS.into(), (parent.to_u32() as i32).into()],
+            )?
+            .first()
+            .get_one::<bool>()
+    })?;
+    Ok(locked.unwrap_or(false))
+}
+
+/// The words of PostgreSQL for what the pure part refuses.
+impl From<pure::Error> for Error {
+    fn from(e: pure::Error) -> Error {
+        let message = e.to_string();
+        match e {
+            pure::Error::WidthNotPositive
+            | pure::Error::WidthMixed
+            | pure::Error::WidthNotWholeMinutes
+            | pure::Error::WidthNotWholeDays
+            | pure::Error::WidthTooLarge => Error::invalid_parameter(message)
+                .hint("Give months only, such as '1 month' or '1 year', or days and hours only, such as '1 week' or '1 hour'."),
+            pure::Error::UnknownZone => Error::invalid_parameter(message)
+                .hint("Give the name of a region, such as 'Europe/Berlin', or 'UTC'. See pg_timezone_names."),
+            pure::Error::OutOfRange => {
+                Error::new(PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW, message)
+                    .hint("Choose a narrower interval or fewer partitions ahead.")
+            }
+            pure::Error::TooMany(_) => {
+                Error::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message)
+                    .hint("Choose a wider interval, or detach the partitions that lie far back.")
+            }
+            pure::Error::BadBound(_) => Error::internal(message),
+        }
+    }
+}

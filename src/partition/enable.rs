@@ -1,0 +1,111 @@
+//! Registering a table, and making at once what it is short of.
+
+use super::config::{self, Entry};
+use super::set::{self, Options, Registered, State};
+use super::{blueprint, lock, make};
+use crate::ddl::partition::script;
+use crate::error::{notice, Error, Result};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// More would be planned, opened and locked by every query that prunes badly.
+const MOST_AHEAD: i32 = 1000;
+
+/// What became of one partition.
+pub struct Made {
+    pub step: make::Step,
+    pub error: Option<Error>,
+}
+
+impl Made {
+    pub fn state(&self) -> &'static str {
+        if self.error.is_some() {
+            "failed"
+        } else {
+            "done"
+        }
+    }
+
+    pub fn sql(&self) -> String {
+        script(&self.step.statements)
+    }
+}
+
+/// Registers `parent` or changes its options, then makes what is missing. A range that cannot be
+/// made (rows of it lie in a default partition) comes back with its error; the others are made.
+pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<Made>> {
+    if !(1..=MOST_AHEAD).contains(&options.ahead) {
+        return Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {}", options.ahead))
+            .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")));
+    }
+    if !lock(parent)? {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+            format!("another session is making partitions of \"{name}\""),
+        )
+        .hint("Try again in a moment."));
+    }
+    match set::of(parent)? {
+        None => config::add(parent, schema, name, options)?,
+        Some(registered) => change(parent, schema, name, options, &registered)?,
+    }
+    let set = set::live(parent)?;
+    let missing = set.missing()?;
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let run = config::begin_run()?;
+    let blueprint = blueprint::of(&set)?;
+    let mut made = Vec::with_capacity(missing.len());
+    for range in missing {
+        let step = make::step(&set, &blueprint, range, &[])?;
+        let error = make::make(&set, &blueprint, &step).err();
+        let one = Made { step, error };
+        let entry = Entry {
+            schema: Some(&set.schema),
+            table: Some(&set.name),
+            partition: Some(&one.step.name),
+            lower: Some(&one.step.lower),
+            upper: Some(&one.step.upper),
+            error: one.error.as_ref(),
+            note: None,
+        };
+        config::log(run, "make", one.state(), entry)?;
+        made.push(one);
+    }
+    Ok(made)
+}
+
+fn change(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    known: &Registered,
+) -> Result<()> {
+    config::follow((&known.schema, &known.name), (schema, name), parent)?;
+    if same(options, &known.options) {
+        notice(format!("partitioning of \"{name}\" is already enabled"));
+        return Ok(());
+    }
+    config::change(schema, name, options)
+}
+
+fn same(a: &Options, b: &Options) -> bool {
+    let fields = |o: &Options| (o.every.months(), o.every.days(), o.every.micros(), o.ahead);
+    fields(a) == fields(b) && a.zone == b.zone
+}
+
+/// Forgets a table; its partitions stay. False when it was not registered.
+pub fn disable(parent: pg_sys::Oid, name: &str) -> Result<bool> {
+    match set::of(parent)? {
+        Some(Registered { schema, name, state: State::Live(_) | State::Broken(..), .. }) => {
+            config::remove(&schema, &name)?;
+            Ok(true)
+        }
+        _ => {
+            notice(format!("partitioning of \"{name}\" is not enabled"));
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Surviving an error: a subtransaction of our own, as PL/pgSQL's EXCEPTION block has one.
+
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use std::panic::AssertUnwindSafe;
+
+/// Runs `f` in a subtransaction. An error, ours or the server's, undoes what `f` did and comes back
+/// as a value; a cancelled statement or a server that stops is never held up.
+pub fn subtransaction<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: reads two variables of the backend.
+    let (memory, owner) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner) };
+    // SAFETY: the sequence the server's procedural languages use; `f` is left by a return or an
+    // unwind that is caught here, so each begin meets exactly one release or rollback.
+    unsafe {
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(memory);
+    }
+    let result = PgTryBuilder::new(AssertUnwindSafe(f)).catch_others(|e| Err(Error::from(e))).execute();
+    // SAFETY: as above.
+    unsafe {
+        match result {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    match result {
+        Err(e) if e.ends_the_statement() => e.raise(),
+        other => other,
+    }
+}

@@ -1,0 +1,10 @@
+//! Time partitions. Expected bounds come from `oracle` or are written out; never from the grid.
+
+mod bad_input;
+mod config;
+mod holes;
+mod maintain;
+mod names;
+mod oracle;
+mod rights;
+mod ways;
