@@ -206,17 +206,9 @@ fn partition_maintain(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(
     })?)
 }
 
-/// Runs `f` where no setting of the session changes what names, bounds and new tables mean.
+/// Runs `f` where no setting of the session changes what names and new tables mean.
 fn pinned<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
-    crate::pg::guc::with(
-        &[
-            (c"search_path", c"pg_catalog, pg_temp"),
-            (c"DateStyle", c"ISO, YMD"),
-            (c"TimeZone", c"UTC"),
-            (c"default_tablespace", c""),
-        ],
-        f,
-    )
+    crate::pg::guc::with(&[(c"search_path", c"pg_catalog, pg_temp"), (c"default_tablespace", c"")], f)
 }
 
 /// Keeps other sessions from making partitions of the same table until this transaction ends;
@@ -258,7 +250,6 @@ impl From<pure::Error> for Error {
                 Error::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message)
                     .hint("Choose a wider interval, or detach the partitions that lie far back.")
             }
-            pure::Error::BadBound(_) => Error::internal(message),
         }
     }
 }

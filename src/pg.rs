@@ -2,6 +2,7 @@
 //! Each file wraps one thing and gives the rest of the code a safe function.
 
 pub mod attribute;
+pub mod bounds;
 pub mod compat;
 pub mod datetime;
 pub mod guc;

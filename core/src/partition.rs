@@ -1,6 +1,5 @@
 //! Time partitions without a server: which ranges a set should have, and what to call them.
 
-pub mod bounds;
 pub mod civil;
 pub mod grid;
 pub mod name;
@@ -45,8 +44,6 @@ pub enum Error {
     OutOfRange,
     /// More pieces are missing than anybody means to have made: how many are the most.
     TooMany(usize),
-    /// A bound that is not a point in time, as the server wrote it.
-    BadBound(String),
 }
 
 impl std::fmt::Display for Error {
@@ -60,7 +57,6 @@ impl std::fmt::Display for Error {
             Error::UnknownZone => write!(f, "time zone is not known"),
             Error::OutOfRange => write!(f, "partition bound out of range"),
             Error::TooMany(most) => write!(f, "more than {most} partitions are missing"),
-            Error::BadBound(text) => write!(f, "partition bound is not a point in time: {text}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is stored: the sets and the log of runs. Written with the rights of the extension's owner,
 //! after the caller's own rights were checked; everybody may read both.
 
-use super::set::Options;
+use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
 use crate::pg::user::{as_role, Fence};
 use pgrx::datum::DatumWithOid;
@@ -55,27 +55,35 @@ pub fn remove(schema: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Stores the table's name and OID as they are now.
-pub fn follow(old: (&str, &str), new: (&str, &str), parent: pg_sys::Oid) -> Result<()> {
-    write(
-        "UPDATE dbguard.partition_set SET schema_name = $3::name, table_name = $4::name, parent = $5, home = $6
-         WHERE schema_name = $1::name AND table_name = $2::name
-           AND (schema_name, table_name, parent, home) IS DISTINCT FROM ($3::name, $4::name, $5, $6)",
-        &[
-            old.0.into(),
-            old.1.into(),
-            new.0.into(),
-            new.1.into(),
-            parent.into(),
-            crate::pg::identity::database().into(),
-        ],
-    )?;
+/// Forgets sets whose table is gone, then stores names and OIDs as they are now: in this order, for
+/// a table may have taken the name of one that is gone.
+pub fn tidy(run: i64) -> Result<()> {
+    for Registered { schema, name, state, .. } in set::load(None)? {
+        if matches!(state, State::Gone) {
+            remove(&schema, &name)?;
+            let note = Some("the table is gone; the set was removed".to_owned());
+            let entry = Entry { schema: Some(&schema), table: Some(&name), note, ..Entry::default() };
+            log(run, "forget", "done", entry)?;
+        }
+    }
+    let follow = "
+UPDATE dbguard.partition_set s
+SET schema_name = n.nspname, table_name = c.relname, parent = c.oid, home = $1
+FROM known k JOIN pg_class c ON c.oid = k.found JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE s.schema_name = k.schema_name AND s.table_name = k.table_name
+  AND (s.schema_name, s.table_name, s.parent, s.home) IS DISTINCT FROM (n.nspname, c.relname, c.oid, $1)";
+    write(&format!("{}{follow}", set::KNOWN), &[crate::pg::identity::database().into()])?;
     Ok(())
 }
 
-/// A number for a new run; rows of runs long past go.
-pub fn begin_run() -> Result<i64> {
+/// Rows of runs long past go.
+pub fn purge() -> Result<()> {
     write("DELETE FROM dbguard.partition_run WHERE at < now() - '30 days'::interval", &[])?;
+    Ok(())
+}
+
+/// A number for a new run.
+pub fn begin_run() -> Result<i64> {
     let owner = crate::catalog::extension_owner()?;
     let number = as_role(owner, Fence::Local, || {
         Spi::connect_mut(|client| {

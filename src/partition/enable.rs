@@ -45,16 +45,20 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
         )
         .hint("Try again in a moment."));
     }
+    let run = config::begin_run()?;
     match set::of(parent)? {
-        None => config::add(parent, schema, name, options)?,
-        Some(registered) => change(parent, schema, name, options, &registered)?,
+        None => {
+            // the name may still be stored for a table that was renamed or dropped
+            config::tidy(run)?;
+            config::add(parent, schema, name, options)?;
+        }
+        Some(known) if same(options, &known.options) => {
+            notice(format!("partitioning of \"{name}\" is already enabled"));
+        }
+        Some(known) => config::change(&known.schema, &known.name, options)?,
     }
     let set = set::live(parent)?;
     let missing = set.missing()?;
-    if missing.is_empty() {
-        return Ok(Vec::new());
-    }
-    let run = config::begin_run()?;
     let blueprint = blueprint::of(&set)?;
     let mut made = Vec::with_capacity(missing.len());
     for range in missing {
@@ -74,21 +78,6 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
         made.push(one);
     }
     Ok(made)
-}
-
-fn change(
-    parent: pg_sys::Oid,
-    schema: &str,
-    name: &str,
-    options: &Options,
-    known: &Registered,
-) -> Result<()> {
-    config::follow((&known.schema, &known.name), (schema, name), parent)?;
-    if same(options, &known.options) {
-        notice(format!("partitioning of \"{name}\" is already enabled"));
-        return Ok(());
-    }
-    config::change(schema, name, options)
 }
 
 fn same(a: &Options, b: &Options) -> bool {

@@ -20,20 +20,31 @@ enum Outcome {
     GivenUp(Range),
     /// Nothing more can be done for this set in this run.
     Stopped,
+    /// Another session is at it.
+    Busy,
+}
+
+/// A set with something to make.
+struct Due {
+    parent: pg_sys::Oid,
+    schema: String,
+    name: String,
 }
 
 pub fn run(transactions: &Transactions) -> Result<()> {
-    let (number, due) = pinned(|| {
+    let (number, due, mut troubles) = pinned(|| {
         let number = config::begin_run()?;
-        Ok((number, survey(number)?))
+        config::purge()?;
+        config::tidy(number)?;
+        let (due, troubles) = survey(number)?;
+        Ok((number, due, troubles))
     })?;
     transactions.commit();
     let mut made = 0;
-    let mut troubles = 0;
-    for parent in &due {
+    for set in &due {
         let mut given_up = Vec::new();
         loop {
-            let outcome = pinned(|| one(number, *parent, &given_up))?;
+            let outcome = pinned(|| one(number, set, &given_up))?;
             transactions.commit();
             match outcome {
                 Outcome::Made => made += 1,
@@ -45,94 +56,83 @@ pub fn run(transactions: &Transactions) -> Result<()> {
                     troubles += 1;
                     break;
                 }
-                Outcome::Complete => break,
+                Outcome::Complete | Outcome::Busy => break,
             }
         }
     }
     pinned(|| {
-        let note = Some(format!("{made} made, {troubles} not"));
+        let note = Some(format!("partitions made: {made}, troubles: {troubles}"));
         let state = if troubles == 0 { "done" } else { "failed" };
         config::log(number, "run", state, Entry { note, ..Entry::default() })
     })
 }
 
-/// Follows renamed tables, forgets dropped ones, reports broken ones; returns those that are short
-/// of something.
-fn survey(run: i64) -> Result<Vec<pg_sys::Oid>> {
+/// The sets that are short of something, and how many cannot be worked on.
+fn survey(run: i64) -> Result<(Vec<Due>, u32)> {
     let mut due = Vec::new();
+    let mut troubles = 0;
     for Registered { schema, name, state, .. } in set::load(None)? {
-        let entry = Entry { schema: Some(&schema), table: Some(&name), ..Entry::default() };
-        match state {
-            State::Gone => {
-                config::remove(&schema, &name)?;
-                let note = Some("the table is gone; the set was removed".to_owned());
-                config::log(run, "forget", "done", Entry { note, ..entry })?;
-            }
-            State::Broken(_, error) => {
-                config::log(run, "make", "failed", Entry { error: Some(&error), ..entry })?;
-            }
-            State::Live(set) => {
-                config::follow((&schema, &name), (&set.schema, &set.name), set.parent)?;
-                match set.missing() {
-                    Ok(missing) if missing.is_empty() => {}
-                    Ok(_) => due.push(set.parent),
-                    Err(error) => {
-                        config::log(run, "make", "failed", Entry { error: Some(&error), ..entry })?;
-                    }
-                }
+        let (parent, missing) = match state {
+            State::Gone => continue,
+            State::Broken(parent, error) => (parent, Err(error)),
+            State::Live(set) => (set.parent, set.missing()),
+        };
+        match missing {
+            Ok(missing) if missing.is_empty() => {}
+            Ok(_) => due.push(Due { parent, schema, name }),
+            Err(error) => {
+                troubles += 1;
+                let (schema, table) = (Some(schema.as_str()), Some(name.as_str()));
+                config::log(
+                    run,
+                    "make",
+                    "failed",
+                    Entry { schema, table, error: Some(&error), ..Entry::default() },
+                )?;
             }
         }
     }
-    Ok(due)
+    Ok((due, troubles))
 }
 
 /// Makes the first missing range of a set, or logs why not.
-fn one(run: i64, parent: pg_sys::Oid, given_up: &[Range]) -> Result<Outcome> {
-    // What was being done when an error came.
-    let doing: RefCell<(Option<(String, String)>, Option<(Range, make::Step)>)> = RefCell::default();
+fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
+    // what was being made when an error came
+    let doing: RefCell<Option<(Range, make::Step)>> = RefCell::default();
     let result = subtransaction(|| {
-        if !lock(parent)? {
-            return Ok(Outcome::Stopped);
+        if !lock(due.parent)? {
+            return Ok(Outcome::Busy);
         }
-        let set = set::live(parent)?;
-        doing.borrow_mut().0 = Some((set.schema.clone(), set.name.clone()));
+        let set = set::live(due.parent)?;
         let missing = set.missing()?;
         let Some(range) = missing.into_iter().find(|range| !given_up.contains(range)) else {
             return Ok(Outcome::Complete);
         };
         let blueprint = blueprint::of(&set)?;
         let step = make::step(&set, &blueprint, range, &[])?;
-        doing.borrow_mut().1 = Some((range, step));
-        if let Some((_, step)) = &doing.borrow().1 {
-            make::make(&set, &blueprint, step)?;
-        }
+        make::make(&set, &blueprint, &doing.borrow_mut().insert((range, step)).1)?;
         Ok(Outcome::Made)
     });
-    let (table, step) = doing.into_inner();
+    let doing = doing.into_inner();
+    let step = doing.as_ref().map(|(_, step)| step);
     let entry = Entry {
-        schema: table.as_ref().map(|(schema, _)| schema.as_str()),
-        table: table.as_ref().map(|(_, name)| name.as_str()),
-        partition: step.as_ref().map(|(_, step)| step.name.as_str()),
-        lower: step.as_ref().map(|(_, step)| step.lower.as_str()),
-        upper: step.as_ref().map(|(_, step)| step.upper.as_str()),
+        schema: Some(&due.schema),
+        table: Some(&due.name),
+        partition: step.map(|step| step.name.as_str()),
+        lower: step.map(|step| step.lower.as_str()),
+        upper: step.map(|step| step.upper.as_str()),
         ..Entry::default()
     };
-    match result {
-        Ok(Outcome::Made) => {
-            config::log(run, "make", "done", entry)?;
-            Ok(Outcome::Made)
-        }
-        Ok(Outcome::Stopped) => {
+    match &result {
+        Ok(Outcome::Made) => config::log(run, "make", "done", entry)?,
+        Ok(Outcome::Busy) => {
             let note = Some("another session is making partitions of this set".to_owned());
             config::log(run, "make", "skipped", Entry { note, ..entry })?;
-            Ok(Outcome::Stopped)
         }
-        Ok(outcome) => Ok(outcome),
-        Err(error) => {
-            config::log(run, "make", "failed", Entry { error: Some(&error), ..entry })?;
-            Ok(next(&error, step.map(|(range, _)| range)))
-        }
+        Ok(_) => {}
+        Err(error) => config::log(run, "make", "failed", Entry { error: Some(error), ..entry })?,
     }
+    Ok(result.unwrap_or_else(|error| next(&error, doing.map(|(range, _)| range))))
 }
 
 /// Whether the other ranges of a set are worth a try: not when somebody holds the table.

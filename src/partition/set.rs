@@ -1,7 +1,7 @@
 //! The sets: what was registered, and what the catalogs say of it now.
 
 use crate::error::{Error, Result};
-use dbguard_core::partition::{bounds, grid::Grid, plan, width::Width, zone::Zone, Key, Micros, Range};
+use dbguard_core::partition::{grid::Grid, plan, width::Width, zone::Zone, Key, Micros, Range};
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -51,9 +51,9 @@ impl Set {
     }
 }
 
-/// All sets, or the one of `parent`. A set is known by its OID, so that a rename does not lose it;
-/// in another database than the one it was registered in, by its name, since the OID is another's.
-const LOAD: &str = "
+/// Which table each row means. A set is known by its OID, so that a rename does not lose it; in
+/// another database than the one it was registered in by its name, since the OID is another's.
+pub const KNOWN: &str = "
 WITH known AS (
   SELECT s.*, coalesce(
            (SELECT c.oid FROM pg_class c WHERE c.oid = s.parent AND s.home = $1),
@@ -62,11 +62,15 @@ WITH known AS (
               AND NOT EXISTS (SELECT FROM dbguard.partition_set o WHERE o.parent = c.oid AND o.home = $1))
          ) AS found
   FROM dbguard.partition_set s
-)
+)";
+
+/// All sets, or the one of table $2. Bounds come as nodes: pg_get_expr would wait for whoever has
+/// locked a partition.
+const LOAD: &str = "
 SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.found,
        n.nspname::text, c.relname::text, c.relowner,
        p.partstrat::text, p.partnatts::int, a.attname::text, a.atttypid, format_type(a.atttypid, NULL),
-       ARRAY(SELECT pg_get_expr(r.relpartbound, r.oid)
+       ARRAY(SELECT r.relpartbound::text
              FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
              WHERE i.inhparent = k.found AND c.relkind = 'p'),
        (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8
@@ -82,7 +86,7 @@ pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
     let home = crate::pg::identity::database();
     Spi::connect(|client| {
         let mut sets = Vec::new();
-        for row in client.select(LOAD, None, &[home.into(), parent.into()])? {
+        for row in client.select(format!("{KNOWN}{LOAD}").as_str(), None, &[home.into(), parent.into()])? {
             sets.push(read(&row)?);
         }
         Ok(sets)
@@ -138,7 +142,7 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
     let texts: Vec<Option<String>> = row.get(15)?.unwrap_or_default();
     let mut existing = Vec::with_capacity(texts.len());
     for text in texts.iter().flatten() {
-        existing.extend(bounds::parse(text)?);
+        existing.extend(crate::pg::bounds::range(text));
     }
     Ok(Set {
         parent,

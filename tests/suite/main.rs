@@ -2,4 +2,5 @@
 
 mod audit;
 mod house;
+mod partition;
 mod touch;

@@ -103,12 +103,17 @@ fn rows_in_the_default_stop_only_their_own_day() {
         assert_eq!(row[1], if row[0] == third { "failed" } else { "done" }, "{row:?}");
     }
     assert!(made[3][2].contains("default partition"), "{:?}", made[3]);
-    db.exec("SELECT dbguard.partition_enable('other', '1 day', 1); UPDATE dbguard.partition_set SET ahead = 5");
+    db.exec(
+        "SELECT dbguard.partition_enable('other', '1 day', 1); UPDATE dbguard.partition_set SET ahead = 5",
+    );
     db.exec("CALL dbguard.partition_maintain()");
     let log = "SELECT table_name, lower, state, sqlstate FROM dbguard.partition_run
                WHERE action = 'make' AND run = (SELECT max(run) FROM dbguard.partition_run) AND table_name = 't' ORDER BY at";
     let fifth = day(&mut db, 5);
-    assert_eq!(db.lines(log), [format!("t | {third} | failed | 23514"), format!("t | {fifth} | done | <null>")]);
+    assert_eq!(
+        db.lines(log),
+        [format!("t | {third} | failed | 23514"), format!("t | {fifth} | done | <null>")]
+    );
     assert_eq!(db.value("SELECT missing FROM dbguard.partition_status() WHERE table_name = 'other'"), "0");
     db.exec("WITH gone AS (DELETE FROM t RETURNING at) SELECT count(*) FROM gone");
     db.exec("CALL dbguard.partition_maintain()");

@@ -5,7 +5,7 @@ use dbguard_tests::Db;
 /// `lower..upper` of all partitions of a table but the default, ascending, as the server shows them
 /// in UTC.
 pub fn bounds(db: &mut Db, table: &str) -> Vec<String> {
-    db.exec("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'");
+    db.exec("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET standard_conforming_strings = on");
     db.lines(&format!(
         "SELECT m[1] || '..' || m[2]
          FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
@@ -18,7 +18,8 @@ pub fn bounds(db: &mut Db, table: &str) -> Vec<String> {
 /// Bounds of cells number `from` to `to` counted from the one that holds now, for a calendar unit.
 pub fn cells(db: &mut Db, kind: &str, unit: &str, step: &str, zone: &str, from: i32, to: i32) -> Vec<String> {
     db.exec("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'");
-    let edge = |n: i32| match kind {
+    let edge = |n: i32| {
+        match kind {
         // an instant: truncated and stepped on the wall clock of the zone, but hours in real time
         "timestamptz" if unit == "hour" => {
             format!("(date_trunc('hour', now() AT TIME ZONE '{zone}') AT TIME ZONE '{zone}' + {n} * interval '{step}')")
@@ -27,6 +28,7 @@ pub fn cells(db: &mut Db, kind: &str, unit: &str, step: &str, zone: &str, from: 
             "((date_trunc('{unit}', now() AT TIME ZONE '{zone}') + {n} * interval '{step}') AT TIME ZONE '{zone}')"
         ),
         kind => format!("(date_trunc('{unit}', now() AT TIME ZONE '{zone}') + {n} * interval '{step}')::{kind}"),
+    }
     };
     (from..=to)
         .map(|n| db.value(&format!("SELECT {}::text || '..' || {}::text", edge(n), edge(n + 1))))

@@ -17,7 +17,9 @@ fn every_key_and_width_on_the_calendar() {
     for kind in ["date", "timestamp", "timestamptz"] {
         for zone in ["UTC", "Europe/Berlin", "Asia/Kolkata"] {
             for (unit, step) in widths.iter().filter(|(unit, _)| (kind, *unit) != ("date", "hour")) {
-                db.exec(&format!("CREATE TABLE t (id int, at {kind}, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)"));
+                db.exec(&format!(
+                    "CREATE TABLE t (id int, at {kind}, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)"
+                ));
                 let made = db.rows(&format!(
                     "SELECT * FROM dbguard.partition_enable('t', '{step}', ahead => 3, zone => '{zone}')"
                 ));
@@ -25,7 +27,11 @@ fn every_key_and_width_on_the_calendar() {
                 assert!(made.iter().all(|row| row[3] == "done"), "{made:?}");
                 let expected = cells(&mut db, kind, unit, step, zone, 0, 3);
                 assert_eq!(bounds(&mut db, "t"), expected, "{kind} {step} {zone}");
-                let moment = if kind == "timestamptz" { "now()".into() } else { format!("now() AT TIME ZONE '{zone}'") };
+                let moment = if kind == "timestamptz" {
+                    "now()".into()
+                } else {
+                    format!("now() AT TIME ZONE '{zone}'")
+                };
                 db.exec(&format!("INSERT INTO t VALUES (1, {moment})"));
                 db.exec("SELECT dbguard.partition_disable('t'); DROP TABLE t");
             }

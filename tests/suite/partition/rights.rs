@@ -1,0 +1,145 @@
+//! Who may do what, whose the partitions are, and whose code runs.
+
+use dbguard_tests::Db;
+
+fn app(db: &mut Db) {
+    db.connect_as("part_app");
+    db.connect_as("part_reader");
+    db.exec("CREATE SCHEMA app; GRANT USAGE, CREATE ON SCHEMA app TO part_app; GRANT USAGE ON SCHEMA app TO PUBLIC");
+}
+
+#[test]
+fn partitions_belong_to_the_tables_owner_with_its_privileges() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    owner.exec(
+        "CREATE TABLE app.t (at date, secret text) PARTITION BY RANGE (at);
+         ALTER TABLE app.t REPLICA IDENTITY FULL;
+         GRANT SELECT, INSERT ON app.t TO part_reader;
+         GRANT UPDATE ON app.t TO part_reader WITH GRANT OPTION;
+         GRANT SELECT ON app.t TO PUBLIC;
+         GRANT UPDATE (secret), REFERENCES (secret) ON app.t TO part_reader;
+         ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO part_reader",
+    );
+    db.exec("ALTER DEFAULT PRIVILEGES GRANT TRUNCATE ON TABLES TO part_reader");
+    owner.exec("SELECT dbguard.partition_enable('app.t', '1 day', 1)");
+    db.exec("UPDATE dbguard.partition_set SET ahead = 3");
+    db.exec("CALL dbguard.partition_maintain()");
+    db.exec("SET search_path = app");
+    let per_partition = "FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'";
+    assert_eq!(db.value(&format!("SELECT count(*) {per_partition}")), "4");
+    assert_eq!(
+        db.lines(&format!("SELECT DISTINCT relowner::regrole, relreplident {per_partition}")),
+        ["part_app | f"]
+    );
+    let acl = "(SELECT array_agg(a ORDER BY a::text) FROM unnest(c.relacl) a)::text";
+    assert_eq!(
+        db.lines(&format!("SELECT DISTINCT {acl} {per_partition}")),
+        db.lines(&format!("SELECT {acl} FROM pg_class c WHERE c.oid = 'app.t'::regclass"))
+    );
+    let columns = "SELECT DISTINCT attacl::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE attname = 'secret'";
+    assert_eq!(db.lines(columns).len(), 1);
+}
+
+#[test]
+fn an_owner_who_gave_up_a_right_does_not_get_it_back() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    owner.exec(
+        "CREATE TABLE app.t (at date) PARTITION BY RANGE (at);
+         REVOKE UPDATE, DELETE ON app.t FROM part_app;
+         SELECT dbguard.partition_enable('app.t', '1 day', 1)",
+    );
+    assert_eq!(
+        db.lines("SELECT DISTINCT c.relacl::text FROM pg_class c WHERE relnamespace = 'app'::regnamespace")
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn only_the_owner_enables_and_disables() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    let mut reader = db.connect_as("part_reader");
+    owner.exec("CREATE TABLE app.t (at date) PARTITION BY RANGE (at)");
+    assert_eq!(reader.error("SELECT dbguard.partition_enable('app.t', '1 day')").code, "42501");
+    owner.exec("SELECT dbguard.partition_enable('app.t', '1 day', 1)");
+    assert_eq!(reader.error("SELECT dbguard.partition_disable('app.t')").code, "42501");
+    for table in ["partition_set", "partition_run"] {
+        assert_eq!(reader.error(&format!("DELETE FROM dbguard.{table}")).code, "42501");
+        assert_eq!(owner.error(&format!("UPDATE dbguard.{table} SET schema_name = 'x'")).code, "42501");
+        reader.exec(&format!("SELECT * FROM dbguard.{table}"));
+    }
+    assert_eq!(reader.error("SELECT nextval('dbguard.partition_run_number')").code, "42501");
+    assert_eq!(reader.value("SELECT state FROM dbguard.partition_status()"), "ok");
+}
+
+#[test]
+fn a_role_that_may_only_run_maintenance() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    let mut runner = db.connect_as("part_runner");
+    owner.exec(
+        "CREATE TABLE app.t (at date) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('app.t', '1 day', 1)",
+    );
+    db.exec("UPDATE dbguard.partition_set SET ahead = 2");
+    assert_eq!(runner.error("CALL dbguard.partition_maintain()").code, "42501");
+    db.exec("GRANT EXECUTE ON PROCEDURE dbguard.partition_maintain() TO part_runner");
+    runner.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(runner.value("SELECT current_user || session_user"), "part_runnerpart_runner");
+    assert_eq!(
+        db.lines(
+            "SELECT DISTINCT relowner::regrole::text, count(*) FROM pg_class WHERE relispartition GROUP BY 1"
+        ),
+        ["part_app | 3"]
+    );
+}
+
+#[test]
+fn the_owners_code_never_runs_as_superuser() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    owner.exec(
+        "CREATE TABLE app.seen (who text, super text);
+         CREATE FUNCTION app.spy(at date) RETURNS date LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+           INSERT INTO app.seen VALUES (current_user, (SELECT rolsuper::text FROM pg_roles WHERE rolname = current_user));
+           RETURN at; END $$;
+         CREATE TABLE app.t (at date) PARTITION BY RANGE (at);
+         CREATE INDEX ON app.t (app.spy(at));
+         ALTER TABLE app.t ADD CHECK (app.spy(at) IS NOT NULL);
+         SELECT dbguard.partition_enable('app.t', '1 day', 1)",
+    );
+    db.exec("UPDATE dbguard.partition_set SET ahead = 3");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(db.value("SELECT missing FROM dbguard.partition_status()"), "0");
+    assert_eq!(db.value("SELECT count(*) FROM app.seen WHERE who <> 'part_app'"), "0");
+}
+
+#[test]
+fn hostile_names_in_the_path_are_not_called() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE public.t (at date) PARTITION BY RANGE (at);
+         CREATE SCHEMA evil;
+         CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'hostile'; END $$;
+         CREATE FUNCTION evil.pg_get_expr(pg_node_tree, oid) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'hostile'; END $$;
+         CREATE FUNCTION evil.eq(oid, oid) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE 'hostile'; END $$;
+         CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = oid, RIGHTARG = oid);
+         CREATE TABLE evil.pg_class (oid oid, relname name);
+         CREATE TEMP TABLE t (x int);
+         CREATE TEMP TABLE pg_inherits (x int);
+         SET search_path = pg_temp, evil, pg_catalog, public;
+         SELECT dbguard.partition_enable('public.t', '1 day', 1)",
+    );
+    db.exec("UPDATE dbguard.partition_set SET ahead = 3");
+    db.exec("CALL dbguard.partition_maintain()");
+    db.exec("SELECT * FROM dbguard.partition_plan()");
+    assert_eq!(db.value("SELECT state || partitions FROM dbguard.partition_status()"), "ok4");
+    db.exec("SELECT dbguard.partition_disable('public.t')");
+}
