@@ -133,7 +133,6 @@ fn registered(parent: pg_sys::Oid) -> Result<Set> {
 }
 
 #[pg_extern(sql = false)]
-#[allow(clippy::type_complexity, reason = "the columns of a table function")]
 fn partition_status() -> std::result::Result<
     TableIterator<
         'static,
@@ -240,8 +239,7 @@ impl From<pure::Error> for Error {
             | pure::Error::WidthNotWholeDays
             | pure::Error::WidthTooLarge => Error::invalid_parameter(message)
                 .hint("Give months only, such as '1 month' or '1 year', or days and hours only, such as '1 week' or '1 hour'."),
-            pure::Error::UnknownZone => Error::invalid_parameter(message)
-                .hint("Give the name of a region, such as 'Europe/Berlin', or 'UTC'. See pg_timezone_names."),
+            pure::Error::UnknownZone => Error::invalid_parameter(message),
             pure::Error::OutOfRange => {
                 Error::new(PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW, message)
                     .hint("Choose a narrower interval or fewer partitions ahead.")

@@ -137,7 +137,7 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
     let grid = Grid {
         key,
         width: Width::new(key, every.months(), every.days(), every.micros())?,
-        zone: Zone::named(&options.zone)?,
+        zone: zone(&options.zone)?,
     };
     let texts: Vec<Option<String>> = row.get(15)?.unwrap_or_default();
     let mut existing = Vec::with_capacity(texts.len());
@@ -153,6 +153,13 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
         ahead: options.ahead.unsigned_abs(),
         existing,
         now: row.get(16)?.ok_or_else(lost)?,
+    })
+}
+
+fn zone(name: &str) -> Result<Zone> {
+    Zone::named(name).map_err(|_| {
+        Error::invalid_parameter(format!("time zone \"{name}\" not recognized"))
+            .hint("Give the name of a region, such as 'Europe/Berlin', or 'UTC'. See pg_timezone_names.")
     })
 }
 
