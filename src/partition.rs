@@ -55,7 +55,6 @@ fn partition_enable(
 }
 
 /// For parts whose own tables are a set: no check of ownership, in the calendar of UTC.
-#[allow(dead_code, reason = "the audit log calls it when it is made")]
 pub fn enable_internal(
     parent: pg_sys::Oid,
     schema: &str,

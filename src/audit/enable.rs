@@ -5,13 +5,16 @@ use super::status::{self, Audited};
 use crate::catalog::{extension_owner, own_table, Relation};
 use crate::ddl;
 use crate::error::{notice, Error, Result};
+use crate::partition;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, lock};
+use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 const LOG: &str = include_str!("log.sql");
+const MONTHS_AHEAD: i32 = 4;
 
 type Row = (Oid, String, String, Vec<String>, Vec<String>, Vec<String>);
 
@@ -172,6 +175,11 @@ fn make_log() -> Result<()> {
         return Ok(());
     }
     Spi::run(LOG)?;
+    // the log is a partition set like any other
+    for name in ["audit_transaction", "audit_change"] {
+        let table = status::log_table(name)?;
+        partition::enable_internal(table, "dbguard", name, Interval::from_months(1), MONTHS_AHEAD)?;
+    }
     keep_to_owner()
 }
 

@@ -1,7 +1,7 @@
 //! Which tables are audited, and how.
 
 use super::options::Options;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -61,6 +61,19 @@ pub fn audited(relation: Option<Oid>) -> Result<Vec<Audited>> {
         audited.push(Audited { relation, options: Options::from_args(args)?, active, state, has_truncate });
     }
     Ok(audited)
+}
+
+/// A table of the log.
+pub fn log_table(name: &str) -> Result<Oid> {
+    const TABLE: &str = "
+        SELECT c.oid FROM pg_catalog.pg_class c
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) 'dbguard'::pg_catalog.regnamespace
+          AND c.relname OPERATOR(pg_catalog.=) $1";
+    let found = Spi::connect_mut(|client| {
+        // not read-only: it may have been made in this very command
+        client.update(TABLE, Some(1), &[name.into()])?.first().get_one::<Oid>()
+    })?;
+    found.ok_or_else(|| Error::internal(format!("table \"dbguard.{name}\" does not exist")))
 }
 
 /// The columns of a table's primary key, by position in the table.

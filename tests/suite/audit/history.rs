@@ -145,5 +145,6 @@ fn history_uses_the_key_index() {
         )
         .join("\n");
     assert!(plan.contains("relation_key_id_idx"), "{plan}");
-    assert!(!plan.contains("Seq Scan on audit_change"), "{plan}");
+    let month = db.value("SELECT 'audit_change_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')");
+    assert!(!plan.contains(&format!("Seq Scan on {month}")), "{plan}");
 }

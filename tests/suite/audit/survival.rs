@@ -55,3 +55,21 @@ fn the_log_without_its_tables_is_a_clear_error() {
     assert_eq!(error.code, "55000");
     assert_ne!(error.hint, "");
 }
+
+#[test]
+fn the_log_is_a_partition_set_with_a_net() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1)",
+    );
+    assert_eq!(
+        db.lines("SELECT table_name, every, ahead, state, partitions, missing FROM dbguard.partition_status() ORDER BY 1"),
+        ["audit_change | 1 mon | 4 | ok | 5 | 0", "audit_transaction | 1 mon | 4 | ok | 5 | 0"]
+    );
+    let month = db.value("SELECT 'dbguard.audit_change_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')");
+    assert_eq!(db.value(&format!("SELECT count(*) FROM {month}")), "1");
+    // without its month a write goes to the default partition, and nothing fails
+    db.exec(&format!("DROP TABLE {month}; INSERT INTO t VALUES (2)"));
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_change_default"), "1");
+    assert_eq!(db.lines("SELECT op FROM dbguard.audit_history('t', '2')"), ["INSERT"]);
+}

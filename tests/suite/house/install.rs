@@ -28,7 +28,7 @@ fn every_object_has_a_comment() {
     assert_eq!(bare, Vec::<String>::new());
     let bare = db.lines(
         "SELECT c.relname FROM pg_class c
-         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
            AND obj_description(c.oid, 'pg_class') IS NULL",
     );
     assert_eq!(bare, Vec::<String>::new());
@@ -75,7 +75,7 @@ fn public_may_not_create_in_the_schema_nor_attach_the_audit_trigger() {
     );
     let writable = db.lines(
         "SELECT c.relname FROM pg_class c
-         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+         WHERE c.relnamespace = 'dbguard'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
            AND has_table_privilege('install_nobody', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')",
     );
     assert_eq!(writable, Vec::<String>::new());
