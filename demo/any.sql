@@ -169,8 +169,11 @@ CREATE FUNCTION pg_temp.said(op text, old jsonb, new jsonb) RETURNS text LANGUAG
 SELECT left(name, 28) AS table, left(h.key, 14) AS key, to_char(h.at, 'HH24:MI:SS') AS at, h.actor AS who, h.op AS what,
        pg_temp.said(h.op, h.old, h.new) AS "from → to"
 FROM (SELECT * FROM outcome WHERE audited > 0 ORDER BY rows DESC, name LIMIT 8) o,
-LATERAL (SELECT key FROM dbguard.audit_log WHERE id > :before AND to_regclass(format('%I.%I', schema_name, table_name)) = o.rel
-         GROUP BY 1 ORDER BY count(*) DESC, min(id) LIMIT 1) k,
+-- Without a primary key a row is found by its values: those it had before the first change.
+LATERAL (SELECT k.key, (SELECT count(*) FROM dbguard.audit_history(o.rel::regclass, k.key)) AS n
+         FROM (SELECT DISTINCT ON (1) coalesce(key, CASE op WHEN 'UPDATE' THEN old - ARRAY(SELECT jsonb_object_keys(new)) ELSE coalesce(new, old) END::text) AS key, id
+               FROM dbguard.audit_log WHERE id > :before AND to_regclass(format('%I.%I', schema_name, table_name)) = o.rel ORDER BY 1, id) k
+         ORDER BY n DESC, k.id LIMIT 1) k,
 LATERAL (SELECT l.*, row_number() OVER () AS n FROM dbguard.audit_history(o.rel::regclass, k.key) l) h
 ORDER BY o.rows DESC, o.name, h.n;
 
