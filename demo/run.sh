@@ -3,12 +3,13 @@
 start_cluster() {
   bin=$("$PG_CONFIG" --bindir) port=5432 database=postgres
   client=$bin/psql; [ -x "$client" ] || client=$(type -P psql) || die "no psql found"
-  cluster=$(mktemp -d /tmp/dbguard.XXXXXX)      # short: a socket's path may have 107 bytes
-  trap stop_cluster EXIT                        # an exit by Ctrl-C, TERM or HUP passes here too
-  trap 'exit 130' INT; trap 'exit 143' TERM; trap 'exit 129' HUP
+  work=$(mktemp -d /tmp/dbguard.XXXXXX) cluster=$work/server   # short: a socket's path may have 107 bytes
+  trap stop_cluster EXIT                        # bash runs it after TERM and HUP too
+  trap 'exit 130' INT                           # psql ends its script at Ctrl-C, but is not killed by it
+  chmod 711 "$work"; mkdir -m 700 "$cluster"
   if [ "$(id -u)" = 0 ]; then chown "$SERVER_USER:$(id -g "$SERVER_USER")" "$cluster"; fi
   say "starting $("$PG_CONFIG" --version), for this run only"
-  quietly "$cluster.log" as_user "$bin/initdb" -D "$cluster/data" -U postgres -A trust -E UTF8 --locale=C -N
+  quietly "$work/log" as_user "$bin/initdb" -D "$cluster/data" -U postgres -A trust -E UTF8 --locale=C -N
   cat >> "$cluster/data/postgresql.conf" <<-CONF
 	listen_addresses = ''
 	unix_socket_directories = '$cluster'
@@ -19,7 +20,7 @@ start_cluster() {
 	max_wal_size = 4GB
 	log_min_messages = log
 	CONF
-  quietly "$cluster.log" as_user "$bin/pg_ctl" -D "$cluster/data" -l "$cluster/log" -w start
+  quietly "$work/log" as_user "$bin/pg_ctl" -D "$cluster/data" -l "$cluster/log" -w start
 }
 
 stop_cluster() {
@@ -27,7 +28,7 @@ stop_cluster() {
   if [ -f "$cluster/data/postmaster.pid" ]; then
     as_user "$bin/pg_ctl" -D "$cluster/data" -m immediate -w stop >/dev/null 2>&1 </dev/null || true
   fi
-  rm -rf "$cluster" "$cluster.log"
+  rm -rf "$work"
 }
 
 # psql as the server's user, never as root: a dump may hold \! and \copy FROM PROGRAM.
@@ -67,19 +68,19 @@ load() {                      # load FILE: go on after errors, as dumps of other
   as_user test -r "$folder" -a -x "$folder" || readable=no
   while read -r name; do as_user test -r "$folder/$name" || readable=no; done < <(files_read_by "$file" "$folder")
   if [ $readable = no ]; then
-    mkdir "$cluster/files"
+    mkdir "$work/files"
     while read -r name; do
-      mkdir -p "$cluster/files/$(dirname "$name")"; cp "$folder/$name" "$cluster/files/$name"
+      mkdir -p "$work/files/$(dirname "$name")"; cp "$folder/$name" "$work/files/$name"
     done < <(files_read_by "$file" "$folder")
-    chmod -R a+rX "$cluster/files"; folder=$cluster/files
+    chmod -R a+rX "$work/files"; folder=$work/files
   fi
   new_database loaded
   say "loading $(basename "$file")"
   SECONDS=0
-  unpacked "$file" | (cd "$folder"; run_psql -q -P pager=off -f -) >"$cluster.out" 2>"$cluster.errors" || true
-  errors=$(grep -acE '(ERROR|FATAL|error):' "$cluster.errors" || true)
+  unpacked "$file" | (cd "$folder"; run_psql -q -P pager=off -f -) >/dev/null 2>"$work/errors" || true
+  errors=$(grep -acE '(ERROR|FATAL|error):' "$work/errors" || true)
   echo "Loaded in $SECONDS s, $errors errors."
-  grep -aE '(ERROR|FATAL|error):' "$cluster.errors" | sed 's/^psql:<stdin>/line /; s/^/  /' | cut -c1-120 | head -5 || true
+  grep -aE '(ERROR|FATAL|error):' "$work/errors" | sed 's/^psql:<stdin>/line /; s/^/  /' | cut -c1-120 | head -5 || true
   if [ "$errors" -gt 5 ]; then echo "  ..."; fi
   # A dump that creates its database and connects to it has left "loaded" empty.
   name=$(ask "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate" | while read -r database; do
@@ -99,8 +100,8 @@ demo() {                      # demo [FILE]
 psql() {                      # psql [FILE]: the same, silently, then a prompt
   prepare "$@"
   say "running the demo on it, so that there is something to see"
-  (trap - EXIT; if [ $# -gt 0 ]; then run_script demo/any.sql; else run_script demo/tour.sql; fi) >"$cluster.log" 2>&1 \
-    || { tail -5 "$cluster.log" >&2; say "the demo failed here; the server is up all the same"; }
+  if [ $# -gt 0 ]; then run_script demo/any.sql; else run_script demo/tour.sql; fi >"$work/log" 2>&1 \
+    || { tail -5 "$work/log" >&2; say "the demo failed here; the server is up all the same"; }
   say "try: TABLE dbguard.audit_log LIMIT 5;  SELECT * FROM dbguard.lint();  \\df dbguard.*    (\\q ends and removes the server)"
   trap : INT                  # Ctrl-C is for the query
   run_psql
