@@ -61,9 +61,7 @@ files_read_by() {
 
 load() {                      # load FILE: go on after errors, as dumps of other servers need; then count them
   local file=$1 folder name errors readable=yes
-  case $file in /*) ;; *) [ -f "${OLDPWD:-.}/$file" ] && file=$OLDPWD/$file || file=$PWD/$file ;; esac
-  [ -r "$file" ] || die "cannot read $file"
-  [ "$(unpacked "$file" | head -c 5 | tr -d '\0')" != PGDMP ] || die "this is a custom-format dump: make SQL of it first (pg_restore -f dump.sql $1)"
+  [ "$(unpacked "$file" | head -c 5 | tr -d '\0')" != PGDMP ] || die "this is a custom-format dump: make SQL of it first (pg_restore -f dump.sql ...)"
   folder=$(cd "$(dirname "$file")" && pwd -P)
   as_user test -r "$folder" -a -x "$folder" || readable=no
   while read -r name; do as_user test -r "$folder/$name" || readable=no; done < <(files_read_by "$file" "$folder")
@@ -90,7 +88,13 @@ load() {                      # load FILE: go on after errors, as dumps of other
   ask "CREATE EXTENSION IF NOT EXISTS dbguard; ANALYZE"
 }
 
-prepare() { start_cluster; if [ $# -gt 0 ]; then load "$1"; else make_shop; fi; }
+prepare() {                   # prepare [FILE]
+  local file=${1:-}
+  case $file in ''|/*) ;; *) if [ -f "${OLDPWD:-.}/$file" ]; then file=$OLDPWD/$file; fi ;; esac   # ./dev has changed the directory
+  [ -z "$file" ] || [ -r "$file" ] || die "cannot read $file"
+  start_cluster
+  if [ -n "$file" ]; then load "$file"; else make_shop; fi
+}
 
 demo() {                      # demo [FILE]
   prepare "$@"
