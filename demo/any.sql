@@ -15,15 +15,10 @@ SELECT clock_timestamp() AS started \gset
 CREATE TEMP TABLE finding AS SELECT * FROM dbguard.lint();
 SELECT count(*) AS findings, round(extract(epoch FROM clock_timestamp() - :'started')::numeric * 1000) AS ms FROM finding \gset
 \echo :findings findings in :ms ms
-SELECT category, count(*) FILTER (WHERE severity = 'error') AS error, count(*) FILTER (WHERE severity = 'warning') AS warning,
-       count(*) FILTER (WHERE severity = 'info') AS info
-FROM finding WHERE status = 'open' GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 4 DESC;
-\echo 'The ten rules that find most, worst first:'
-SELECT severity, code, count(*) AS times, left(min(object), 38) AS "first object",
-       left((array_agg(message ORDER BY object))[1], 60) AS "what it says of it"
-FROM finding WHERE status = 'open' GROUP BY severity, code
-ORDER BY array_position('{error,warning,info}', severity), 3 DESC, 2 LIMIT 10;
-SELECT * FROM dbguard.lint_score();
+SELECT category, score, grade, errors, warnings, infos, gain_rule AS "costs most", gain AS "by" FROM dbguard.lint_score();
+\echo 'The twelve rules that find most, worst first:'
+SELECT severity, code, count(*) AS times, left((array_agg(replace(message, 'public.', '') ORDER BY object))[1], 90) AS "the first"
+FROM finding WHERE status = 'open' GROUP BY severity, code ORDER BY array_position('{error,warning,info}', severity), 3 DESC, 2 LIMIT 12;
 
 \echo '== Audit: every table, real changes'
 CREATE TEMP TABLE tab AS            -- "rel" as an oid, so that the tables made here are not among them

@@ -60,16 +60,15 @@ files_read_by() {
 }
 
 load() {                      # load FILE: go on after errors, as dumps of other servers need; then count them
-  local file=$1 folder name errors readable=yes
+  local file=$1 folder names name errors readable=yes
   [ "$(unpacked "$file" | head -c 5 | tr -d '\0')" != PGDMP ] || die "this is a custom-format dump: make SQL of it first (pg_restore -f dump.sql ...)"
   folder=$(cd "$(dirname "$file")" && pwd -P)
+  names=$(files_read_by "$file" "$folder" || true)
   as_user test -r "$folder" -a -x "$folder" || readable=no
-  while read -r name; do as_user test -r "$folder/$name" || readable=no; done < <(files_read_by "$file" "$folder")
-  if [ $readable = no ]; then
+  for name in $names; do as_user test -r "$folder/$name" || readable=no; done
+  if [ $readable = no ]; then                   # then what it needs is copied to where the server's user can read it
     mkdir "$work/files"
-    while read -r name; do
-      mkdir -p "$work/files/$(dirname "$name")"; cp "$folder/$name" "$work/files/$name"
-    done < <(files_read_by "$file" "$folder")
+    for name in $names; do mkdir -p "$work/files/$(dirname "$name")"; cp "$folder/$name" "$work/files/$name"; done
     chmod -R a+rX "$work/files"; folder=$work/files
   fi
   new_database loaded

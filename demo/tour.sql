@@ -21,20 +21,21 @@ SELECT clock_timestamp() AS started \gset
 CREATE TEMP TABLE finding AS SELECT * FROM dbguard.lint();
 SELECT count(*) AS findings, round(extract(epoch FROM clock_timestamp() - :'started')::numeric * 1000) AS ms,
        count(DISTINCT code) AS rules FROM finding \gset
-SELECT score AS score_before FROM dbguard.lint_score() \gset
-\echo :findings findings of :rules rules in :ms ms. By category:
-SELECT category, count(*) FILTER (WHERE severity = 'error') AS error, count(*) FILTER (WHERE severity = 'warning') AS warning,
-       count(*) FILTER (WHERE severity = 'info') AS info
-FROM finding GROUP BY 1 ORDER BY 2 DESC, 3 DESC, 1;
-\echo 'The errors:'
-SELECT code, left(regexp_replace(object, '^public\.', ''), 30) AS object, left(message, 75) AS message
-FROM finding WHERE severity = 'error' ORDER BY code, object LIMIT 20;
-\echo 'And some of the warnings, one of each rule:'
-SELECT DISTINCT ON (code) code, left(regexp_replace(object, '^public\.', ''), 30) AS object, left(message, 75) AS message
-FROM finding WHERE severity = 'warning' ORDER BY code, object LIMIT 15;
+\echo :findings findings of :rules rules in :ms ms. The errors:
+SELECT code, left(replace(message, 'public.', ''), 100) AS message FROM finding WHERE severity = 'error' ORDER BY code, object;
+\echo 'Of the warnings, one of each rule:'
+SELECT DISTINCT ON (code) code, left(replace(message, 'public.', ''), 100) AS message
+FROM finding WHERE severity = 'warning' ORDER BY code, object;
+\echo 'The score, which is at most 84 while an error is open, and the rule whose findings cost most:'
 \set ECHO queries
-SELECT * FROM dbguard.lint_score();
+SELECT category, score, grade, errors, warnings, infos, gain_rule, gain FROM dbguard.lint_score();
+\pset format unaligned
+\pset tuples_only on
+SELECT dbguard.lint_explain('IDX001');
+\pset format aligned
+\pset tuples_only off
 \set ECHO none
+SELECT score AS score_before FROM dbguard.lint_score() WHERE category = 'overall' \gset
 
 \echo '== 2. Touch: updated_at is right from now on'
 \echo
@@ -109,28 +110,39 @@ DO $$ BEGIN
   ASSERT NOT EXISTS (SELECT FROM dbguard.partition_plan()), 'partitions are still missing';
 END $$;
 
-\echo '== 5. Fixes: what needs no rewrite and no thought is applied'
+\echo '== 5. Fixes: what needs no rewrite of a table and no second thought is applied'
 \echo
-CREATE TEMP TABLE fix AS SELECT code, object, fix_sql FROM dbguard.lint()
-WHERE fix_sql IS NOT NULL AND details ->> 'fix_safety' NOT IN ('rewrite', 'data_change', 'review');
-\echo 'SELECT fix_sql FROM dbguard.lint() WHERE details ->> ''fix_safety'' IN (''online'', ''brief_lock'') \\gexec'
-SELECT code, left(fix_sql, 100) AS fix_sql FROM fix ORDER BY code, object;
-SELECT fix_sql FROM fix ORDER BY code, object \gexec
+\echo 'SELECT DISTINCT fix_sql FROM dbguard.lint() WHERE details ->> ''fix_safety'' IN (''online'', ''brief_lock'') \\gexec'
+CREATE TEMP TABLE fix AS SELECT fix_sql, string_agg(code, ' ' ORDER BY code) AS codes FROM dbguard.lint()
+WHERE details ->> 'fix_safety' IN ('online', 'brief_lock') GROUP BY 1;     -- one statement may mend two findings
+SELECT codes, left(replace(fix_sql, 'public.', ''), 112) AS fix_sql FROM fix ORDER BY codes, fix_sql;
+SELECT fix_sql FROM fix ORDER BY codes, fix_sql \gexec
+SELECT score AS score_online FROM dbguard.lint_score() WHERE category = 'overall' \gset
 
-SELECT score AS score_after FROM dbguard.lint_score() \gset
+\echo 'In a maintenance window, those that read or write a whole table under a lock:'
+\echo
+\echo 'SELECT DISTINCT fix_sql FROM dbguard.lint() WHERE details ->> ''fix_safety'' = ''rewrite'' \\gexec'
+CREATE TEMP TABLE rewrite AS SELECT fix_sql, string_agg(code, ' ' ORDER BY code) AS codes FROM dbguard.lint()
+WHERE details ->> 'fix_safety' = 'rewrite' GROUP BY 1;
+SELECT codes, left(replace(split_part(fix_sql, E'\n', 1), 'public.', ''), 112) AS "fix_sql, its first line" FROM rewrite ORDER BY codes, fix_sql;
+SELECT fix_sql FROM rewrite ORDER BY codes, fix_sql \gexec
+INSERT INTO fix TABLE rewrite;
+
 CREATE TEMP TABLE after AS SELECT * FROM dbguard.lint();
+SELECT score AS score_after FROM dbguard.lint_score() WHERE category = 'overall' \gset
+\echo 'What is left is for people to decide:'
+SELECT CASE WHEN details ->> 'fix_safety' IS NULL THEN 'no statement can know what is meant' ELSE 'the fix changes what the application sees' END AS why,
+       count(*) AS findings, string_agg(DISTINCT code, ' ') AS rules
+FROM after GROUP BY 1 ORDER BY 1;
 \echo 'Before and after:'
 SELECT severity, count(*) FILTER (WHERE b) AS before, count(*) FILTER (WHERE NOT b) AS after
 FROM (SELECT severity, true AS b FROM finding UNION ALL SELECT severity, false FROM after) s
 GROUP BY 1 ORDER BY array_position('{error,warning,info}', severity);
-\echo 'What is left, and why it was not touched:'
-SELECT CASE WHEN fix_sql IS NULL THEN 'no fix by SQL alone' ELSE coalesce(details ->> 'fix_safety', 'review') END AS "its fix",
-       count(*) AS findings, string_agg(DISTINCT code, ' ') AS rules
-FROM after GROUP BY 1 ORDER BY 2 DESC;
-\echo Score :score_before '→' :score_after
+\echo Score :score_before '→' :score_online '→' :score_after
 SET demo.before = :'score_before';
 SET demo.after = :'score_after';
 DO $$ BEGIN
+  ASSERT NOT EXISTS (SELECT FROM after JOIN fix USING (fix_sql)), 'a fix was applied and its finding is still there';
   IF current_setting('demo.after')::numeric <= current_setting('demo.before')::numeric THEN
     RAISE EXCEPTION 'the score did not rise: % before, % after', current_setting('demo.before'), current_setting('demo.after');
   END IF;
