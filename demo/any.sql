@@ -30,7 +30,8 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> '
 SELECT dbguard.audit_enable(rel::regclass) FROM tab \g /dev/null
 SELECT coalesce(max(id), 0) AS before FROM dbguard.audit_log \gset
 
--- What we try on each table: one statement at a time, until one is accepted.
+-- What we try on each table: one statement at a time, until one is accepted. Each tells how many rows it touched,
+-- and how many of them are different now: a trigger may put the old value back, and then there is nothing to audit.
 CREATE TEMP VIEW col AS
 SELECT a.attrelid AS rel, a.attnum, quote_ident(a.attname) AS col, a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated,
        format_type(a.atttypid, a.atttypmod) AS type, b.typname AS base, b.typcategory AS cat, b.typtype AS kind,
@@ -45,8 +46,11 @@ JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oi
 WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (SELECT rel FROM tab);
 
 CREATE FUNCTION pg_temp.updates(r oid) RETURNS TABLE (label text, sql text) LANGUAGE sql AS $$
-  SELECT col, format('UPDATE %1$s SET %2$s = (%3$s)::%4$s WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM %1$s
-    WHERE %2$s IS NOT NULL AND ((%3$s)::%4$s)::text IS DISTINCT FROM %2$s::text LIMIT 3)', r::regclass, col, e, type)
+  SELECT col, format('WITH done AS (UPDATE %1$s dbg SET %2$s = (%3$s)::%4$s
+      FROM (SELECT tableoid AS dbg_part, ctid AS dbg_place, dbg_w::text AS dbg_was FROM %1$s dbg_w
+            WHERE %2$s IS NOT NULL AND ((%3$s)::%4$s)::text IS DISTINCT FROM %2$s::text LIMIT 3) dbg_w
+      WHERE dbg.tableoid = dbg_part AND dbg.ctid = dbg_place RETURNING dbg::text IS DISTINCT FROM dbg_was AS changed)
+    SELECT count(*), count(*) FILTER (WHERE changed) FROM done', r::regclass, col, e, type)
   FROM (SELECT *, CASE
       WHEN kind = 'e' THEN format('CASE %1$s WHEN enum_first(%1$s) THEN enum_last(%1$s) ELSE enum_first(%1$s) END', col)
       WHEN base IN ('text', 'varchar', 'bpchar') THEN format(
@@ -67,8 +71,9 @@ CREATE FUNCTION pg_temp.updates(r oid) RETURNS TABLE (label text, sql text) LANG
 
 -- The row changed last, deleted and put back in one statement; not where a foreign key forbids it or takes other rows along.
 CREATE FUNCTION pg_temp.put_back(r oid) RETURNS text LANGUAGE sql AS $$
-  SELECT format('WITH gone AS (DELETE FROM %1$s WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM %1$s ORDER BY age(xmin) LIMIT 1) RETURNING *)
-    INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM gone', r::regclass, string_agg(col, ', ' ORDER BY attnum))
+  SELECT format('WITH gone AS (DELETE FROM %1$s WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM %1$s ORDER BY age(xmin) LIMIT 1) RETURNING *),
+    back AS (INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM gone RETURNING 1)
+    SELECT count(*), count(*) FROM back', r::regclass, string_agg(col, ', ' ORDER BY attnum))
   FROM col WHERE rel = r AND attgenerated = ''
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE confrelid = r AND contype = 'f' AND confdeltype <> 'a')
   HAVING count(*) > 0 $$;
@@ -88,7 +93,8 @@ CREATE FUNCTION pg_temp.made_up(r oid) RETURNS text LANGUAGE sql AS $$
       WHEN base IN ('time', 'timetz') THEN '''10:00''' WHEN cat = 'D' THEN quote_literal(coalesce(substring(chk FROM '\d{4}-\d\d-\d\d'), '2020-01-01'))
       ELSE '''''' END) || '::' || type AS val
     FROM col WHERE rel = r AND attgenerated = '' AND attidentity = '' AND attnotnull AND (NOT atthasdef OR chk IS NOT NULL))
-  SELECT format('INSERT INTO %s %s SELECT %s FROM (SELECT) one %s', r::regclass, coalesce('(' || string_agg(col, ', ' ORDER BY attnum) || ')', ''),
+  SELECT format('WITH done AS (INSERT INTO %s %s SELECT %s FROM (SELECT) one %s RETURNING 1) SELECT count(*), count(*) FROM done',
+    r::regclass, coalesce('(' || string_agg(col, ', ' ORDER BY attnum) || ')', ''),
     string_agg(val, ', ' ORDER BY attnum),
     (SELECT string_agg(format(', (SELECT * FROM %s LIMIT 1) f%s', confrelid::regclass, n), '' ORDER BY n) FROM f)) FROM v $$;
 
@@ -102,10 +108,11 @@ CREATE TEMP TABLE made AS TABLE counted WITH NO DATA;
 
 -- One attempt; whatever refuses it (a CHECK, a trigger) undoes it and is told.
 CREATE FUNCTION pg_temp.attempt(sql text, OUT done bigint, OUT reason text) LANGUAGE plpgsql AS $$
+DECLARE changed bigint;
 BEGIN
   CREATE TEMP TABLE before AS TABLE counted;
-  EXECUTE sql;
-  GET DIAGNOSTICS done = ROW_COUNT;
+  EXECUTE sql INTO done, changed;
+  IF changed < done THEN RAISE EXCEPTION 'a trigger puts the old value back'; END IF;
   SET CONSTRAINTS ALL IMMEDIATE;
   INSERT INTO made SELECT rel, c.ins - b.ins, c.upd - b.upd, c.del - b.del FROM counted c JOIN before b USING (rel);
   DROP TABLE before;
@@ -138,7 +145,7 @@ BEGIN
     END LOOP;
     COMMIT;
     SELECT * INTO a FROM pg_temp.attempt(pg_temp.put_back(r.rel)) WHERE pg_temp.put_back(r.rel) IS NOT NULL;
-    UPDATE tab SET note = concat_ws('; ', note, coalesce(why, 'only keys, no update'), a.reason) WHERE rel = r.rel;
+    UPDATE tab SET note = concat_ws('; ', note, coalesce(why, 'nothing to update'), a.reason) WHERE rel = r.rel;
     COMMIT;
   END LOOP;
 END $$;
