@@ -31,10 +31,11 @@ stop_cluster() {
   rm -rf "$work"
 }
 
-# psql as the server's user, never as root: a dump may hold \! and \copy FROM PROGRAM.
+# psql as the server's user, never as root: a dump may hold \! and \copy FROM PROGRAM. In folder $from, or in one
+# that this user can surely enter.
 run_psql() {
-  as_user PGHOST="$cluster" PGPORT="$port" PGUSER=postgres PGDATABASE="$database" PGCLIENTENCODING=UTF8 \
-    HOME="$cluster" TERM="${TERM:-dumb}" PAGER="${PAGER:-less}" LESS="${LESS:--S -F -X}" "$client" -X "$@"
+  (cd "${from:-/}" && as_user PGHOST="$cluster" PGPORT="$port" PGUSER=postgres PGDATABASE="$database" PGCLIENTENCODING=UTF8 \
+    HOME="$cluster" TERM="${TERM:-dumb}" PAGER="${PAGER:-less}" LESS="${LESS:--S -F -X}" "$client" -X "$@")
 }
 # Scripts go in through stdin: the server's user need not be able to read our folder.
 run_script() { run_psql -q -v ON_ERROR_STOP=1 -P pager=off -f - < "$1"; }
@@ -74,7 +75,7 @@ load() {                      # load FILE: go on after errors, as dumps of other
   new_database loaded
   say "loading $(basename "$file")"
   SECONDS=0
-  unpacked "$file" | (cd "$folder"; run_psql -q -P pager=off -f -) >/dev/null 2>"$work/errors" || true
+  unpacked "$file" | from=$folder run_psql -q -P pager=off -f - >/dev/null 2>"$work/errors" || true
   errors=$(grep -acE '(ERROR|FATAL|error):' "$work/errors" || true)
   echo "Loaded in $SECONDS s, $errors errors."
   grep -aE '(ERROR|FATAL|error):' "$work/errors" | sed 's/^psql:<stdin>/line /; s/^/  /' | cut -c1-120 | head -5 || true
