@@ -91,7 +91,7 @@ load() {                      # load FILE: go on after errors, as dumps of other
 prepare() {                   # prepare [FILE]
   local file=${1:-}
   case $file in ''|/*) ;; *) if [ -f "${OLDPWD:-.}/$file" ]; then file=$OLDPWD/$file; fi ;; esac   # ./dev has changed the directory
-  [ -z "$file" ] || [ -r "$file" ] || die "cannot read $file"
+  [ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || die "cannot read $file"
   start_cluster
   if [ -n "$file" ]; then load "$file"; else make_shop; fi
 }
