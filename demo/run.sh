@@ -110,5 +110,3 @@ psql() {                      # psql [FILE]: the same, silently, then a prompt
   trap : INT                  # Ctrl-C is for the query
   run_psql
 }
-
-bench() { source bench/run.sh "$@"; }

@@ -139,10 +139,10 @@ bring_servers() {
 source_server() {             # source_server MAJOR SUITE: from Debian's source package, into servers/MAJOR
   local w mirror; w=$(mktemp -d); chmod 755 "$w"
   install_packages bison flex perl zlib1g-dev dpkg-dev
-  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1)
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' | sort -u | awk '/\/debian\/?$/ { print; exit }')
   [ -n "$mirror" ] || die "no Debian mirror is configured: cannot fetch the source of PostgreSQL $1"
   mkdir -p "$w/lists/partial" "$w/cache/archives/partial"
-  echo "deb-src $mirror $2 main" > "$w/sources.list"
+  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $2 main" > "$w/sources.list"
   local opts=(-o "Dir::Etc::SourceList=$w/sources.list" -o "Dir::Etc::SourceParts=-" -o "Dir::State::Lists=$w/lists" -o "Dir::Cache=$w/cache")
   say "building PostgreSQL $1 from Debian's source (some minutes)"
   quietly "$w/log" apt-get "${opts[@]}" update
