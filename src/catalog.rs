@@ -23,14 +23,6 @@ pub struct Relation {
     /// pg_class.relkind
     pub kind: char,
     pub is_partition: bool,
-    pub owner: pg_sys::Oid,
-}
-
-impl Relation {
-    /// `schema.name`, quoted as needed.
-    pub fn qualified(&self) -> String {
-        dbguard_core::quote::qualified(&self.schema, &self.name)
-    }
 }
 
 /// Looks a relation up and refuses what no part can work on: anything but an ordinary or
@@ -79,7 +71,7 @@ fn lookup(relid: pg_sys::Oid) -> Result<(Relation, char)> {
     let found = Spi::connect(|client| -> std::result::Result<_, pgrx::spi::Error> {
         let table = client.select(
             "SELECT n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
-                    c.relispartition, c.relowner
+                    c.relispartition
              FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
              WHERE c.oid OPERATOR(pg_catalog.=) $1",
@@ -96,18 +88,15 @@ fn lookup(relid: pg_sys::Oid) -> Result<(Relation, char)> {
             row.get::<String>(3)?,
             row.get::<String>(4)?,
             row.get::<bool>(5)?,
-            row.get::<pg_sys::Oid>(6)?,
         )))
     })?;
-    let Some((Some(schema), Some(name), Some(kind), Some(persistence), Some(is_partition), Some(owner))) =
-        found
-    else {
+    let Some((Some(schema), Some(name), Some(kind), Some(persistence), Some(is_partition))) = found else {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
             format!("relation with OID {} does not exist", relid.to_u32()),
         ));
     };
     let first = |s: &str| s.chars().next().unwrap_or(' ');
-    let relation = Relation { oid: relid, schema, name, kind: first(&kind), is_partition, owner };
+    let relation = Relation { oid: relid, schema, name, kind: first(&kind), is_partition };
     Ok((relation, first(&persistence)))
 }

@@ -8,12 +8,6 @@ pub fn start_timestamp() -> i64 {
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
-/// What clock_timestamp() says.
-pub fn clock_timestamp() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
-}
-
 /// Its id with epoch, as pg_current_xact_id() gives it; assigned if it had none.
 pub fn top_id() -> u64 {
     // SAFETY: assigns an id if needed; raises an ordinary error in a read-only state.
