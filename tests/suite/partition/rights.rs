@@ -143,3 +143,37 @@ fn hostile_names_in_the_path_are_not_called() {
     assert_eq!(db.value("SELECT state || partitions FROM dbguard.partition_status()"), "ok4");
     db.exec("SELECT dbguard.partition_disable('public.t')");
 }
+
+#[test]
+fn replica_identity_by_index_is_taken_over() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);
+         CREATE UNIQUE INDEX t_identity ON t (id, at);
+         ALTER TABLE t REPLICA IDENTITY USING INDEX t_identity;
+         SELECT dbguard.partition_enable('t', '1 day', 2)",
+    );
+    assert_eq!(
+        db.lines(
+            "SELECT relreplident, count(*) FROM pg_class WHERE relispartition AND relkind = 'r' GROUP BY 1"
+        ),
+        ["i | 3"]
+    );
+    assert_eq!(db.value("SELECT count(*) FROM pg_index WHERE indisreplident"), "4");
+}
+
+#[test]
+fn an_owner_who_may_not_create_in_the_schema_is_told() {
+    let mut db = Db::new();
+    app(&mut db);
+    let mut owner = db.connect_as("part_app");
+    owner.exec("CREATE TABLE app.t (at date) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('app.t', '1 day', 1)");
+    db.exec("REVOKE CREATE ON SCHEMA app FROM part_app; UPDATE dbguard.partition_set SET ahead = 2");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(
+        db.lines(
+            "SELECT state, sqlstate, message FROM dbguard.partition_run WHERE run = 2 AND action = 'make'"
+        ),
+        ["failed | 42501 | permission denied for schema app"]
+    );
+}
