@@ -3,4 +3,5 @@
 
 pub mod jsonb;
 pub mod partition;
+pub mod lint;
 pub mod quote;

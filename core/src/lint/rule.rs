@@ -1,0 +1,94 @@
+//! The form every rule fills in. A field left out does not compile.
+
+use crate::lint::catalog::Catalog;
+use crate::lint::finding::{Report, Severity};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Category {
+    Integrity,
+    Security,
+    Tenancy,
+    Indexes,
+    Types,
+    Lifecycle,
+    Partitioning,
+    Maintenance,
+    Naming,
+}
+
+impl Category {
+    pub const ALL: [Category; 9] = [
+        Category::Integrity,
+        Category::Security,
+        Category::Tenancy,
+        Category::Indexes,
+        Category::Types,
+        Category::Lifecycle,
+        Category::Partitioning,
+        Category::Maintenance,
+        Category::Naming,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Category::Integrity => "integrity",
+            Category::Security => "security",
+            Category::Tenancy => "multi-tenancy",
+            Category::Indexes => "indexes",
+            Category::Types => "types",
+            Category::Lifecycle => "audit/lifecycle",
+            Category::Partitioning => "partitioning",
+            Category::Maintenance => "maintenance",
+            Category::Naming => "naming",
+        }
+    }
+}
+
+/// When most of what a rule looks at in a schema violates it, that is a convention, told once.
+#[derive(Debug, Clone, Copy)]
+pub struct Rollup {
+    pub at_least: usize,
+    pub share: f64,
+}
+
+impl Rollup {
+    pub const CONVENTION: Option<Rollup> = Some(Rollup { at_least: 20, share: 0.8 });
+    pub const NEVER: Option<Rollup> = None;
+}
+
+/// SQL that builds something in an otherwise empty database, as a superuser, outside a transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+/// Shorthand for the lists of cases.
+pub const fn case(name: &'static str, sql: &'static str) -> Case {
+    Case { name, sql }
+}
+
+#[derive(Debug)]
+pub struct Rule {
+    pub code: &'static str,
+    pub name: &'static str,
+    pub category: Category,
+    /// The usual one; a finding may carry its own.
+    pub severity: Severity,
+    /// One line: what is wrong.
+    pub title: &'static str,
+    /// What it leads to, and what the rule leaves alone on purpose.
+    pub why: &'static str,
+    pub bad: &'static str,
+    pub good: &'static str,
+    /// How to mend it, in words.
+    pub remedy: &'static str,
+    /// Codes that say less about the same object, silent when this rule speaks.
+    pub hides: &'static [&'static str],
+    pub rollup: Option<Rollup>,
+    pub check: fn(&Catalog, &mut Report),
+    /// Each makes the rule speak.
+    pub fires: &'static [Case],
+    /// Near misses: each leaves it silent.
+    pub silent: &'static [Case],
+}

@@ -1,0 +1,37 @@
+//! The rules, one file each, listed by category.
+
+use crate::lint::rule::Rule;
+
+mod audit;
+mod fix;
+mod indexes;
+mod integrity;
+mod maintenance;
+mod naming;
+mod partitioning;
+mod security;
+mod tenancy;
+mod types;
+
+const CATEGORIES: &[&[&Rule]] = &[
+    audit::RULES,
+    indexes::RULES,
+    integrity::RULES,
+    maintenance::RULES,
+    naming::RULES,
+    partitioning::RULES,
+    security::RULES,
+    tenancy::RULES,
+    types::RULES,
+];
+
+/// Every rule, by code.
+pub fn all() -> Vec<&'static Rule> {
+    let mut rules: Vec<&'static Rule> = CATEGORIES.iter().flat_map(|c| c.iter().copied()).collect();
+    rules.sort_by_key(|r| r.code);
+    rules
+}
+
+pub fn find(code: &str) -> Option<&'static Rule> {
+    all().into_iter().find(|r| r.code.eq_ignore_ascii_case(code) || r.name == code)
+}

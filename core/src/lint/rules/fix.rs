@@ -1,0 +1,50 @@
+//! Statements that several rules propose.
+
+use crate::lint::catalog::{Attribute, Catalog, Relation};
+use crate::lint::finding::{Fix, Safety};
+use crate::quote::ident;
+
+/// `ALTER COLUMN TYPE`, where the server would accept it.
+pub fn retype(t: &Relation, a: &Attribute, type_name: &str, using: Option<&str>) -> Option<Fix> {
+    if !can_retype(t, a) {
+        return None;
+    }
+    let column = ident(&a.name);
+    let using = using.map(|u| format!(" USING {column} {u}")).unwrap_or_default();
+    let table = t.sql_name();
+    let fix = Fix::new(
+        format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}{using};"),
+        Safety::Rewrite,
+    );
+    Some(fix.undo(format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {};", a.type_name)))
+}
+
+/// Whether ALTER COLUMN TYPE is not refused for what depends on the column.
+pub fn can_retype(t: &Relation, a: &Attribute) -> bool {
+    !a.type_pinned && !a.inherited && !a.generated && !t.typed && !in_partition_key(t, a)
+}
+
+/// An expression in the key may name any column.
+fn in_partition_key(t: &Relation, a: &Attribute) -> bool {
+    t.partition_key.iter().any(|k| *k == a.num || *k == 0)
+}
+
+/// The column and every foreign key column that follows it, made bigint together: all or nothing.
+pub fn widen_with_references(c: &Catalog, t: &Relation, a: &Attribute) -> Option<Fix> {
+    let mut sql = vec![retype(t, a, "bigint", None)?.sql];
+    for (child, fk) in c.references_to(t.oid, a.num) {
+        let at = fk.ref_columns.iter().position(|n| *n == a.num)?;
+        let column = child.attribute(*fk.columns.get(at)?)?;
+        // A column that others refer to in turn would need the same again.
+        if c.references_to(child.oid, column.num).next().is_some() || child.is_partition {
+            return None;
+        }
+        if column.base_type != crate::lint::catalog::types::INT8 {
+            sql.push(retype(child, column, "bigint", None)?.sql);
+        }
+    }
+    if let Some(s) = c.sequence_of(t.oid, a.num).filter(|_| !a.identity) {
+        sql.push(format!("ALTER SEQUENCE {} AS bigint;", s.object().identity));
+    }
+    Some(Fix::new(sql.join("\n"), Safety::Rewrite))
+}

@@ -1,0 +1,97 @@
+use crate::lint::catalog::{Catalog, Index, IndexKey, Relation, RelationKind};
+use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::rule::{case, Category, Rollup, Rule};
+use std::collections::{BTreeSet, HashMap};
+
+pub static RULE: Rule = Rule {
+    code: "IDX002",
+    name: "duplicate_index",
+    category: Category::Indexes,
+    severity: Severity::Error,
+    title: "Index is the same as another one",
+    why: "Both are maintained by every write, one is enough. The same means: access method, key \
+          columns in order with operator class, collation and direction, expressions, predicate \
+          and INCLUDE; a plain index beside a unique one over the same is a copy too. An index \
+          that serves a constraint, a foreign key, CLUSTER or the replica identity is never the \
+          one to drop.",
+    bad: "CREATE INDEX a ON t (x); CREATE INDEX b ON t (x);",
+    good: "CREATE INDEX a ON t (x);",
+    remedy: "DROP INDEX CONCURRENTLY",
+    hides: &[],
+    rollup: Rollup::NEVER,
+    check,
+    fires: &[
+        case("twice", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),
+        case("beside the primary key", "CREATE TABLE t (a int PRIMARY KEY); CREATE INDEX i ON t (a)"),
+        case("expression and predicate", r#"CREATE TABLE "T.t" ("A" text); CREATE INDEX "I i" ON "T.t" (lower("A")) WHERE "A" > ''; CREATE INDEX j ON "T.t" (lower("A")) WHERE "A" > ''"#),
+        case("unique twice", "CREATE TABLE t (a int UNIQUE); CREATE UNIQUE INDEX i ON t (a)"),
+        case("include in another order", "CREATE TABLE t (a int, b int, c int); CREATE INDEX i ON t (a) INCLUDE (b, c); CREATE INDEX j ON t (a) INCLUDE (c, b)"),
+        case("on a partitioned table", "CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT; CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),
+    ],
+    silent: &[
+        case("other direction", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a DESC)"),
+        case("other operator class", "CREATE TABLE t (a text); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a text_pattern_ops)"),
+        case("other collation", "CREATE TABLE t (a text); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a COLLATE \"C\")"),
+        case("other predicate", "CREATE TABLE t (a int); CREATE INDEX i ON t (a) WHERE a > 0; CREATE INDEX j ON t (a) WHERE a > 1"),
+        case("other method", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t USING hash (a)"),
+        case("other include", "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a) INCLUDE (b); CREATE INDEX j ON t (a)"),
+        case("both constraints", "CREATE TABLE t (a int PRIMARY KEY, UNIQUE (a))"),
+        case("nulls differ", "CREATE TABLE t (a int); CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT; CREATE UNIQUE INDEX j ON t (a)"),
+    ],
+};
+
+/// What an index finds rows by; two that agree here are the same to a query.
+type Shape<'i> = (&'i str, &'i [IndexKey], Option<&'i str>, BTreeSet<i16>);
+
+fn check(c: &Catalog, out: &mut Report) {
+    for t in c.tables() {
+        let mut shapes: HashMap<Shape, Vec<&Index>> = HashMap::new();
+        for i in t.indexes.iter().filter(|i| i.valid) {
+            out.examine(&t.schema);
+            let shape = (
+                i.method.as_str(),
+                i.keys.as_slice(),
+                i.predicate.as_deref(),
+                i.include.iter().copied().collect(),
+            );
+            shapes.entry(shape).or_default().push(i);
+        }
+        for mut same in shapes.into_values() {
+            // The one worth most first: it stays.
+            same.sort_by_key(|i| (std::cmp::Reverse((needed(i), i.unique, i.scans)), i.name.as_str()));
+            let Some((kept, copies)) = same.split_first() else { continue };
+            for copy in copies.iter().filter(|i| !needed(i) && enforces_no_more(i, kept)) {
+                out.find(finding(t, copy, kept));
+            }
+        }
+    }
+}
+
+/// Something beside queries relies on it.
+pub fn needed(i: &Index) -> bool {
+    i.constraint.is_some() || i.primary || i.referenced || i.replica_identity || i.clustered || i.is_partition
+}
+
+fn enforces_no_more(copy: &Index, kept: &Index) -> bool {
+    !copy.unique || (kept.unique && copy.nulls_not_distinct == kept.nulls_not_distinct)
+}
+
+fn finding(t: &Relation, copy: &Index, kept: &Index) -> Finding {
+    let columns: Vec<i16> = copy.keys.iter().map(|k| k.attnum).collect();
+    Finding::new(copy.object(), format!("index {} is the same as {}", copy.sql_name(), kept.sql_name()))
+        .key(t, &t.names(&columns).join(","))
+        .evidence("same_as", kept.sql_name())
+        .evidence("pages", copy.pages)
+        .evidence("scans", copy.scans)
+        .fix(drop_index(t, copy))
+}
+
+/// CONCURRENTLY is not to be had on a partitioned table.
+pub fn drop_index(t: &Relation, i: &Index) -> Fix {
+    match t.kind {
+        RelationKind::PartitionedTable => {
+            Fix::new(format!("DROP INDEX {};", i.sql_name()), Safety::BriefLock)
+        }
+        _ => Fix::new(format!("DROP INDEX CONCURRENTLY {};", i.sql_name()), Safety::Online),
+    }
+}

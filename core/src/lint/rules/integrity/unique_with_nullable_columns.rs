@@ -1,0 +1,101 @@
+use crate::lint::catalog::{Catalog, Index, Relation};
+use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::text::{idents, mentions};
+use crate::quote::ident;
+
+pub static RULE: Rule = Rule {
+    code: "INT017",
+    name: "unique_with_nullable_columns",
+    category: Category::Integrity,
+    severity: Severity::Warning,
+    title: "Unique constraint lets duplicates through where a column is NULL",
+    why: "NULLs are distinct, so rows that agree in all other columns may be stored twice. Left \
+          alone: single columns, NULLS NOT DISTINCT, predicates that speak of the column, and keys \
+          whose NULL case has a partial unique index of its own.",
+    bad: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE (team, person));",
+    good: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE NULLS NOT DISTINCT (team, person));",
+    remedy: "NULLS NOT DISTINCT, or SET NOT NULL on the columns",
+    hides: &[],
+    rollup: Rollup::NEVER,
+    check,
+    fires: &[
+        case("constraint", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b))"),
+        case("index", "CREATE TABLE t (a int NOT NULL, b int); CREATE UNIQUE INDEX u ON t (b, a)"),
+        case("predicate about something else", "CREATE TABLE t (a int NOT NULL, b int, c int); CREATE UNIQUE INDEX u ON t (a, b) WHERE c > 0"),
+        case("quoted, referred to by nobody", r#"CREATE TABLE "T.t" ("A" int NOT NULL, "B b" int, CONSTRAINT "U""u" UNIQUE ("A", "B b"))"#),
+        case("partitioned", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b)) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT"),
+    ],
+    silent: &[
+        case("all not null", "CREATE TABLE t (a int NOT NULL, b int NOT NULL, UNIQUE (a, b))"),
+        case("nulls not distinct", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE NULLS NOT DISTINCT (a, b))"),
+        case("one column", "CREATE TABLE t (a int UNIQUE)"),
+        case("only where not null", "CREATE TABLE t (a int NOT NULL, b int); CREATE UNIQUE INDEX u ON t (a, b) WHERE b IS NOT NULL"),
+        case("twin for the null case", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b)); CREATE UNIQUE INDEX u ON t (a) WHERE b IS NULL"),
+        case("domain not null", "CREATE DOMAIN d AS int NOT NULL; CREATE TABLE t (a int NOT NULL, b d, UNIQUE (a, b))"),
+        case("check not null", "CREATE TABLE t (a int NOT NULL, b int CHECK (b IS NOT NULL), UNIQUE (a, b))"),
+    ],
+};
+
+fn check(c: &Catalog, out: &mut Report) {
+    for t in c.tables() {
+        for i in t.indexes.iter().filter(|i| i.unique && !i.primary && i.valid && i.keys.len() > 1) {
+            out.examine(&t.schema);
+            let open = open_columns(t, i);
+            if i.nulls_not_distinct || open.is_empty() {
+                continue;
+            }
+            let columns: Vec<i16> = i.keys.iter().map(|k| k.attnum).collect();
+            let name = i.sql_name();
+            let message =
+                format!("unique index {name} lets duplicates through where {} is NULL", idents(&open));
+            let found = Finding::new(i.object(), message)
+                .key(t, &t.names(&columns).join(","))
+                .evidence("nullable", open)
+                .fix(fix(t, i));
+            out.find(found);
+        }
+    }
+}
+
+/// Key columns whose NULL nothing takes care of.
+fn open_columns<'t>(t: &'t Relation, i: &Index) -> Vec<&'t str> {
+    let keys = i.keys.iter().filter_map(|k| t.attribute(k.attnum)).filter(|a| !t.never_null(a));
+    let names = keys.map(|a| a.name.as_str());
+    names.filter(|n| !i.predicate.as_ref().is_some_and(|p| mentions(p, n)) && !has_twin(t, i, n)).collect()
+}
+
+/// Another unique index over no more than the other columns, for `column IS NULL`.
+fn has_twin(t: &Relation, i: &Index, column: &str) -> bool {
+    let is_null = format!("{} IS NULL", ident(column));
+    t.indexes.iter().any(|o| {
+        o.unique
+            && o.valid
+            && o.oid != i.oid
+            && o.predicate.as_ref().is_some_and(|p| p.contains(&is_null) && mentions(p, column))
+            && o.keys.iter().all(|k| i.keys.iter().any(|m| m.attnum == k.attnum))
+    })
+}
+
+fn fix(t: &Relation, i: &Index) -> Option<Fix> {
+    let expressions = i.keys.iter().any(|k| k.attnum == 0 || k.option != 0);
+    if i.referenced || i.replica_identity || i.special_opclass || i.special_storage || expressions {
+        return None;
+    }
+    let named = |nums: &[i16]| idents(&t.names(nums));
+    let columns = named(&i.keys.iter().map(|k| k.attnum).collect::<Vec<_>>());
+    let include =
+        if i.include.is_empty() { String::new() } else { format!(" INCLUDE ({})", named(&i.include)) };
+    let (table, name) = (t.sql_name(), ident(&i.name));
+    let sql = match &i.constraint {
+        Some(con) => {
+            let con = ident(con);
+            format!("ALTER TABLE {table} DROP CONSTRAINT {con}, ADD CONSTRAINT {con} UNIQUE NULLS NOT DISTINCT ({columns}){include};")
+        }
+        None => {
+            let only = i.predicate.as_ref().map(|p| format!(" WHERE {p}")).unwrap_or_default();
+            format!("DROP INDEX {};\nCREATE UNIQUE INDEX {name} ON {table} ({columns}){include} NULLS NOT DISTINCT{only};", i.sql_name())
+        }
+    };
+    Some(Fix::new(sql, Safety::Rewrite))
+}

@@ -1,0 +1,58 @@
+use crate::lint::catalog::{Catalog, Keyword};
+use crate::lint::finding::{Finding, Report, Severity};
+use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::rules::naming::named;
+use crate::quote::ident;
+
+pub static RULE: Rule = Rule {
+    code: "NAM003",
+    name: "reserved_keyword_identifier",
+    category: Category::Naming,
+    severity: Severity::Warning,
+    title: "Name is a reserved word of SQL",
+    why: "Without quotes it is a syntax error or, worse, something else: SELECT user answers with \
+          who is logged in. Goes by this server's own list of words that cannot be a name; words \
+          such as timestamp, value and position can, and are left alone. No fix is proposed, for \
+          renaming breaks the queries that use the name; details has the statement.",
+    bad: r#"CREATE TABLE "order" ("user" int);"#,
+    good: "CREATE TABLE orders (user_id int);",
+    remedy: "ALTER ... RENAME TO another name, together with the queries that use it",
+    hides: &[],
+    rollup: Rollup::NEVER,
+    check,
+    fires: &[
+        case("table", r#"CREATE TABLE "order" (id int)"#),
+        case("column", r#"CREATE TABLE t ("user" int, "end" date)"#),
+        case("may name a function only", r#"CREATE TABLE "left" (a int)"#),
+        case("schema and view", r#"CREATE SCHEMA "table"; CREATE VIEW "table"."select" AS SELECT 1 AS a"#),
+    ],
+    silent: &[
+        case(
+            "not reserved",
+            "CREATE TABLE position (timestamp int, value int, name int, type int, date int, time int)",
+        ),
+        case(
+            "function of that name",
+            r#"CREATE FUNCTION "left"(int) RETURNS int LANGUAGE sql AS 'SELECT 1'"#,
+        ),
+        case("upper case is another rule", r#"CREATE TABLE "ORDER" (id int)"#),
+        case("part of a name", "CREATE TABLE orders (user_id int, order_no int)"),
+        case("temporary", r#"CREATE TEMP TABLE "order" ("user" int)"#),
+    ],
+};
+
+fn check(c: &Catalog, out: &mut Report) {
+    for n in named(c) {
+        out.examine(&n.object.schema);
+        let reserved = match c.keywords.get(n.name) {
+            None => false,
+            Some(Keyword::Reserved) => true,
+            Some(Keyword::FunctionOrType) => n.object.kind != "function",
+        };
+        if reserved {
+            let message = format!("{} {} is a reserved word", n.object.kind, n.object.identity);
+            let rename = format!("{} {};", n.rename, ident(&format!("{}_", n.name)));
+            out.find(Finding::new(n.object, message).evidence("name", n.name).evidence("rename_sql", rename));
+        }
+    }
+}

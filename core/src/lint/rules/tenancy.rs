@@ -1,0 +1,44 @@
+use crate::lint::catalog::{Attribute, Catalog, Relation};
+use crate::lint::rule::Rule;
+use std::collections::HashMap;
+
+mod tenant_column_nullable;
+mod tenant_table_without_rls;
+
+pub const RULES: &[&Rule] = &[&tenant_table_without_rls::RULE, &tenant_column_nullable::RULE];
+
+/// Names that mean a tenant wherever they stand.
+const CERTAIN: &[&str] = &["tenant_id", "tenant_uuid", "tenant_key"];
+
+/// Names that often do. Only the commonest of them counts, and only if it runs through the schema.
+const LIKELY: &[&str] =
+    &["organization_id", "organisation_id", "org_id", "workspace_id", "account_id", "company_id", "team_id"];
+const LIKELY_TABLES: usize = 3;
+const LIKELY_SHARE: f64 = 0.4;
+
+/// Tables with the column that says whose each row is, and how sure that is.
+fn tenant_columns(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
+    let folded = |a: &Attribute| a.name.to_ascii_lowercase();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for (_, a) in c.columns() {
+        if let Some(name) = LIKELY.iter().find(|n| **n == folded(a)) {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    let tables = c.tables().count();
+    // Ties go to the first name of the list, so that the answer does not depend on hashing.
+    let likely =
+        LIKELY.iter().rev().filter_map(|n| Some((*counts.get(n)?, *n))).max_by_key(|(count, _)| *count);
+    let likely = likely
+        .filter(|(n, _)| *n >= LIKELY_TABLES && *n as f64 >= LIKELY_SHARE * tables as f64)
+        .map(|(_, n)| n);
+    c.columns()
+        .filter_map(|(t, a)| {
+            let name = folded(a);
+            if CERTAIN.contains(&name.as_str()) {
+                return Some((t, a, 0.9));
+            }
+            (likely == Some(name.as_str())).then_some((t, a, 0.6))
+        })
+        .collect()
+}
