@@ -15,6 +15,7 @@ mod catalog;
 mod ddl;
 mod error;
 mod partition;
+mod lint;
 mod pg;
 mod settings;
 mod touch;
@@ -25,6 +26,7 @@ extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
 extension_sql_file!("../sql/audit.sql", name = "audit", requires = ["bootstrap"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
+extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[pg_guard]

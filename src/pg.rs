@@ -12,6 +12,7 @@ pub mod lock;
 pub mod plan;
 pub mod procedure;
 pub mod subxact;
+pub mod probe;
 pub mod trigger;
 pub mod user;
 pub mod xact;

@@ -33,3 +33,9 @@ pub unsafe fn tuple_desc_attr(desc: pg_sys::TupleDesc, i: i32) -> *const pg_sys:
             .add(i as usize);
     }
 }
+
+/// Whether constraint `k` of pg_constraint is enforced, in SQL: 18 has constraints that are not.
+#[cfg(not(feature = "pg18"))]
+pub const CONENFORCED: &str = "true";
+#[cfg(feature = "pg18")]
+pub const CONENFORCED: &str = "k.conenforced";

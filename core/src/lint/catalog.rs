@@ -174,6 +174,8 @@ pub struct Index {
     pub replica_identity: bool,
     /// Some key's operator class is not its type's default, or has options of its own.
     pub special_opclass: bool,
+    /// Options of the operator classes, as text.
+    pub opclass_options: Option<String>,
     /// reloptions or a tablespace of its own.
     pub special_storage: bool,
     /// Being built or rebuilt by somebody now.
@@ -247,7 +249,8 @@ pub struct Sequence {
     pub maximum: i64,
     pub increment: i64,
     pub cycle: bool,
-    pub readable: bool,
+    /// Why the last value could not be read.
+    pub unreadable: Option<String>,
     pub last_value: Option<i64>,
     /// Columns that own it or take their default from it.
     pub feeds: Vec<(Oid, i16)>,

@@ -86,6 +86,8 @@ pub struct Rule {
     /// Codes that say less about the same object, silent when this rule speaks.
     pub hides: &'static [&'static str],
     pub rollup: Option<Rollup>,
+    /// Wants to know whether tables hold rows, not only what the catalogs say.
+    pub reads_rows: bool,
     pub check: fn(&Catalog, &mut Report),
     /// Each makes the rule speak.
     pub fires: &'static [Case],

@@ -20,6 +20,7 @@ pub static RULE: Rule = Rule {
     remedy: "replace it by a unique index over the live rows; ON CONFLICT must then name the predicate",
     hides: &["INT017"],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("constraint", "CREATE TABLE t (id int PRIMARY KEY, email text UNIQUE, deleted_at timestamptz)"),

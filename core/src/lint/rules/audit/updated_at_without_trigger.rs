@@ -21,6 +21,7 @@ pub static RULE: Rule = Rule {
     remedy: "a BEFORE UPDATE trigger with dbguard.set_updated_at",
     hides: &[],
     rollup: Some(Rollup { at_least: 5, share: 0.8 }),
+    reads_rows: false,
     check,
     fires: &[
         case("no trigger", "CREATE TABLE t (updated_at timestamptz)"),

@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "DROP INDEX CONCURRENTLY",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("twice", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),
@@ -41,7 +42,7 @@ pub static RULE: Rule = Rule {
 };
 
 /// What an index finds rows by; two that agree here are the same to a query.
-type Shape<'i> = (&'i str, &'i [IndexKey], Option<&'i str>, BTreeSet<i16>);
+type Shape<'i> = (&'i str, &'i [IndexKey], Option<&'i str>, Option<&'i str>, BTreeSet<i16>);
 
 fn check(c: &Catalog, out: &mut Report) {
     for t in c.tables() {
@@ -51,6 +52,7 @@ fn check(c: &Catalog, out: &mut Report) {
             let shape = (
                 i.method.as_str(),
                 i.keys.as_slice(),
+                i.opclass_options.as_deref(),
                 i.predicate.as_deref(),
                 i.include.iter().copied().collect(),
             );

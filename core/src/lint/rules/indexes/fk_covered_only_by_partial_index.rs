@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "add a full index; the partial one may then be dropped",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("live rows only", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a, deleted_at timestamptz); CREATE INDEX i ON t (a) WHERE deleted_at IS NULL"),

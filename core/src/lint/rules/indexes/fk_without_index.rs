@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "CREATE INDEX CONCURRENTLY on the columns",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("no index", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a)"),

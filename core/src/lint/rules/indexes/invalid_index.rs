@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     remedy: "REINDEX INDEX CONCURRENTLY, or drop it; leftovers of a failed REINDEX (_ccnew, _ccold) are dropped",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("a failed build", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass"),

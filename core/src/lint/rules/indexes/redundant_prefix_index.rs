@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "DROP INDEX CONCURRENTLY the shorter one",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("prefix", "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a, b)"),

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     remedy: "VALIDATE CONSTRAINT: it reads the table, but blocks neither readers nor writers",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("check", "CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID"),

@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "give the referring column the type of the referred one; the table is rewritten",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("int to bigint", "CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE t (a int REFERENCES a)"),

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "make the column, all that refer to it, and the sequence bigint",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("serial near its end", "CREATE TABLE t (id serial PRIMARY KEY); SELECT setval('t_id_seq', 2000000000)"),
@@ -36,8 +37,8 @@ pub static RULE: Rule = Rule {
 
 fn check(c: &Catalog, out: &mut Report) {
     for s in c.sequences.iter().filter(|s| s.linted && !s.cycle && s.increment > 0) {
-        if !s.readable {
-            out.skip(s.object(), "permission denied to read the sequence");
+        if let Some(reason) = &s.unreadable {
+            out.skip(s.object(), reason.clone());
             continue;
         }
         out.examine(&s.schema);

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "declare the columns that identify a row, or add an identity column",
     hides: &["INT001"],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("bare table", "CREATE TABLE t (a int, b text)"),

@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "make an existing unique NOT NULL index the primary key, or add an identity column",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("unique and not null, but no key", "CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX u ON t (a)"),

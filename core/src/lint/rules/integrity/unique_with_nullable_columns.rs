@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "NULLS NOT DISTINCT, or SET NOT NULL on the columns",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("constraint", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b))"),

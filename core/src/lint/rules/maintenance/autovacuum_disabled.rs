@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "RESET the option; if a bulk load needed it, reset it afterwards and ANALYZE",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("table", "CREATE TABLE t (a int) WITH (autovacuum_enabled = off)"),

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER ... RENAME TO a lower-case name, together with the queries that use it",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("mixed case", r#"CREATE TABLE "OrderItems" (id int)"#),

@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER ... RENAME TO another name, together with the queries that use it",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("table", r#"CREATE TABLE "order" (id int)"#),

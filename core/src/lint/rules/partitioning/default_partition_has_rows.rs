@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "move the rows out, attach the partitions they belong to, insert them again",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: true,
     check,
     fires: &[
         case("not analyzed", "CREATE TABLE t (a int) PARTITION BY RANGE (a); CREATE TABLE t1 PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)"),

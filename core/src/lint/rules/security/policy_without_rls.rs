@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     remedy: "ENABLE ROW LEVEL SECURITY, after checking that the policies let everybody see what they must",
     hides: &["TEN001"],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("policy only", "CREATE TABLE t (a int); CREATE POLICY p ON t USING (true)"),

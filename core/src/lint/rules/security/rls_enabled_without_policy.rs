@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     remedy: "CREATE POLICY, or DISABLE ROW LEVEL SECURITY",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("enabled", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY"),

@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "SET search_path to pg_catalog, schemas only the owner can create in, and pg_temp last",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("no search_path", "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"),

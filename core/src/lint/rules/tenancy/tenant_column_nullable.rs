@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "SET NOT NULL, once every row has a tenant",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("nullable", "CREATE TABLE t (tenant_id int)"),

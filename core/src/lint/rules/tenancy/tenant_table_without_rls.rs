@@ -21,6 +21,7 @@ pub static RULE: Rule = Rule {
     remedy: "enable row-level security with a policy on the tenant column; the fix reads the setting app.tenant_id",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("one without among others with", "CREATE TABLE t (tenant_id int); CREATE TABLE u (tenant_id int); ALTER TABLE u ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON u USING (true)"),

@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER COLUMN TYPE text, with a CHECK where the length matters",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("char(12)", "CREATE TABLE t (a char(12))"),

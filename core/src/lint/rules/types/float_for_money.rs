@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER COLUMN TYPE numeric",
     hides: &[],
     rollup: Rollup::NEVER,
+    reads_rows: false,
     check,
     fires: &[
         case("price", "CREATE TABLE t (unit_price float8)"),

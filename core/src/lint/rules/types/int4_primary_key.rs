@@ -18,6 +18,7 @@ pub static RULE: Rule = Rule {
     remedy: "make the column, all that refer to it, and its sequence bigint, while the table is small",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("serial", "CREATE TABLE t (id serial PRIMARY KEY)"),

@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER COLUMN TYPE jsonb",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("json", "CREATE TABLE t (a json)"),

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER COLUMN TYPE numeric",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("money", "CREATE TABLE t (a money)"),

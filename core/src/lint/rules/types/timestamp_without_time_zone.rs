@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     remedy: "ALTER COLUMN TYPE timestamptz, saying in which zone the stored values are; the fix assumes UTC",
     hides: &[],
     rollup: Rollup::CONVENTION,
+    reads_rows: false,
     check,
     fires: &[
         case("timestamp", "CREATE TABLE t (at timestamp)"),

@@ -1,0 +1,47 @@
+-- Lint: what is wrong with a schema.
+-- The settings are those that pg_get_expr and format_type follow, so that what rules read looks
+-- the same whoever asks.
+
+CREATE FUNCTION dbguard.lint(schemas text[] DEFAULT NULL, rules text[] DEFAULT NULL,
+                             min_severity text DEFAULT 'info')
+  RETURNS TABLE (severity text, code text, rule text, category text, object text, object_type text,
+                 message text, fix_sql text, confidence real, status text, fingerprint text,
+                 objid oid, details jsonb)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 COST 10000
+  SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD'
+  SET timezone = 'UTC'
+  SET quote_all_identifiers = off
+  AS 'MODULE_PATHNAME', 'lint_wrapper';
+COMMENT ON FUNCTION dbguard.lint(text[], text[], text) IS
+  'Findings about the schemas (all of yours by default) by the rules chosen: codes, names, categories, globs, a leading - leaves out';
+
+CREATE FUNCTION dbguard.lint_score(schemas text[] DEFAULT NULL)
+  RETURNS TABLE (category text, score float8, grade text, errors integer, warnings integer,
+                 infos integer, gain_rule text, gain float8)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10 COST 10000
+  SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO, YMD'
+  SET timezone = 'UTC'
+  SET quote_all_identifiers = off
+  AS 'MODULE_PATHNAME', 'lint_score_wrapper';
+COMMENT ON FUNCTION dbguard.lint_score(text[]) IS
+  'The schema in numbers, 0 to 100, overall and by category, and the rule whose findings cost most';
+
+CREATE FUNCTION dbguard.lint_explain(code text) RETURNS text
+  LANGUAGE c IMMUTABLE PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'lint_explain_wrapper';
+COMMENT ON FUNCTION dbguard.lint_explain(text) IS
+  'A lint rule in words: what, why, a bad and a good example, how to mend it, how to silence it';
+
+CREATE FUNCTION dbguard.lint_list_rules()
+  RETURNS TABLE (code text, rule text, category text, severity text, title text, remedy text, reads_rows boolean)
+  LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 30
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'lint_list_rules_wrapper';
+COMMENT ON FUNCTION dbguard.lint_list_rules() IS 'What the view dbguard.lint_rules shows';
+
+CREATE VIEW dbguard.lint_rules AS SELECT * FROM dbguard.lint_list_rules();
+COMMENT ON VIEW dbguard.lint_rules IS 'The lint rules this version has';
+GRANT SELECT ON dbguard.lint_rules TO PUBLIC;

@@ -1,0 +1,81 @@
+//! What cannot be read from the catalogs: the last values of sequences, and whether DEFAULT
+//! partitions hold rows. Each look waits for no lock for long and may be refused.
+
+use crate::error::Result;
+use crate::pg::probe;
+use dbguard_core::lint::bounds::is_default;
+use dbguard_core::lint::catalog::{Facts, RelationKind};
+use dbguard_core::lint::scope::Scope;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use std::collections::HashMap;
+
+/// Gone with the subtransaction of the look. Row security would hide rows: then rather an error.
+const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', '200ms', true), \
+                       pg_catalog.set_config('row_security', 'off', true)";
+
+/// No more than the first 1,024 pages are read.
+const SOME_ROW: &str = " WHERE ctid < '(1024,0)'::pg_catalog.tid)";
+
+/// Asks all sequences at once; when that fails, none has an answer.
+pub fn sequence_values(facts: &mut Facts) -> Result<()> {
+    let readable: Vec<Oid> =
+        facts.sequences.iter().filter(|s| s.unreadable.is_none()).map(|s| Oid::from(s.oid)).collect();
+    let values = probe::look(|| -> spi::Result<HashMap<u32, i64>> {
+        Spi::connect(|client| {
+            client.select(CAREFUL, None, &[])?;
+            let mut values = HashMap::new();
+            for row in client.select(include_str!("sql/sequence_values.sql"), None, &[readable.into()])? {
+                if let (Some(oid), Some(value)) = (row.get::<Oid>(1)?, row.get::<i64>(2)?) {
+                    values.insert(oid.to_u32(), value);
+                }
+            }
+            Ok(values)
+        })
+    });
+    match values {
+        Ok(values) => {
+            let values = values?;
+            for s in &mut facts.sequences {
+                s.last_value = values.get(&s.oid).copied();
+            }
+        }
+        Err(reason) => {
+            for s in facts.sequences.iter_mut().filter(|s| s.unreadable.is_none()) {
+                s.unreadable = Some(reason.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks for a row in each DEFAULT partition.
+pub fn default_partitions(facts: &mut Facts, scope: &Scope) -> Result<()> {
+    for r in &mut facts.relations {
+        if !r.partition_bound.as_deref().is_some_and(is_default) || !scope.has(&r.schema) {
+            continue;
+        }
+        r.rows_seen = Some(match r.kind {
+            RelationKind::ForeignTable => Err("it is a foreign table".to_owned()),
+            _ => match (has_row(&r.sql_name())?, r.pages > 1024) {
+                (Ok(false), true) => Err("no row in its first 1,024 pages".to_owned()),
+                (seen, _) => seen,
+            },
+        });
+    }
+    Ok(())
+}
+
+fn has_row(table: &str) -> Result<std::result::Result<bool, String>> {
+    let sql = format!("SELECT EXISTS (SELECT FROM {table}{SOME_ROW}");
+    let seen = probe::look(|| -> spi::Result<bool> {
+        Spi::connect(|client| {
+            client.select(CAREFUL, None, &[])?;
+            Ok(client.select(sql.as_str(), None, &[])?.first().get_one::<bool>()?.unwrap_or(false))
+        })
+    });
+    match seen {
+        Ok(seen) => Ok(Ok(seen?)),
+        Err(reason) => Ok(Err(reason)),
+    }
+}

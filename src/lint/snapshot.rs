@@ -1,0 +1,261 @@
+//! Fills `Facts` by a handful of catalog queries, none of them a relation or a rule at a time.
+
+use crate::error::{Error, Result};
+use crate::lint::read::{rows, Row};
+use crate::pg::compat;
+use dbguard_core::lint::catalog::{
+    Attribute, Constraint, Domain, Facts, Function, Index, IndexKey, Keyword, Relation, RelationKind, Schema,
+    Sequence, Trigger,
+};
+use std::collections::{HashMap, HashSet};
+
+/// The catalogs as this transaction sees them. Sequences have no last values yet.
+pub fn take() -> Result<Facts> {
+    let mut facts = facts()?;
+    facts.keywords = keywords()?;
+    facts.schemas = rows(include_str!("sql/schemas.sql"), |r| {
+        Ok(Schema { oid: r.oid(1)?, name: r.get(2)?, owner: r.oid(3)?, creators: r.oids(4)? })
+    })?;
+    facts.domains = domains()?;
+    members(&mut facts)?;
+    facts.relations = rows(include_str!("sql/relations.sql"), relation)?;
+    let at: HashMap<u32, usize> = facts.relations.iter().enumerate().map(|(n, r)| (r.oid, n)).collect();
+    let of = |relations: &mut Vec<Relation>, oid: u32, add: &mut dyn FnMut(&mut Relation)| {
+        // Made after the relations were read: the next run sees it.
+        if let Some(r) = at.get(&oid).and_then(|n| relations.get_mut(*n)) {
+            add(r);
+        }
+    };
+    let all = &mut facts.relations;
+    for (oid, a) in rows(include_str!("sql/attributes.sql"), attribute)? {
+        of(all, oid, &mut |r| r.attributes.push(a.clone()));
+    }
+    let constraints = include_str!("sql/constraints.sql").replace("{conenforced}", compat::CONENFORCED);
+    for (oid, k) in rows(&constraints, constraint)? {
+        of(all, oid, &mut |r| r.constraints.push(k.clone()));
+    }
+    let special = special_opclasses()?;
+    for (oid, i) in rows(include_str!("sql/indexes.sql"), |r| index(&r, &special))? {
+        of(all, oid, &mut |r| r.indexes.push(i.clone()));
+    }
+    for (oid, t) in rows(include_str!("sql/triggers.sql"), trigger)? {
+        of(all, oid, &mut |r| r.triggers.push(t.clone()));
+    }
+    for (oid, p) in rows(include_str!("sql/policies.sql"), |r| Ok((r.oid(1)?, r.get::<String>(2)?)))? {
+        of(all, oid, &mut |r| r.policies.push(p.clone()));
+    }
+    facts.functions = rows(include_str!("sql/functions.sql"), function)?;
+    facts.sequences = sequences()?;
+    Ok(facts)
+}
+
+fn facts() -> Result<Facts> {
+    let facts = rows(include_str!("sql/facts.sql"), |r| {
+        Ok(Facts {
+            database: r.get(1)?,
+            server_version: r.get(2)?,
+            now: r.get(3)?,
+            settings: HashMap::from([
+                ("autovacuum".to_owned(), r.get(4)?),
+                ("track_counts".to_owned(), r.get(5)?),
+            ]),
+            ..Facts::default()
+        })
+    })?;
+    facts.into_iter().next().ok_or_else(|| Error::internal("no facts about this server"))
+}
+
+fn keywords() -> Result<HashMap<String, Keyword>> {
+    let words = rows(
+        "SELECT word, catcode::text FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T')",
+        |r| Ok((r.get::<String>(1)?, r.letter(2)?)),
+    )?;
+    let kind = |c| if c == Some('R') { Keyword::Reserved } else { Keyword::FunctionOrType };
+    Ok(words.into_iter().map(|(word, code)| (word, kind(code))).collect())
+}
+
+fn domains() -> Result<HashMap<u32, Domain>> {
+    let domains = rows(
+        "SELECT t.oid, t.typbasetype, t.typtypmod, t.typnotnull FROM pg_catalog.pg_type t WHERE t.typtype = 'd'",
+        |r| Ok((r.oid(1)?, Domain { base_type: r.oid(2)?, typmod: r.get(3)?, not_null: r.get(4)? })),
+    )?;
+    Ok(domains.into_iter().collect())
+}
+
+fn special_opclasses() -> Result<HashSet<u32>> {
+    let sql = "SELECT c.oid FROM pg_catalog.pg_opclass c WHERE NOT c.opcdefault";
+    Ok(rows(sql, |r| r.oid(1))?.into_iter().collect())
+}
+
+fn members(facts: &mut Facts) -> Result<()> {
+    for (kind, oid) in rows(include_str!("sql/members.sql"), |r| Ok((r.letter(1)?, r.oid(2)?)))? {
+        match kind {
+            Some('r') => facts.member_relations.insert(oid),
+            Some('f') => facts.member_functions.insert(oid),
+            _ => facts.member_schemas.insert(oid),
+        };
+    }
+    Ok(())
+}
+
+fn relation(r: Row) -> Result<Relation> {
+    Ok(Relation {
+        oid: r.oid(1)?,
+        schema: r.get(2)?,
+        name: r.get(3)?,
+        kind: match r.letter(4)? {
+            Some('p') => RelationKind::PartitionedTable,
+            Some('f') => RelationKind::ForeignTable,
+            Some('v') => RelationKind::View,
+            Some('m') => RelationKind::MaterializedView,
+            _ => RelationKind::Table,
+        },
+        unlogged: r.get(5)?,
+        is_partition: r.get(6)?,
+        parent: r.maybe::<pgrx::pg_sys::Oid>(7)?.map(|o| o.to_u32()),
+        has_subclass: r.get(8)?,
+        typed: r.get(9)?,
+        row_security: r.get(10)?,
+        replica_identity: r.letter(11)?.unwrap_or('d'),
+        tuples: r.get(12)?,
+        pages: r.get(13)?,
+        options: r.list(14)?,
+        partition_bound: r.maybe(15)?,
+        partition_strategy: r.letter(16)?,
+        partition_key: r.list(17)?,
+        ..Relation::default()
+    })
+}
+
+fn attribute(r: Row) -> Result<(u32, Attribute)> {
+    let attribute = Attribute {
+        num: r.get(2)?,
+        name: r.get(3)?,
+        type_oid: r.oid(4)?,
+        typmod: r.get(5)?,
+        type_name: r.get(6)?,
+        collation: r.oid(7)?,
+        not_null: r.get(8)?,
+        has_default: r.get(9)?,
+        identity: r.get(10)?,
+        generated: r.get(11)?,
+        inherited: r.get(12)?,
+        type_pinned: r.get(13)?,
+        ..Attribute::default()
+    };
+    Ok((r.oid(1)?, attribute))
+}
+
+fn constraint(r: Row) -> Result<(u32, Constraint)> {
+    let constraint = Constraint {
+        oid: r.oid(2)?,
+        name: r.get(3)?,
+        kind: r.letter(4)?.unwrap_or_default(),
+        columns: r.list(5)?,
+        ref_relation: r.oid(6)?,
+        ref_columns: r.list(7)?,
+        index: r.oid(8)?,
+        validated: r.get(9)?,
+        enforced: r.get(10)?,
+        inherited: r.get(11)?,
+        expression: r.maybe(12)?,
+    };
+    Ok((r.oid(1)?, constraint))
+}
+
+fn index(r: &Row, special: &HashSet<u32>) -> Result<(u32, Index)> {
+    let columns: Vec<i16> = r.list(6)?;
+    let count = usize::try_from(r.get::<i16>(7)?).unwrap_or(0).min(columns.len());
+    let (keys, include) = columns.split_at(count);
+    let (opclasses, collations, options) = (r.oids(8)?, r.oids(9)?, r.list::<i16>(10)?);
+    let expressions: Vec<Option<String>> = r.list(11)?;
+    let opclass_options: Option<String> = r.maybe(20)?;
+    let key = |(n, attnum): (usize, &i16)| IndexKey {
+        attnum: *attnum,
+        expression: expressions.get(n).cloned().flatten().filter(|_| *attnum == 0),
+        opclass: opclasses.get(n).copied().unwrap_or(0),
+        collation: collations.get(n).copied().unwrap_or(0),
+        option: options.get(n).copied().unwrap_or(0),
+    };
+    let index = Index {
+        oid: r.oid(2)?,
+        schema: r.get(3)?,
+        name: r.get(4)?,
+        method: r.get(5)?,
+        keys: keys.iter().enumerate().map(key).collect(),
+        include: include.to_vec(),
+        predicate: r.maybe(12)?,
+        unique: r.get(13)?,
+        primary: r.get(14)?,
+        nulls_not_distinct: r.get(15)?,
+        valid: r.get(16)?,
+        ready: r.get(17)?,
+        clustered: r.get(18)?,
+        replica_identity: r.get(19)?,
+        special_opclass: opclass_options.is_some() || opclasses.iter().any(|o| special.contains(o)),
+        opclass_options,
+        special_storage: r.get(21)?,
+        building: r.get(22)?,
+        is_partition: r.get(23)?,
+        pages: r.get(24)?,
+        scans: r.get(25)?,
+        ..Index::default()
+    };
+    Ok((r.oid(1)?, index))
+}
+
+fn trigger(r: Row) -> Result<(u32, Trigger)> {
+    let arguments: Vec<u8> = r.get(7)?;
+    let mut arguments: Vec<String> =
+        arguments.split(|b| *b == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect();
+    // Each argument ends with a zero byte, so the last piece is none.
+    arguments.pop();
+    let trigger = Trigger {
+        oid: r.oid(2)?,
+        name: r.get(3)?,
+        bits: r.get(4)?,
+        enabled: r.get(5)?,
+        function: r.oid(6)?,
+        arguments,
+        inherited: r.get(8)?,
+    };
+    Ok((r.oid(1)?, trigger))
+}
+
+fn function(r: Row) -> Result<Function> {
+    Ok(Function {
+        oid: r.oid(1)?,
+        schema: r.get(2)?,
+        name: r.get(3)?,
+        owner: r.oid(4)?,
+        language: r.get(5)?,
+        arguments: r.maybe(6)?.unwrap_or_default(),
+        security_definer: r.get(7)?,
+        config: r.list(8)?,
+        source: r.maybe(9)?,
+        linted: false,
+    })
+}
+
+fn sequences() -> Result<Vec<Sequence>> {
+    let mut feeds: HashMap<u32, Vec<(u32, i16)>> = HashMap::new();
+    let all = rows(include_str!("sql/sequence_feeds.sql"), |r| Ok((r.oid(1)?, r.oid(2)?, r.get::<i16>(3)?)))?;
+    for (sequence, relation, attnum) in all {
+        feeds.entry(sequence).or_default().push((relation, attnum));
+    }
+    rows(include_str!("sql/sequences.sql"), |r| {
+        let oid = r.oid(1)?;
+        Ok(Sequence {
+            oid,
+            schema: r.get(2)?,
+            name: r.get(3)?,
+            maximum: r.get(4)?,
+            increment: r.get(5)?,
+            cycle: r.get(6)?,
+            unreadable: r.maybe(7)?,
+            last_value: None,
+            feeds: feeds.remove(&oid).unwrap_or_default(),
+            linted: false,
+        })
+    })
+}

@@ -1,0 +1,20 @@
+SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod,
+       pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation, a.attnotnull, a.atthasdef,
+       a.attidentity <> '', a.attgenerated <> '', a.attinhcount > 0, d.refobjid IS NOT NULL
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+-- what makes ALTER COLUMN TYPE refuse: views and rules, triggers, policies, SQL-standard
+-- functions, publications, and generated columns (which hang on the column itself)
+LEFT JOIN (SELECT DISTINCT refobjid, refobjsubid FROM pg_catalog.pg_depend
+           WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjsubid > 0
+             AND (classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
+                              'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
+                              'pg_catalog.pg_publication_rel'::regclass)
+                  OR (classid = 'pg_catalog.pg_class'::regclass AND objid = refobjid
+                      AND objsubid > 0 AND objsubid <> refobjsubid))
+          ) d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped
+  AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY a.attrelid, a.attnum

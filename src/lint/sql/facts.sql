@@ -1,0 +1,4 @@
+SELECT pg_catalog.current_database()::text,
+       pg_catalog.current_setting('server_version_num')::int4,
+       (extract(epoch FROM pg_catalog.now()) * 1000000)::int8,
+       pg_catalog.current_setting('autovacuum'), pg_catalog.current_setting('track_counts')
