@@ -7,6 +7,7 @@ use dbguard_core::lint::catalog::{
     Attribute, Constraint, Domain, Facts, Function, Index, IndexKey, Keyword, Relation, RelationKind, Schema,
     Sequence, Trigger,
 };
+use dbguard_core::lint::text::index_predicate;
 use std::collections::{HashMap, HashSet};
 
 /// The catalogs as this transaction sees them. Sequences have no last values yet.
@@ -158,7 +159,7 @@ fn constraint(r: Row) -> Result<(u32, Constraint)> {
         validated: r.get(9)?,
         enforced: r.get(10)?,
         inherited: r.get(11)?,
-        expression: r.maybe(12)?,
+        definition: r.maybe(12)?,
     };
     Ok((r.oid(1)?, constraint))
 }
@@ -184,7 +185,7 @@ fn index(r: &Row, special: &HashSet<u32>) -> Result<(u32, Index)> {
         method: r.get(5)?,
         keys: keys.iter().enumerate().map(key).collect(),
         include: include.to_vec(),
-        predicate: r.maybe(12)?,
+        predicate: r.maybe::<String>(12)?.and_then(|d| index_predicate(&d).map(str::to_owned)),
         unique: r.get(13)?,
         primary: r.get(14)?,
         nulls_not_distinct: r.get(15)?,

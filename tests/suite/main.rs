@@ -3,4 +3,5 @@
 mod audit;
 mod house;
 mod partition;
+mod lint;
 mod touch;

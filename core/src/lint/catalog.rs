@@ -141,8 +141,8 @@ pub struct Constraint {
     pub enforced: bool,
     /// Made by the same constraint of a parent, where it is reported.
     pub inherited: bool,
-    /// Text of a CHECK.
-    pub expression: Option<String>,
+    /// pg_get_constraintdef of a CHECK.
+    pub definition: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -461,12 +461,12 @@ impl Relation {
 
     /// NOT NULL by the column, its domain, or a validated CHECK that says just that.
     pub fn never_null(&self, a: &Attribute) -> bool {
-        let check = format!("({} IS NOT NULL)", crate::quote::ident(&a.name));
+        let check = format!("CHECK (({} IS NOT NULL))", crate::quote::ident(&a.name));
         a.not_null
             || self
                 .constraints
                 .iter()
-                .any(|c| c.kind == 'c' && c.validated && c.expression.as_deref() == Some(check.as_str()))
+                .any(|c| c.kind == 'c' && c.validated && c.definition.as_deref() == Some(check.as_str()))
     }
 }
 

@@ -50,6 +50,27 @@ fn balanced(text: &str) -> bool {
     }) && depth == 0
 }
 
+/// The predicate of an index in its definition: what follows WHERE outside all quotes and parentheses.
+pub fn index_predicate(definition: &str) -> Option<&str> {
+    let (mut depth, mut quote) = (0i32, None);
+    for (at, c) in definition.char_indices() {
+        match (quote, c) {
+            (Some(q), _) if q == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && quote.is_none() {
+            if let Some(predicate) = definition[at..].strip_prefix(" WHERE ") {
+                return Some(predicate);
+            }
+        }
+    }
+    None
+}
+
 /// A name not taken by another column of the table.
 pub fn free_column_name(t: &Relation, candidates: &[&str]) -> Option<String> {
     candidates.iter().find(|c| t.column(c).is_none()).map(|c| (*c).to_owned())
@@ -72,6 +93,17 @@ mod tests {
         assert!(!mentions("(deleted_at2 IS NULL)", "deleted_at"));
         assert!(!mentions("(lower(a) = 'x'::text)", "lower"));
         assert!(!mentions("(a = 'b'::text)", "b"));
+    }
+
+    #[test]
+    fn predicates_of_definitions() {
+        let p = index_predicate;
+        assert_eq!(p("CREATE INDEX i ON s.t USING btree (a)"), None);
+        assert_eq!(p("CREATE INDEX i ON s.t USING btree (a) WHERE (a > 0)"), Some("(a > 0)"));
+        assert_eq!(
+            p("CREATE INDEX \"x WHERE (\" ON s.\"'\" USING btree (f(' WHERE ')) WHERE (b = ' WHERE '::text)"),
+            Some("(b = ' WHERE '::text)")
+        );
     }
 
     #[test]

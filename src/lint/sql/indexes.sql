@@ -3,7 +3,8 @@ SELECT i.indrelid, i.indexrelid, n.nspname::text, c.relname::text, m.amname::tex
        CASE WHEN i.indexprs IS NOT NULL THEN
          ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k, false)
                FROM pg_catalog.generate_series(1, i.indnkeyatts) k) END,
-       pg_catalog.pg_get_expr(i.indpred, i.indrelid), i.indisunique, i.indisprimary,
+       -- not pg_get_expr: that waits for a lock on the table
+       CASE WHEN i.indpred IS NOT NULL THEN pg_catalog.pg_get_indexdef(i.indexrelid) END, i.indisunique, i.indisprimary,
        i.indnullsnotdistinct, i.indisvalid, i.indisready AND i.indislive, i.indisclustered,
        i.indisreplident, o.options, c.reloptions IS NOT NULL OR c.reltablespace <> 0,
        CASE WHEN NOT i.indisvalid THEN

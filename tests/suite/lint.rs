@@ -1,0 +1,5 @@
+//! Lint on a real server.
+
+mod arguments;
+mod cases;
+mod everywhere;

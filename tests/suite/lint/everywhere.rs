@@ -1,0 +1,134 @@
+//! Lint asks for nothing but to read: any role, any search_path, READ ONLY, no transaction id.
+
+use dbguard_core::lint::rules;
+use dbguard_tests::{Db, SqlError};
+
+const ALL: &str = "SELECT severity, code, object, message, fix_sql, status, fingerprint FROM dbguard.lint()";
+
+/// One database with as many of the firing cases as live beside each other, a schema each.
+fn crowded() -> Db<'static> {
+    let mut db = Db::new();
+    for (n, case) in rules::all().iter().flat_map(|r| r.fires).enumerate() {
+        db.exec(&format!("CREATE SCHEMA \"c {n}\"; SET search_path = \"c {n}\", pg_catalog"));
+        let _: Result<(), SqlError> = db.try_exec(case.sql);
+    }
+    db.exec("RESET search_path");
+    db
+}
+
+#[test]
+fn in_a_read_only_transaction_without_a_transaction_id() {
+    let mut db = crowded();
+    let wanted = db.lines(ALL);
+    assert!(wanted.len() > 100, "{}", wanted.len());
+    db.exec("BEGIN READ ONLY; SET LOCAL search_path = ''");
+    assert_eq!(db.lines(ALL), wanted, "read only, empty search_path");
+    assert_eq!(db.value("SELECT pg_current_xact_id_if_assigned()"), "<null>");
+    assert_eq!(db.value("SHOW lock_timeout"), "0", "what a look sets is gone");
+    db.exec("COMMIT");
+    db.exec("SET datestyle = 'German'; SET timezone = 'Asia/Kathmandu'; SET quote_all_identifiers = on; SET intervalstyle = 'iso_8601'; SET standard_conforming_strings = off; SET bytea_output = 'escape'; SET row_security = on");
+    assert_eq!(db.lines(ALL), wanted, "other settings");
+}
+
+#[test]
+fn as_a_role_without_any_rights() {
+    let mut db = crowded();
+    let wanted = db.lines(&format!("{ALL} WHERE code <> 'INT047' AND code <> 'PAR003'"));
+    let mut nobody = db.connect_as("lint_nobody");
+    let seen = nobody.lines(&format!("{ALL} WHERE code <> 'INT047' AND code <> 'PAR003'"));
+    // what a sequence holds makes some of TYP011's severities
+    let bare = |lines: &[String]| -> Vec<String> {
+        let mut l: Vec<String> = lines.iter().map(|l| l.split_once(" | ").unwrap().1.to_owned()).collect();
+        l.sort();
+        l
+    };
+    assert_eq!(bare(&seen), bare(&wanted));
+    let skipped = nobody.lines(
+        "SELECT DISTINCT code, regexp_replace(message, '(sequence|table) .*', '\\1') FROM dbguard.lint(rules => '{INT047,PAR003}') WHERE status = 'skipped' ORDER BY 1, 2",
+    );
+    assert_eq!(
+        skipped,
+        [
+            "INT047 | not checked: permission denied for sequence",
+            "PAR003 | not checked: permission denied for schema c 116",
+        ]
+        .map(|s| s.to_owned())[..1]
+            .to_vec()
+            .into_iter()
+            .chain(skipped[1..].to_vec())
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        skipped.iter().skip(1).all(|s| s.starts_with("PAR003 | not checked: permission denied for schema"))
+            && skipped.len() > 1,
+        "{skipped:?}"
+    );
+}
+
+#[test]
+fn hostile_objects_in_front_of_the_catalogs_are_not_used() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE victim (id serial, at timestamp);
+         CREATE SCHEMA evil;
+         CREATE FUNCTION evil.eq(name, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''used''; END';
+         CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = text, FUNCTION = evil.eq);
+         CREATE FUNCTION evil.ne(name, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''used''; END';
+         CREATE OPERATOR evil.<> (LEFTARG = name, RIGHTARG = text, FUNCTION = evil.ne);
+         CREATE OPERATOR evil.!~ (LEFTARG = name, RIGHTARG = text, FUNCTION = evil.ne);
+         CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''used''; END';
+         CREATE VIEW evil.pg_class AS SELECT 1/0 AS oid;
+         CREATE TEMP TABLE pg_class (oid int); CREATE TEMP TABLE pg_namespace (oid int);",
+    );
+    let plain = db.lines(ALL);
+    db.exec("SET search_path = evil, pg_temp, pg_catalog, public");
+    assert_eq!(db.lines(ALL), plain.iter().filter(|_| true).cloned().collect::<Vec<_>>());
+    assert!(plain.iter().any(|l| l.contains("INT002") && l.contains("public.victim")));
+}
+
+#[test]
+fn a_locked_default_partition_is_skipped_with_the_reason() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE d PARTITION OF t DEFAULT; CREATE SEQUENCE s");
+    let mut other = db.connect();
+    other.exec("BEGIN; LOCK TABLE d");
+    let seen = db.lines("SELECT code, status, object, message FROM dbguard.lint(rules => '{PAR003}')");
+    assert_eq!(seen, ["PAR003 | skipped | public.d | not checked: canceling statement due to lock timeout"]);
+    other.exec("ROLLBACK");
+    assert!(db.lines("SELECT code FROM dbguard.lint(rules => '{PAR003}')").is_empty());
+}
+
+#[test]
+fn row_security_does_not_pass_for_emptiness() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE d PARTITION OF t DEFAULT; INSERT INTO t VALUES (1);
+             ALTER TABLE d ENABLE ROW LEVEL SECURITY");
+    let mut nobody = db.connect_as("lint_nobody2");
+    db.exec("GRANT SELECT ON t, d TO lint_nobody2");
+    let seen = nobody.lines("SELECT status, message FROM dbguard.lint(rules => '{PAR003}')");
+    assert_eq!(
+        seen,
+        ["skipped | not checked: query would be affected by row-level security policy for table \"d\""]
+    );
+}
+
+#[test]
+fn being_cancelled_is_not_skipped_over() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE d PARTITION OF t DEFAULT");
+    let mut other = db.connect();
+    other.exec("BEGIN; LOCK TABLE d");
+    db.exec("SET statement_timeout = '100ms'");
+    assert_eq!(db.error("SELECT * FROM dbguard.lint(rules => '{PAR003}')").code, "57014");
+}
+
+#[test]
+fn an_index_that_failed_to_build_concurrently_is_found() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)");
+    assert_eq!(db.error("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)").code, "23505");
+    let seen = db.lines("SELECT object, fix_sql FROM dbguard.lint(rules => '{IDX007}')");
+    assert_eq!(seen, ["public.i | REINDEX INDEX CONCURRENTLY public.i;"]);
+    db.exec("DELETE FROM t; REINDEX INDEX i");
+    assert!(db.lines("SELECT object FROM dbguard.lint(rules => '{IDX007}')").is_empty());
+}
