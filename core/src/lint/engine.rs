@@ -102,22 +102,22 @@ fn hide(reports: &mut [(&'static Rule, Report, f64)]) {
     }
 }
 
-/// Findings of a rule, those of a schema that break it nearly everywhere folded into one.
+/// Findings of a rule; those of a schema that break it nearly everywhere, object by kind, in one.
 fn roll_up(catalog: &Catalog, rule: &'static Rule, report: Report) -> Vec<(Finding, usize)> {
     let Some(limit) = rule.rollup else {
         return report.findings.into_iter().map(|f| (f, 1)).collect();
     };
-    let mut by_schema: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-    for f in report.findings {
-        by_schema.entry(f.object.schema.clone()).or_default().push(f);
+    let mut alike: BTreeMap<(String, &'static str), (usize, Vec<Finding>)> = BTreeMap::new();
+    for f in report.findings.iter() {
+        let group = alike.entry((f.object.schema.clone(), f.object.kind));
+        group.or_insert_with(|| (report.examined_like(&f.object), Vec::new())).1.push(f.clone());
     }
     let mut out = Vec::new();
-    for (schema, findings) in by_schema {
-        let examined = report.examined.get(&schema).copied().unwrap_or(0);
+    for ((schema, kind), (examined, findings)) in alike {
         match catalog.schema(&schema) {
             Some(s) if is_convention(limit, findings.len(), examined) => {
                 let affected = findings.len();
-                out.push((folded(rule, s.object(), findings, examined), affected));
+                out.push((folded(rule, s.object(), kind, findings, examined), affected));
             }
             _ => out.extend(findings.into_iter().map(|f| (f, 1))),
         }
@@ -132,12 +132,13 @@ fn is_convention(limit: Rollup, violations: usize, examined: usize) -> bool {
 /// How many of the objects behind a folded finding its details name.
 const NAMED: usize = 50;
 
-fn folded(rule: &Rule, schema: Object, mut findings: Vec<Finding>, examined: usize) -> Finding {
+fn folded(rule: &Rule, schema: Object, kind: &str, mut findings: Vec<Finding>, examined: usize) -> Finding {
     findings.sort_by(|a, b| a.object.identity.cmp(&b.object.identity));
     let severity = findings.iter().filter_map(|f| f.severity).max();
     let confidence = findings.iter().map(|f| f.confidence).fold(1.0, f32::min);
     let objects: Vec<&str> = findings.iter().take(NAMED).map(|f| f.object.identity.as_str()).collect();
-    let message = format!("{}: {} of {examined} in schema {}", rule.title, findings.len(), schema.identity);
+    let message =
+        format!("{}: {} of {examined} in schema {} ({kind})", rule.title, findings.len(), schema.identity);
     let mut f = Finding::new(schema, message)
         .confidence(confidence)
         .fix(joined(&findings))
@@ -145,6 +146,7 @@ fn folded(rule: &Rule, schema: Object, mut findings: Vec<Finding>, examined: usi
         .evidence("examined", examined)
         .evidence("objects", objects);
     f.severity = severity;
+    f.key = format!("{}|{kind}", f.key);
     f
 }
 

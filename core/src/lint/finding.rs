@@ -222,18 +222,24 @@ pub struct Skipped {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub skipped: Vec<Skipped>,
-    /// How many objects the rule could have objected to, by schema ('' for the database).
-    pub examined: BTreeMap<String, usize>,
+    /// How many objects the rule could have objected to, by schema ('' for the database) and, for
+    /// a rule about several kinds of objects, by kind.
+    pub examined: BTreeMap<(String, &'static str), usize>,
 }
 
 impl Report {
     pub fn examine(&mut self, schema: &str) {
-        match self.examined.get_mut(schema) {
-            Some(n) => *n += 1,
-            None => {
-                self.examined.insert(schema.to_owned(), 1);
-            }
-        }
+        self.examine_kind(schema, "");
+    }
+
+    pub fn examine_kind(&mut self, schema: &str, kind: &'static str) {
+        *self.examined.entry((schema.to_owned(), kind)).or_insert(0) += 1;
+    }
+
+    /// How many objects like this one were looked at.
+    pub fn examined_like(&self, object: &Object) -> usize {
+        let of = |kind| self.examined.get(&(object.schema.clone(), kind));
+        of(object.kind).or_else(|| of("")).copied().unwrap_or(0)
     }
 
     pub fn find(&mut self, finding: Finding) {

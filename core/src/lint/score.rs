@@ -6,10 +6,10 @@
 //! the schema. The whole is the weighted mean of the categories that had anything to look at, and
 //! at most 84 while an error is open.
 
-use crate::lint::engine::{Row, Run, Status};
+use crate::lint::engine::{Run, Status};
 use crate::lint::finding::Severity;
 use crate::lint::rule::Category;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The most a schema with an open error can reach: 85 is the bar of a sound design.
 pub const CAP_WITH_ERROR: f64 = 84.0;
@@ -56,71 +56,93 @@ impl Line {
     }
 }
 
+/// What one rule found.
+struct Tally {
+    code: &'static str,
+    category: Category,
+    examined: usize,
+    /// Findings by severity, folded ones as one, and the objects behind them.
+    findings: BTreeMap<Severity, usize>,
+    affected: BTreeMap<Severity, usize>,
+}
+
+impl Tally {
+    fn lost(&self) -> f64 {
+        self.affected.iter().map(|(s, n)| penalty(*s, *n, self.examined)).sum()
+    }
+}
+
+fn tally(run: &Run) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = run
+        .examined
+        .iter()
+        .map(|e| Tally {
+            code: e.rule.code,
+            category: e.rule.category,
+            examined: e.objects,
+            findings: BTreeMap::new(),
+            affected: BTreeMap::new(),
+        })
+        .collect();
+    let at: HashMap<&str, usize> = tallies.iter().enumerate().map(|(n, t)| (t.code, n)).collect();
+    for r in run.rows.iter().filter(|r| r.status == Status::Open) {
+        if let Some(t) = at.get(r.rule.code).and_then(|n| tallies.get_mut(*n)) {
+            *t.findings.entry(r.severity).or_default() += 1;
+            *t.affected.entry(r.severity).or_default() += r.affected;
+        }
+    }
+    tallies
+}
+
 /// The whole first, then every category.
 pub fn score(run: &Run) -> Vec<Line> {
-    let now = overall(run, None);
-    let gain = |category: Option<Category>| {
-        let mut codes: Vec<&'static str> = open(run)
-            .filter(|r| category.is_none_or(|c| r.rule.category == c))
-            .map(|r| r.rule.code)
-            .collect();
-        codes.sort_unstable();
-        codes.dedup();
-        let gains = codes.into_iter().filter_map(|code| Some((code, overall(run, Some(code))? - now?)));
-        gains.fold(None, |best: Option<(&'static str, f64)>, g| match best {
-            Some(b) if b.1 >= g.1 => Some(b),
-            _ => Some(g),
-        })
-    };
-    let line = |category: Option<Category>, score| {
-        let count = |s| {
-            open(run).filter(|r| r.severity == s && category.is_none_or(|c| r.rule.category == c)).count()
-        };
-        Line {
-            category,
-            score,
-            errors: count(Severity::Error),
-            warnings: count(Severity::Warning),
-            infos: count(Severity::Info),
-            gain: gain(category),
-        }
-    };
-    let mut lines = vec![line(None, now)];
-    lines.extend(Category::ALL.map(|c| line(Some(c), category_score(run, c, None))));
+    let tallies = tally(run);
+    let mut lines = vec![line(&tallies, None)];
+    lines.extend(Category::ALL.map(|c| line(&tallies, Some(c))));
     lines
 }
 
-fn open(run: &Run) -> impl Iterator<Item = &Row> {
-    run.rows.iter().filter(|r| r.status == Status::Open)
+fn line(tallies: &[Tally], category: Option<Category>) -> Line {
+    let here = || tallies.iter().filter(|t| category.is_none_or(|c| t.category == c));
+    let count = |s| here().filter_map(|t| t.findings.get(&s)).sum();
+    let capped = |without| {
+        overall(tallies, without).map(|(mean, error)| if error { mean.min(CAP_WITH_ERROR) } else { mean })
+    };
+    let gain = |t: &Tally| Some((capped(Some(t.code))? - capped(None)?, overall(tallies, Some(t.code))?.0));
+    // While another error holds the cap nothing is gained at once: then what weighs most.
+    let best = here().filter(|t| !t.findings.is_empty()).filter_map(|t| Some((t.code, gain(t)?)));
+    let best = best.max_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    Line {
+        category,
+        score: match category {
+            None => capped(None),
+            Some(c) => category_score(tallies, c, None),
+        },
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        infos: count(Severity::Info),
+        gain: best.map(|(code, (by, _))| (code, by)),
+    }
 }
 
-fn overall(run: &Run, without: Option<&str>) -> Option<f64> {
+/// The weighted mean, and whether an error is open.
+fn overall(tallies: &[Tally], without: Option<&str>) -> Option<(f64, bool)> {
     let scored: Vec<(f64, f64)> = Category::ALL
         .into_iter()
-        .filter_map(|c| Some((category_score(run, c, without)?, category_weight(c))))
+        .filter_map(|c| Some((category_score(tallies, c, without)?, category_weight(c))))
         .collect();
     if scored.is_empty() {
         return None;
     }
     let mean = scored.iter().map(|(s, w)| s * w).sum::<f64>() / scored.iter().map(|(_, w)| w).sum::<f64>();
-    let error = open(run).any(|r| r.severity == Severity::Error && Some(r.rule.code) != without);
-    Some(if error { mean.min(CAP_WITH_ERROR) } else { mean })
+    let error = |t: &Tally| Some(t.code) != without && t.findings.contains_key(&Severity::Error);
+    Some((mean, tallies.iter().any(error)))
 }
 
-fn category_score(run: &Run, category: Category, without: Option<&str>) -> Option<f64> {
-    let rules: Vec<_> =
-        run.examined.iter().filter(|e| e.rule.category == category && e.objects > 0).collect();
-    if rules.is_empty() {
-        return None;
-    }
-    let mut lost = 0.0;
-    for examined in rules.into_iter().filter(|e| Some(e.rule.code) != without) {
-        let mut affected: BTreeMap<Severity, usize> = BTreeMap::new();
-        for r in open(run).filter(|r| r.rule.code == examined.rule.code) {
-            *affected.entry(r.severity).or_default() += r.affected;
-        }
-        lost += affected.into_iter().map(|(s, n)| penalty(s, n, examined.objects)).sum::<f64>();
-    }
+fn category_score(tallies: &[Tally], category: Category, without: Option<&str>) -> Option<f64> {
+    let mut here = tallies.iter().filter(|t| t.category == category && t.examined > 0).peekable();
+    here.peek()?;
+    let lost: f64 = here.filter(|t| Some(t.code) != without).map(Tally::lost).sum();
     Some((100.0 - lost).max(0.0))
 }
 

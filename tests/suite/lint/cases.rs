@@ -5,11 +5,12 @@ use dbguard_core::lint::rules;
 use dbguard_tests::Db;
 use std::collections::BTreeSet;
 
-/// What a rule says in a database: object, fix.
+/// What a rule says in a database: object, fix. The test cluster runs without autovacuum, which is
+/// MNT003's to say about every database of it.
 fn findings(db: &mut Db, rule: &Rule) -> Vec<Vec<String>> {
     let code = rule.code;
     db.rows(&format!(
-        "SELECT object, fix_sql, message, severity FROM dbguard.lint(rules => '{{{code}}}') WHERE status = 'open'"
+        "SELECT object, fix_sql, message, severity FROM dbguard.lint(rules => '{{{code}}}') WHERE status = 'open' AND details->>'setting' IS NULL"
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Lint asks for nothing but to read: any role, any search_path, READ ONLY, no transaction id.
 
 use dbguard_core::lint::rules;
-use dbguard_tests::{Db, SqlError};
+use dbguard_tests::Db;
 
 const ALL: &str = "SELECT severity, code, object, message, fix_sql, status, fingerprint FROM dbguard.lint()";
 
@@ -10,7 +10,8 @@ fn crowded() -> Db<'static> {
     let mut db = Db::new();
     for (n, case) in rules::all().iter().flat_map(|r| r.fires).enumerate() {
         db.exec(&format!("CREATE SCHEMA \"c {n}\"; SET search_path = \"c {n}\", pg_catalog"));
-        let _: Result<(), SqlError> = db.try_exec(case.sql);
+        // some cannot be made twice in a database (a schema of the same name): fewer will do
+        let _ = db.try_exec(case.sql);
     }
     db.exec("RESET search_path");
     db
@@ -44,25 +45,14 @@ fn as_a_role_without_any_rights() {
     };
     assert_eq!(bare(&seen), bare(&wanted));
     let skipped = nobody.lines(
-        "SELECT DISTINCT code, regexp_replace(message, '(sequence|table) .*', '\\1') FROM dbguard.lint(rules => '{INT047,PAR003}') WHERE status = 'skipped' ORDER BY 1, 2",
+        "SELECT DISTINCT code, regexp_replace(message, '(sequence|schema) .*', '\\1')
+         FROM dbguard.lint(rules => '{INT047,PAR003}') WHERE status = 'skipped' ORDER BY 1, 2",
     );
-    assert_eq!(
-        skipped,
-        [
-            "INT047 | not checked: permission denied for sequence",
-            "PAR003 | not checked: permission denied for schema c 116",
-        ]
-        .map(|s| s.to_owned())[..1]
-            .to_vec()
-            .into_iter()
-            .chain(skipped[1..].to_vec())
-            .collect::<Vec<_>>()
-    );
-    assert!(
-        skipped.iter().skip(1).all(|s| s.starts_with("PAR003 | not checked: permission denied for schema"))
-            && skipped.len() > 1,
-        "{skipped:?}"
-    );
+    let wanted = [
+        "INT047 | not checked: permission denied for sequence",
+        "PAR003 | not checked: permission denied for schema",
+    ];
+    assert_eq!(skipped, wanted);
 }
 
 #[test]
@@ -82,7 +72,7 @@ fn hostile_objects_in_front_of_the_catalogs_are_not_used() {
     );
     let plain = db.lines(ALL);
     db.exec("SET search_path = evil, pg_temp, pg_catalog, public");
-    assert_eq!(db.lines(ALL), plain.iter().filter(|_| true).cloned().collect::<Vec<_>>());
+    assert_eq!(db.lines(ALL), plain);
     assert!(plain.iter().any(|l| l.contains("INT002") && l.contains("public.victim")));
 }
 

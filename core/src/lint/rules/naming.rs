@@ -1,6 +1,7 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::Object;
 use crate::lint::rule::Rule;
+use std::collections::HashSet;
 
 mod identifier_needs_quotes;
 mod reserved_keyword_identifier;
@@ -23,11 +24,16 @@ fn named(c: &Catalog) -> Vec<Named<'_>> {
         let rename = format!("ALTER SCHEMA {} RENAME TO", s.object().identity);
         all.push(Named { name: &s.name, object: s.object(), rename });
     }
+    let of_tables: HashSet<&str> = c.columns().map(|(_, a)| a.name.as_str()).collect();
     for r in c.linted_relations() {
         let table = r.sql_name();
         let object = r.object();
         let alter = format!("ALTER {} {table} RENAME", object.kind.to_uppercase());
         for a in r.attributes.iter().filter(|a| !a.inherited) {
+            // A view that hands a table's column on did not choose its name.
+            if !r.is_table() && of_tables.contains(a.name.as_str()) {
+                continue;
+            }
             let rename = format!("{alter} COLUMN {} TO", crate::quote::ident(&a.name));
             all.push(Named { name: &a.name, object: r.column_object(a), rename });
         }

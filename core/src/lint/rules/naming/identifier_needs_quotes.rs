@@ -48,7 +48,7 @@ pub static RULE: Rule = Rule {
 
 fn check(c: &Catalog, out: &mut Report) {
     for n in named(c) {
-        out.examine(&n.object.schema);
+        out.examine_kind(&n.object.schema, n.object.kind);
         if needs_quotes(n.name) {
             let message = format!("{} {} works only in double quotes", n.object.kind, n.object.identity);
             let rename = format!("{} {};", n.rename, ident(&folded(n.name)));

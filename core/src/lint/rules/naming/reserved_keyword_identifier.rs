@@ -44,7 +44,7 @@ pub static RULE: Rule = Rule {
 
 fn check(c: &Catalog, out: &mut Report) {
     for n in named(c) {
-        out.examine(&n.object.schema);
+        out.examine_kind(&n.object.schema, n.object.kind);
         let reserved = match c.keywords.get(n.name) {
             None => false,
             Some(Keyword::Reserved) => true,
