@@ -12,7 +12,6 @@ pub mod lock;
 pub mod plan;
 pub mod procedure;
 pub mod subxact;
-pub mod probe;
 pub mod trigger;
 pub mod user;
 pub mod xact;

@@ -2,6 +2,6 @@
 //! so all of it is tested without a server.
 
 pub mod jsonb;
-pub mod partition;
 pub mod lint;
+pub mod partition;
 pub mod quote;

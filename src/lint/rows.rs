@@ -2,7 +2,7 @@
 //! partitions hold rows. Each look waits for no lock for long and may be refused.
 
 use crate::error::Result;
-use crate::pg::probe;
+use crate::pg::subxact::look;
 use dbguard_core::lint::bounds::is_default;
 use dbguard_core::lint::catalog::{Facts, RelationKind};
 use dbguard_core::lint::scope::Scope;
@@ -18,10 +18,10 @@ const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', '200ms', tru
 const SOME_ROW: &str = " WHERE ctid < '(1024,0)'::pg_catalog.tid)";
 
 /// Asks all sequences at once; when that fails, none has an answer.
-pub fn sequence_values(facts: &mut Facts) -> Result<()> {
+pub fn sequence_values(facts: &mut Facts) {
     let readable: Vec<Oid> =
         facts.sequences.iter().filter(|s| s.unreadable.is_none()).map(|s| Oid::from(s.oid)).collect();
-    let values = probe::look(|| -> spi::Result<HashMap<u32, i64>> {
+    let values = look(|| {
         Spi::connect(|client| {
             client.select(CAREFUL, None, &[])?;
             let mut values = HashMap::new();
@@ -33,49 +33,36 @@ pub fn sequence_values(facts: &mut Facts) -> Result<()> {
             Ok(values)
         })
     });
-    match values {
-        Ok(values) => {
-            let values = values?;
-            for s in &mut facts.sequences {
-                s.last_value = values.get(&s.oid).copied();
-            }
-        }
-        Err(reason) => {
-            for s in facts.sequences.iter_mut().filter(|s| s.unreadable.is_none()) {
-                s.unreadable = Some(reason.clone());
-            }
+    for s in facts.sequences.iter_mut().filter(|s| s.unreadable.is_none()) {
+        match &values {
+            Ok(values) => s.last_value = values.get(&s.oid).copied(),
+            Err(e) => s.unreadable = Some(e.message().to_owned()),
         }
     }
-    Ok(())
 }
 
 /// Looks for a row in each DEFAULT partition.
-pub fn default_partitions(facts: &mut Facts, scope: &Scope) -> Result<()> {
+pub fn default_partitions(facts: &mut Facts, scope: &Scope) {
     for r in &mut facts.relations {
         if !r.partition_bound.as_deref().is_some_and(is_default) || !scope.has(&r.schema) {
             continue;
         }
         r.rows_seen = Some(match r.kind {
             RelationKind::ForeignTable => Err("it is a foreign table".to_owned()),
-            _ => match (has_row(&r.sql_name())?, r.pages > 1024) {
+            _ => match (has_row(&r.sql_name()), r.pages > 1024) {
                 (Ok(false), true) => Err("no row in its first 1,024 pages".to_owned()),
-                (seen, _) => seen,
+                (seen, _) => seen.map_err(|e| e.message().to_owned()),
             },
         });
     }
-    Ok(())
 }
 
-fn has_row(table: &str) -> Result<std::result::Result<bool, String>> {
+fn has_row(table: &str) -> Result<bool> {
     let sql = format!("SELECT EXISTS (SELECT FROM {table}{SOME_ROW}");
-    let seen = probe::look(|| -> spi::Result<bool> {
+    look(|| {
         Spi::connect(|client| {
             client.select(CAREFUL, None, &[])?;
             Ok(client.select(sql.as_str(), None, &[])?.first().get_one::<bool>()?.unwrap_or(false))
         })
-    });
-    match seen {
-        Ok(seen) => Ok(Ok(seen?)),
-        Err(reason) => Ok(Err(reason)),
-    }
+    })
 }

@@ -19,10 +19,10 @@ type Schemas = Option<Vec<Option<String>>>;
 fn run(schemas: Schemas, rules: &[&'static Rule], min_severity: Severity) -> Result<Run> {
     let mut facts = snapshot::take()?;
     let schemas = schemas_argument(schemas, &facts)?;
-    rows::sequence_values(&mut facts)?;
+    rows::sequence_values(&mut facts);
     if rules.iter().any(|r| r.reads_rows) {
         let scope = Scope::new(&facts, schemas.as_deref());
-        rows::default_partitions(&mut facts, &scope)?;
+        rows::default_partitions(&mut facts, &scope);
     }
     Ok(engine::run(&Catalog::new(facts, schemas.as_deref()), rules, min_severity))
 }

@@ -8,6 +8,16 @@ use std::panic::AssertUnwindSafe;
 /// Runs `f` in a subtransaction. An error, ours or the server's, undoes what `f` did and comes back
 /// as a value; a cancelled statement or a server that stops is never held up.
 pub fn subtransaction<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    nested(f, true)
+}
+
+/// The same for a look at something: whatever comes of it, its locks are let go and its settings
+/// are forgotten.
+pub fn look<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    nested(f, false)
+}
+
+fn nested<T>(f: impl FnOnce() -> Result<T>, keep: bool) -> Result<T> {
     // SAFETY: reads two variables of the backend.
     let (memory, owner) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner) };
     // SAFETY: the sequence the server's procedural languages use; `f` is left by a return or an
@@ -20,8 +30,8 @@ pub fn subtransaction<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: as above.
     unsafe {
         match result {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+            Ok(_) if keep => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::MemoryContextSwitchTo(memory);
         pg_sys::CurrentResourceOwner = owner;

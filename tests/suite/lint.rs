@@ -2,4 +2,5 @@
 
 mod arguments;
 mod cases;
+mod docs;
 mod everywhere;

@@ -2,6 +2,6 @@
 
 mod audit;
 mod house;
-mod partition;
 mod lint;
+mod partition;
 mod touch;

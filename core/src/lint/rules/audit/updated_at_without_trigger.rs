@@ -28,11 +28,19 @@ pub static RULE: Rule = Rule {
         case("only on insert", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := now(); RETURN NEW; END'; CREATE TABLE t (updated_at timestamp); CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"),
         case("disabled", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := now(); RETURN NEW; END'; CREATE TABLE t (updated_at date); CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t DISABLE TRIGGER g"),
         case("sets another column", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN /* NEW.updated_at := now(); */ NEW.x := 1; RETURN NEW; END'; CREATE TABLE t (x int, updated_at timestamptz); CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()"),
+        case(
+            "ours, for another column",
+            "CREATE TABLE t (modified timestamptz, updated_at timestamptz); CREATE TRIGGER dbguard_touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at('modified')",
+        ),
         case("quoted, partitioned", r#"CREATE TABLE "T.t" ("updatedAt" timestamptz) PARTITION BY RANGE ("updatedAt"); CREATE TABLE t1 PARTITION OF "T.t" DEFAULT"#),
     ],
     silent: &[
         case("set by plpgsql", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at = now(); RETURN NEW; END'; CREATE TABLE t (updated_at timestamptz); CREATE TRIGGER g BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()"),
         case("named in the argument", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW := json_populate_record(NEW, json_build_object(TG_ARGV[0], now())); RETURN NEW; END'; CREATE TABLE t (\"Modified_At\" timestamptz); CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f('Modified_At')"),
+        case(
+            "ours, by name and by default",
+            r#"CREATE TABLE t (updated_at timestamptz); CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at(); CREATE TABLE u ("modifiedAt" date); SELECT dbguard.touch_enable('u', 'modifiedAt')"#,
+        ),
         case("a view's column", "CREATE VIEW v AS SELECT now() AS updated_at"),
         case("text, not a time", "CREATE TABLE t (updated_at text)"),
         case("generated", "CREATE TABLE t (a timestamptz, updated_at timestamptz GENERATED ALWAYS AS (a) STORED)"),
