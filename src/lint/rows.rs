@@ -11,34 +11,45 @@ use pgrx::prelude::*;
 use std::collections::HashMap;
 
 /// Gone with the subtransaction of the look. Row security would hide rows: then rather an error.
-const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', '200ms', true), \
+const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', $1, true), \
                        pg_catalog.set_config('row_security', 'off', true)";
+const PATIENTLY: &str = "200ms";
+const BRIEFLY: &str = "10ms";
 
 /// No more than the first 1,024 pages are read.
 const SOME_ROW: &str = " WHERE ctid < '(1024,0)'::pg_catalog.tid)";
 
-/// Asks all sequences at once; when that fails, none has an answer.
+/// Asks all sequences at once; if one of them is locked or was just dropped, each by itself.
 pub fn sequence_values(facts: &mut Facts) {
-    let readable: Vec<Oid> =
-        facts.sequences.iter().filter(|s| s.unreadable.is_none()).map(|s| Oid::from(s.oid)).collect();
-    let values = look(|| {
+    let readable: Vec<u32> =
+        facts.sequences.iter().filter(|s| s.unreadable.is_none()).map(|s| s.oid).collect();
+    let all = values_of(&readable, PATIENTLY);
+    for s in facts.sequences.iter_mut().filter(|s| s.unreadable.is_none()) {
+        let one = match &all {
+            Ok(values) => Ok(values.get(&s.oid).copied()),
+            Err(_) => values_of(&[s.oid], BRIEFLY).map(|values| values.get(&s.oid).copied()),
+        };
+        match one {
+            Ok(value) => s.last_value = value,
+            Err(e) => s.unreadable = Some(e.message().to_owned()),
+        }
+    }
+}
+
+fn values_of(sequences: &[u32], wait: &str) -> Result<HashMap<u32, i64>> {
+    let sequences: Vec<Oid> = sequences.iter().map(|oid| Oid::from(*oid)).collect();
+    look(|| {
         Spi::connect(|client| {
-            client.select(CAREFUL, None, &[])?;
+            client.select(CAREFUL, None, &[wait.into()])?;
             let mut values = HashMap::new();
-            for row in client.select(include_str!("sql/sequence_values.sql"), None, &[readable.into()])? {
+            for row in client.select(include_str!("sql/sequence_values.sql"), None, &[sequences.into()])? {
                 if let (Some(oid), Some(value)) = (row.get::<Oid>(1)?, row.get::<i64>(2)?) {
                     values.insert(oid.to_u32(), value);
                 }
             }
             Ok(values)
         })
-    });
-    for s in facts.sequences.iter_mut().filter(|s| s.unreadable.is_none()) {
-        match &values {
-            Ok(values) => s.last_value = values.get(&s.oid).copied(),
-            Err(e) => s.unreadable = Some(e.message().to_owned()),
-        }
-    }
+    })
 }
 
 /// Looks for a row in each DEFAULT partition.
@@ -61,7 +72,7 @@ fn has_row(table: &str) -> Result<bool> {
     let sql = format!("SELECT EXISTS (SELECT FROM {table}{SOME_ROW}");
     look(|| {
         Spi::connect(|client| {
-            client.select(CAREFUL, None, &[])?;
+            client.select(CAREFUL, None, &[PATIENTLY.into()])?;
             Ok(client.select(sql.as_str(), None, &[])?.first().get_one::<bool>()?.unwrap_or(false))
         })
     })

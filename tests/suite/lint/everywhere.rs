@@ -89,6 +89,24 @@ fn a_locked_default_partition_is_skipped_with_the_reason() {
 }
 
 #[test]
+fn a_locked_sequence_does_not_hide_the_others() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE SEQUENCE a MAXVALUE 10; CREATE SEQUENCE b MAXVALUE 10; SELECT setval('a', 9), setval('b', 9)",
+    );
+    let mut other = db.connect();
+    other.exec("BEGIN; ALTER SEQUENCE a CACHE 2");
+    let seen = db.lines("SELECT status, object, message FROM dbguard.lint(rules => '{INT047}')");
+    let wanted = [
+        "open | public.b | sequence public.b has used 90.0 % of its 10 values",
+        "skipped | public.a | not checked: canceling statement due to lock timeout",
+    ];
+    let mut seen = seen;
+    seen.sort();
+    assert_eq!(seen, wanted);
+}
+
+#[test]
 fn row_security_does_not_pass_for_emptiness() {
     let mut db = Db::new();
     db.exec("CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE d PARTITION OF t DEFAULT; INSERT INTO t VALUES (1);
