@@ -1,6 +1,7 @@
 //! What cannot be read from the catalogs: the last values of sequences, and whether DEFAULT
 //! partitions hold rows. Each look waits for no lock for long and may be refused.
 
+use crate::ddl;
 use crate::error::Result;
 use crate::pg::subxact::look;
 use dbguard_core::lint::bounds::is_default;
@@ -15,9 +16,6 @@ const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', $1, true), \
                        pg_catalog.set_config('row_security', 'off', true)";
 const PATIENTLY: &str = "200ms";
 const BRIEFLY: &str = "10ms";
-
-/// No more than the first 1,024 pages are read.
-const SOME_ROW: &str = " WHERE ctid < '(1024,0)'::pg_catalog.tid)";
 
 /// Asks all sequences at once; if one of them is locked or was just dropped, each by itself.
 pub fn sequence_values(facts: &mut Facts) {
@@ -60,7 +58,7 @@ pub fn default_partitions(facts: &mut Facts, scope: &Scope) {
         }
         r.rows_seen = Some(match r.kind {
             RelationKind::ForeignTable => Err("it is a foreign table".to_owned()),
-            _ => match (has_row(&r.sql_name()), r.pages > 1024) {
+            _ => match (has_row(&r.schema, &r.name), r.pages > 1024) {
                 (Ok(false), true) => Err("no row in its first 1,024 pages".to_owned()),
                 (seen, _) => seen.map_err(|e| e.message().to_owned()),
             },
@@ -68,8 +66,8 @@ pub fn default_partitions(facts: &mut Facts, scope: &Scope) {
     }
 }
 
-fn has_row(table: &str) -> Result<bool> {
-    let sql = format!("SELECT EXISTS (SELECT FROM {table}{SOME_ROW}");
+fn has_row(schema: &str, name: &str) -> Result<bool> {
+    let sql = ddl::lint::some_row(schema, name);
     look(|| {
         Spi::connect(|client| {
             client.select(CAREFUL, None, &[PATIENTLY.into()])?;
