@@ -56,12 +56,13 @@ COMMENT ON COLUMN dbguard.partition_run.message IS 'The error, or a note';
 COMMENT ON COLUMN dbguard.partition_run.hint IS 'What to do about the error';
 GRANT SELECT ON dbguard.partition_run TO PUBLIC;
 
-CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval, ahead int DEFAULT 4, zone text DEFAULT 'UTC')
+CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval, ahead int DEFAULT 4, zone text DEFAULT 'UTC',
+  dry_run boolean DEFAULT false)
   RETURNS TABLE (partition text, lower text, upper text, state text, message text, sql text)
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_enable_wrapper';
-COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text) IS
-  'Keeps partitions of the given width ready: makes what is missing now and lets dbguard.partition_maintain do so from now on; returns what it made';
+COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, boolean) IS
+  'Keeps partitions of the given width ready: makes what is missing now and lets dbguard.partition_maintain do so from now on; returns what it made, or with dry_run what it would make';
 
 CREATE FUNCTION dbguard.partition_disable(parent regclass) RETURNS boolean
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp

@@ -23,6 +23,7 @@ fn partition_enable(
     every: Option<Interval>,
     ahead: Option<i32>,
     zone: Option<String>,
+    dry_run: Option<bool>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -43,15 +44,33 @@ fn partition_enable(
         ahead: ahead.ok_or_else(|| Error::null_argument("ahead"))?,
         zone: zone.ok_or_else(|| Error::null_argument("zone"))?,
     };
-    let made = pinned(|| {
+    let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    let rows: Vec<Row> = pinned(|| {
         let table = crate::catalog::own_table(parent)?;
-        enable::enable(parent, &table.schema, &table.name, &options)
+        if dry_run {
+            enable::plan(parent, &table.schema, &table.name, &options).map(planned)
+        } else {
+            Ok(enable::enable(parent, &table.schema, &table.name, &options)?.into_iter().map(told).collect())
+        }
     })?;
-    Ok(TableIterator::new(made.into_iter().map(|one| {
-        let (state, sql) = (one.state(), one.sql());
-        let Made { step, error } = one;
-        (step.name, step.lower, step.upper, state, error.map(|e| e.message().to_owned()), sql)
-    })))
+    Ok(TableIterator::new(rows))
+}
+
+/// partition, lower, upper, state, message, sql
+type Row = (String, String, String, &'static str, Option<String>, String);
+
+fn planned(steps: Vec<make::Step>) -> Vec<Row> {
+    let row = |step: make::Step| {
+        let sql = script(&step.statements);
+        (step.name, step.lower, step.upper, "planned", None, sql)
+    };
+    steps.into_iter().map(row).collect()
+}
+
+fn told(one: Made) -> Row {
+    let (state, sql) = (one.state(), one.sql());
+    let Made { step, error } = one;
+    (step.name, step.lower, step.upper, state, error.map(|e| e.message().to_owned()), sql)
 }
 
 /// For parts whose own tables are a set: no check of ownership, in the calendar of UTC.
@@ -99,11 +118,7 @@ fn partition_plan(
         };
         let mut rows = Vec::new();
         for set in sets {
-            let blueprint = blueprint::of(&set)?;
-            let mut chosen = Vec::new();
-            for range in set.missing()? {
-                let step = make::step(&set, &blueprint, range, &chosen)?;
-                chosen.push(step.name.clone());
+            for step in enable::steps(&set)? {
                 rows.push((set.parent, step.name, step.lower, step.upper, script(&step.statements)));
             }
         }

@@ -80,7 +80,7 @@ const ROOT: &str = "
                  FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
                  WHERE i.indrelid = c.oid AND i.indisprimary
                  ORDER BY a.attnum),
-           (SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
+           (SELECT coalesce(jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)), '{}')
             FROM pg_attribute a
             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
            (SELECT relowner FROM pg_class WHERE oid = to_regclass('dbguard.audit_change'))

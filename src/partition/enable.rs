@@ -1,10 +1,11 @@
 //! Registering a table, and making at once what it is short of.
 
 use super::config::{self, Entry};
-use super::set::{self, Options, Registered, State};
+use super::set::{self, Options, Registered, Set, State};
 use super::{blueprint, lock, make};
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
+use crate::pg::subxact::look;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -31,9 +32,55 @@ impl Made {
     }
 }
 
+/// What `enable` would make, in order: registers, looks, and takes it all back.
+pub fn plan(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<make::Step>> {
+    look(|| {
+        register(parent, schema, name, options)?;
+        steps(&set::live(parent)?)
+    })
+}
+
+/// What a set is short of, each with the statements that make it.
+pub fn steps(set: &Set) -> Result<Vec<make::Step>> {
+    let blueprint = blueprint::of(set)?;
+    let (mut steps, mut chosen) = (Vec::new(), Vec::new());
+    for range in set.missing()? {
+        let step = make::step(set, &blueprint, range, &chosen)?;
+        chosen.push(step.name.clone());
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
 /// Registers `parent` or changes its options, then makes what is missing. A range that cannot be
 /// made (rows of it lie in a default partition) comes back with its error; the others are made.
 pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<Made>> {
+    let run = register(parent, schema, name, options)?;
+    let set = set::live(parent)?;
+    let missing = set.missing()?;
+    let blueprint = blueprint::of(&set)?;
+    let mut made = Vec::with_capacity(missing.len());
+    for range in missing {
+        let step = make::step(&set, &blueprint, range, &[])?;
+        let error = make::make(&set, &blueprint, &step).err();
+        let one = Made { step, error };
+        let entry = Entry {
+            schema: Some(&set.schema),
+            table: Some(&set.name),
+            partition: Some(&one.step.name),
+            lower: Some(&one.step.lower),
+            upper: Some(&one.step.upper),
+            error: one.error.as_ref(),
+            note: None,
+        };
+        config::log(run, "make", one.state(), entry)?;
+        made.push(one);
+    }
+    Ok(made)
+}
+
+/// Notes the table and its options; the number of the run that does so.
+fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<i64> {
     if !(1..=MOST_AHEAD).contains(&options.ahead) {
         return Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {}", options.ahead))
             .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")));
@@ -57,27 +104,7 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
         }
         Some(known) => config::change(&known.schema, &known.name, options)?,
     }
-    let set = set::live(parent)?;
-    let missing = set.missing()?;
-    let blueprint = blueprint::of(&set)?;
-    let mut made = Vec::with_capacity(missing.len());
-    for range in missing {
-        let step = make::step(&set, &blueprint, range, &[])?;
-        let error = make::make(&set, &blueprint, &step).err();
-        let one = Made { step, error };
-        let entry = Entry {
-            schema: Some(&set.schema),
-            table: Some(&set.name),
-            partition: Some(&one.step.name),
-            lower: Some(&one.step.lower),
-            upper: Some(&one.step.upper),
-            error: one.error.as_ref(),
-            note: None,
-        };
-        config::log(run, "make", one.state(), entry)?;
-        made.push(one);
-    }
-    Ok(made)
+    Ok(run)
 }
 
 fn same(a: &Options, b: &Options) -> bool {

@@ -129,3 +129,22 @@ fn a_redacted_column_stays_redacted_under_its_new_name() {
     owner.exec("ALTER TABLE t RENAME cvc TO code; UPDATE t SET code = '777'");
     assert_eq!(db.value(last), r#"{"code": "[redacted]"}"#);
 }
+
+#[test]
+fn a_table_without_columns_or_with_none_left_to_see() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE none (); SELECT dbguard.audit_enable('none'); INSERT INTO none DEFAULT VALUES; DELETE FROM none;
+         CREATE TABLE hidden (a int); SELECT dbguard.audit_enable('hidden', exclude => '{a}');
+         INSERT INTO hidden VALUES (1); UPDATE hidden SET a = 2; DELETE FROM hidden",
+    );
+    assert_eq!(
+        db.lines("SELECT table_name, op, old, new FROM dbguard.audit_log ORDER BY id"),
+        [
+            "none | INSERT | <null> | {}",
+            "none | DELETE | {} | <null>",
+            "hidden | INSERT | <null> | {}",
+            "hidden | DELETE | {} | <null>"
+        ]
+    );
+}
