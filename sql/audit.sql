@@ -122,10 +122,13 @@ CREATE FUNCTION dbguard._audit_follow_columns() RETURNS event_trigger
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_follow_columns_wrapper';
 COMMENT ON FUNCTION dbguard._audit_follow_columns() IS
-  'Keeps a table''s excluded and redacted columns right when ALTER TABLE renames or drops them';
+  'Keeps a table''s excluded and redacted columns right when they are renamed or dropped';
 
 CREATE EVENT TRIGGER dbguard_audit_follow_columns ON ddl_command_end
-  WHEN TAG IN ('ALTER TABLE')
+  WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER TYPE', 'CREATE TRIGGER',
+               'DROP DOMAIN', 'DROP TYPE', 'DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
   EXECUTE FUNCTION dbguard._audit_follow_columns();
+-- under session_replication_role = replica, too
+ALTER EVENT TRIGGER dbguard_audit_follow_columns ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER dbguard_audit_follow_columns IS
   'dbguard: a redacted column stays redacted under its new name';

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 struct Entry<T> {
     value: Rc<T>,
-    /// The relation whose change spoils it besides its own: the root of a partition.
-    root: Oid,
+    /// The relations whose change spoils it besides its own.
+    depends: Vec<Oid>,
 }
 
 /// By relation and trigger. Not dropped at exit: the server's memory is gone by then.
@@ -26,14 +26,14 @@ impl<T> TriggerCache<T> {
     }
 
     /// The value for a relation and its trigger if there is one and `valid` says it still holds;
-    /// else what `build` makes, with the root it depends on. `forget` must call this cache's
+    /// else what `build` makes, with the relations it depends on. `forget` must call this cache's
     /// `forget`: the server's callbacks know functions only.
     pub fn get(
         &self,
         key: (Oid, Oid),
         forget: inval::Forget,
         valid: impl Fn(&T) -> bool,
-        build: impl FnOnce() -> Result<(T, Oid)>,
+        build: impl FnOnce() -> Result<(T, Vec<Oid>)>,
     ) -> Result<Rc<T>> {
         let known = self.entries.borrow().get(&key).map(|entry| entry.value.clone());
         if let Some(value) = known.filter(|value| valid(value)) {
@@ -41,11 +41,11 @@ impl<T> TriggerCache<T> {
         }
         inval::on_change(forget);
         let before = self.changes.get();
-        let (value, root) = build()?;
+        let (value, depends) = build()?;
         let value = Rc::new(value);
         // what changed while it was built may be missing from it: good for this row, not for the next
         if self.changes.get() == before {
-            self.entries.borrow_mut().insert(key, Entry { value: value.clone(), root });
+            self.entries.borrow_mut().insert(key, Entry { value: value.clone(), depends });
         }
         Ok(value)
     }
@@ -56,7 +56,9 @@ impl<T> TriggerCache<T> {
         self.changes.set(self.changes.get().wrapping_add(1));
         if let Ok(mut entries) = self.entries.try_borrow_mut() {
             match relid {
-                Some(relid) => entries.retain(|(own, _), entry| *own != relid && entry.root != relid),
+                Some(relid) => {
+                    entries.retain(|(own, _), entry| *own != relid && !entry.depends.contains(&relid))
+                }
                 None => entries.clear(),
             }
         }

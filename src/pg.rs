@@ -11,6 +11,7 @@ pub mod inval;
 pub mod lock;
 pub mod plan;
 pub mod procedure;
+pub mod relation;
 pub mod subxact;
 pub mod trigger;
 pub mod user;

@@ -20,6 +20,19 @@ pub enum Value<'a> {
     Container(&'a [u8]),
 }
 
+impl Value<'_> {
+    /// No fewer bytes than it takes among an object's children, padding included.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Value::Null | Value::Bool(_) => 0,
+            Value::Int(_) => 3 + 4 + INT_NUMERIC_MAX,
+            Value::Numeric(body) => 3 + 4 + body.len(),
+            Value::String(bytes) => bytes.len(),
+            Value::Container(bytes) => 3 + bytes.len(),
+        }
+    }
+}
+
 const COUNT_MASK: u32 = 0x0FFF_FFFF;
 const IS_SCALAR: u32 = 0x1000_0000;
 const IS_OBJECT: u32 = 0x2000_0000;
@@ -36,9 +49,13 @@ const ENTRY_CONTAINER: u32 = 0x5000_0000;
 const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
 const OFFSET_STRIDE: usize = 32;
 
-/// The object does not fit into jsonb (256 MB for all children together).
+/// Why an object could not be written.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooLarge;
+pub enum Refused {
+    /// It does not fit into jsonb (256 MB for all children together).
+    TooLarge,
+    OutOfMemory,
+}
 
 /// Whether `a` stands before `b` among the keys of a jsonb object: the shorter first, then by bytes.
 pub fn key_order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
@@ -47,40 +64,39 @@ pub fn key_order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 
 /// Appends an object to `out` as a whole datum, length word included (the 4-byte form).
 /// `out` must be empty. `pairs` must be in `key_order` and without a key twice.
-pub fn write_object(out: &mut Vec<u8>, pairs: &[(&[u8], Value<'_>)]) -> Result<(), TooLarge> {
-    let count = u32::try_from(pairs.len()).map_err(|_| TooLarge)?;
-    if count > COUNT_MASK / 2 {
-        return Err(TooLarge);
-    }
+pub fn write_object(out: &mut Vec<u8>, pairs: &[(&[u8], Value<'_>)]) -> Result<(), Refused> {
+    // known before a byte is copied, so that a want of memory is an error and not an abort
+    let data: usize = pairs.iter().map(|(key, value)| key.len() + value.most_bytes()).sum();
+    let count = u32::try_from(pairs.len()).ok().filter(|n| *n <= COUNT_MASK / 2);
+    let Some(count) = count.filter(|_| data <= ENTRY_LENGTH_MASK as usize) else {
+        return Err(Refused::TooLarge);
+    };
+    out.try_reserve_exact(8 + 8 * pairs.len() + data).map_err(|_| Refused::OutOfMemory)?;
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&(IS_OBJECT | count).to_ne_bytes());
     let entries = out.len();
     out.resize(entries + pairs.len() * 2 * 4, 0);
     let data = out.len();
 
-    let put_entry = |out: &mut Vec<u8>, child: usize, kind: u32, start: usize| -> Result<(), TooLarge> {
+    let put_entry = |out: &mut Vec<u8>, child: usize, kind: u32, start: usize| {
         let total = out.len() - data;
-        if total > ENTRY_LENGTH_MASK as usize {
-            return Err(TooLarge);
-        }
         let entry = if child.is_multiple_of(OFFSET_STRIDE) {
             kind | total as u32 | ENTRY_HAS_OFFSET
         } else {
             kind | (out.len() - start) as u32
         };
         out[entries + child * 4..entries + child * 4 + 4].copy_from_slice(&entry.to_ne_bytes());
-        Ok(())
     };
 
     for (child, (key, _)) in pairs.iter().enumerate() {
         let start = out.len();
         out.extend_from_slice(key);
-        put_entry(out, child, ENTRY_STRING, start)?;
+        put_entry(out, child, ENTRY_STRING, start);
     }
     for (i, (_, value)) in pairs.iter().enumerate() {
         let start = out.len();
         let kind = write_value(out, value);
-        put_entry(out, pairs.len() + i, kind, start)?;
+        put_entry(out, pairs.len() + i, kind, start);
     }
     // SET_VARSIZE of the 4-byte form
     let size = out.len() as u32;
@@ -191,6 +207,15 @@ mod tests {
         write_object(&mut out, &[]).unwrap();
         assert_eq!(out.len(), 8);
         assert_eq!(u32::from_ne_bytes(out[4..8].try_into().unwrap()), IS_OBJECT);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_it_is_copied() {
+        let large = vec![b'x'; 200 << 20];
+        let mut out = vec![];
+        let pairs: [(&[u8], Value); 2] = [(b"a", Value::String(&large)), (b"b", Value::String(&large))];
+        assert_eq!(write_object(&mut out, &pairs), Err(Refused::TooLarge));
+        assert_eq!(out.capacity(), 0);
     }
 
     #[test]

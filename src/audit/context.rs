@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pg::plan::{Arg, KeptPlan};
+use crate::pg::relation::of_ours;
 use crate::pg::user::{self, as_role, Fence};
 use crate::pg::{guc, xact};
 use crate::settings;
@@ -23,6 +24,8 @@ struct Claims {
 struct Written {
     claims: Claims,
     id: i64,
+    /// audit_transaction, where it stands.
+    table: Option<Oid>,
     top: u64,
     by: pg_sys::TransactionId,
 }
@@ -36,6 +39,17 @@ thread_local! {
                   pg_catalog.current_setting('application_name'), pg_catalog.inet_client_addr(), $6::pg_catalog.jsonb)
           RETURNING id",
         &[pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+}
+
+/// Called when a relation changed: a log that was made anew knows nothing of the row.
+pub fn forget(relid: Option<Oid>) {
+    WRITTEN.with(|written| {
+        if let Ok(mut written) = written.try_borrow_mut() {
+            if relid.is_none() || written.as_ref().is_some_and(|w| w.table == relid) {
+                *written = None;
+            }
+        }
+    });
 }
 
 /// The id of the audit_transaction row that says who is acting now.
@@ -66,7 +80,8 @@ pub fn transaction(log_owner: Oid) -> Result<i64> {
     ];
     let id = as_role(log_owner, Fence::Local, || NEW_TRANSACTION.with(|plan| plan.run(&args)))?
         .ok_or_else(|| Error::internal("audit_transaction gave no id"))?;
-    WRITTEN.set(Some(Written { claims, id, top, by: xact::current_id() }));
+    let table = of_ours(c"audit_transaction");
+    WRITTEN.set(Some(Written { claims, id, table, top, by: xact::current_id() }));
     Ok(id)
 }
 

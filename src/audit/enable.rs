@@ -1,11 +1,12 @@
 //! Switching audit on and off for a table.
 
-use super::options::{Capture, Options};
-use super::status::{self, Audited};
-use crate::catalog::{extension_owner, own_table, Relation};
+use super::audited;
+use super::options::{Capture, Listed, Options};
+use crate::catalog::{self, extension_owner, own_table};
 use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition;
+use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, lock};
 use pgrx::datum::Interval;
@@ -59,61 +60,86 @@ fn enable(
     let redact = redact.map(|names| column_names("redact", names)).transpose()?;
     own_table(relation)?;
     lock::share_row_exclusive(relation);
+    // what was true before the wait for the lock may not be any more
     let table = own_table(relation)?;
     if table.is_partition {
         return Err(Error::wrong_object_type(format!("\"{}\" is a partition", table.name))
             .hint("Enable audit on the partitioned table: its partitions follow, those made later too."));
     }
-    let key = status::key_columns(relation)?;
-    let before = status::audited(Some(relation))?.pop();
-    let old = before.as_ref().map(|a| a.options.clone());
-    let mut options = old.clone().unwrap_or_default();
+    check_columns(&table, exclude.as_deref().unwrap_or_default(), redact.as_deref().unwrap_or_default())?;
+    let before = audited::of(&table)?;
+    let here = audited::home(&table);
+    let old = before.as_ref().map(|a| &a.options);
+    let mut options = match old {
+        Some(options) => options.brought_up_to_date(&audited::columns(&table), &here),
+        None => Options::new(here.clone()),
+    };
     options.capture = capture.unwrap_or(options.capture);
-    options.exclude = exclude.unwrap_or(options.exclude);
-    options.redact = redact.unwrap_or(options.redact);
-    options.dropped.retain(|c| options.exclude.contains(c) || options.redact.contains(c));
-    check_columns(&table, &options, &key)?;
+    if let Some(names) = exclude {
+        options.exclude = listed(&table, names);
+    }
+    if let Some(names) = redact {
+        options.redact = listed(&table, names);
+    }
+    let names = |list: &[Listed]| options.names(list, &audited::columns(&table), &here);
+    let (exclude, redact) = (names(&options.exclude), names(&options.redact));
+    if let Some(twice) = exclude.iter().find(|name| redact.contains(name)) {
+        return Err(Error::invalid_parameter(format!("column \"{twice}\" is both excluded and redacted"))
+            .hint("Give both lists: dbguard.audit_enable(..., exclude => ..., redact => ...)."));
+    }
 
     let action = match &before {
-        Some(Audited { active: true, .. }) if old.as_ref() == Some(&options) => {
+        Some(a) if a.active() && a.well_named() && a.complete() && a.options == options => {
             notice(format!("audit of table \"{}\" is already enabled, nothing to do", table.name));
             "unchanged"
         }
         Some(_) => "changed",
         None => "enabled",
     };
-    // a trigger that fires less than always is enabled by this call
-    let state = before.as_ref().map_or("enabled", |a| if a.active { a.state } else { "enabled" });
     if action != "unchanged" {
+        // a trigger that fires less than in ordinary sessions is enabled by this call
+        let state = before.as_ref().filter(|a| a.active()).map_or("enabled", |a| a.state);
+        let mut names: Vec<&str> = before.iter().flat_map(|a| &a.triggers).map(String::as_str).collect();
+        names.extend([ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER]);
         // the trigger functions are not for everybody: only here are they attached, by their owner
         as_role(extension_owner()?, Fence::Local, || {
             guc::with_pinned_search_path(|| -> Result<()> {
                 make_log()?;
-                attach(&table, &options, state)
+                attach(&table, &options, state, &names)
             })
         })?;
     }
-    let row = (
-        relation,
-        action.to_owned(),
-        options.capture.word().to_owned(),
-        options.exclude,
-        options.redact,
-        key,
-    );
-    Ok(row)
+    let capture = options.capture.word().to_owned();
+    Ok((relation, action.to_owned(), capture, exclude, redact, table.key()))
 }
 
-/// Makes or replaces the triggers, as the extension's owner.
-pub fn attach(table: &Relation, options: &Options, state: &str) -> Result<()> {
+/// Makes or replaces triggers, as the extension's owner: those of our two that are in `names`. The
+/// others there are ours under a name somebody gave them, and go.
+pub fn attach(table: &Relation, options: &Options, state: &str, names: &[&str]) -> Result<()> {
+    use ddl::audit::{ROW_TRIGGER, TRUNCATE_TRIGGER};
     let args = options.to_args();
-    ddl::run(&ddl::audit::create_row_trigger(&table.schema, &table.name, &args))?;
-    ddl::run(&ddl::audit::create_truncate_trigger(&table.schema, &table.name, &args))?;
+    for name in names {
+        ddl::run(&match *name {
+            ROW_TRIGGER => ddl::audit::create_row_trigger(&table.schema, &table.name, &args),
+            TRUNCATE_TRIGGER => ddl::audit::create_truncate_trigger(&table.schema, &table.name, &args),
+            other => ddl::audit::drop_trigger(other, &table.schema, &table.name),
+        })?;
+    }
     // made anew they are enabled, whatever they were
     if state != "enabled" {
-        for name in [ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER] {
+        for name in names.iter().filter(|n| [ROW_TRIGGER, TRUNCATE_TRIGGER].contains(n)) {
             ddl::run(&ddl::audit::set_trigger_state(name, &table.schema, &table.name, state))?;
         }
+    }
+    // The table was named in SQL, with rights its owner has not got. Its schema may have been renamed
+    // meanwhile, and the name be another table's: then all is taken back.
+    let done = catalog::relation(table.oid)?.triggers.iter().any(|t| t.name == ROW_TRIGGER && t.args == args);
+    if !done {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            format!("table \"{}\" was renamed or moved by another session", table.name),
+        )
+        .hint("Try again."));
     }
     Ok(())
 }
@@ -121,17 +147,22 @@ pub fn attach(table: &Relation, options: &Options, state: &str) -> Result<()> {
 fn disable(relation: Option<Oid>) -> Result<bool> {
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let table = own_table(relation)?;
-    if status::audited(Some(relation))?.is_empty() {
+    let Some(audited) = audited::of(&table)? else {
         notice(format!("audit of table \"{}\" is not enabled, nothing to do", table.name));
         return Ok(false);
-    }
-    guc::with_pinned_search_path(|| -> Result<()> {
-        for name in [ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER] {
-            ddl::run(&ddl::audit::drop_trigger(name, &table.schema, &table.name))?;
-        }
-        Ok(())
+    };
+    guc::with_pinned_search_path(|| {
+        audited
+            .triggers
+            .iter()
+            .try_for_each(|name| ddl::run(&ddl::audit::drop_trigger(name, &table.schema, &table.name)))
     })?;
     Ok(true)
+}
+
+fn listed(table: &Relation, names: Vec<String>) -> Vec<Listed> {
+    let number = |name: &str| table.columns.iter().find(|c| c.name == name).map_or(0, |c| c.number);
+    names.into_iter().map(|name| Listed { number: number(&name), name }).collect()
 }
 
 fn column_names(argument: &str, names: Vec<Option<String>>) -> Result<Vec<String>> {
@@ -145,14 +176,14 @@ fn column_names(argument: &str, names: Vec<Option<String>>) -> Result<Vec<String
         .collect()
 }
 
-fn check_columns(table: &Relation, options: &Options, key: &[String]) -> Result<()> {
-    let columns = status::columns(table.oid)?;
+fn check_columns(table: &Relation, exclude: &[String], redact: &[String]) -> Result<()> {
+    let key = table.key();
     let listed = |names: &[String], name: &String| names.iter().filter(|n| *n == name).count();
-    for name in options.exclude.iter().chain(&options.redact) {
-        if !columns.contains(name) && !options.dropped.contains(name) {
+    for name in exclude.iter().chain(redact) {
+        if !table.columns.iter().any(|c| c.name == *name) {
             return Err(Error::undefined_column(name, &table.name));
         }
-        if listed(&options.exclude, name) + listed(&options.redact, name) > 1 {
+        if listed(exclude, name) + listed(redact, name) > 1 {
             return Err(Error::invalid_parameter(format!("column \"{name}\" is listed more than once"))
                 .hint("Name a column either in exclude or in redact, once."));
         }
@@ -168,17 +199,17 @@ fn check_columns(table: &Relation, options: &Options, key: &[String]) -> Result<
 /// Makes the log if it is not there yet.
 fn make_log() -> Result<()> {
     const LOG_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('dbguard.audit_log', 0))";
-    const LOG_IS_THERE: &str = "SELECT to_regclass('dbguard.audit_change') IS NOT NULL";
     // two sessions that are the first at once: the second waits and finds the log made
     Spi::run(LOG_LOCK)?;
-    if Spi::get_one::<bool>(LOG_IS_THERE)? == Some(true) {
+    if of_ours(c"audit_change").is_some() {
         return Ok(());
     }
     Spi::run(LOG)?;
     // the log is a partition set like any other
-    for name in ["audit_transaction", "audit_change"] {
-        let table = status::log_table(name)?;
-        partition::enable_internal(table, "dbguard", name, Interval::from_months(1), MONTHS_AHEAD)?;
+    for name in [c"audit_transaction", c"audit_change"] {
+        let table = of_ours(name).ok_or_else(|| Error::internal("the audit log was not made"))?;
+        let name = name.to_string_lossy();
+        partition::enable_internal(table, "dbguard", &name, Interval::from_months(1), MONTHS_AHEAD)?;
     }
     keep_to_owner()
 }

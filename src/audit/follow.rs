@@ -1,15 +1,17 @@
-//! Keeping up with columns that are renamed or dropped: a redacted column stays redacted under its
-//! new name.
+//! Keeping the triggers' arguments in step with the tables: the numbers in them say which columns
+//! are redacted whatever they are called, but only the names go through a dump and restore.
 
 use super::enable::attach;
-use super::status;
-use crate::catalog::{self, extension_owner};
+use super::{audited, status};
+use crate::catalog::extension_owner;
 use crate::error::Result;
+use crate::pg::relation::{describe, with_inheritors};
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-/// Event trigger at the end of ALTER TABLE.
+/// Event trigger at the end of commands that may rename or drop columns, and of CREATE TRIGGER, which
+/// is how a restored table comes by its audit.
 #[pg_extern(sql = false)]
 fn audit_follow_columns(_fcinfo: pg_sys::FunctionCallInfo) {
     if let Err(e) = follow() {
@@ -18,29 +20,49 @@ fn audit_follow_columns(_fcinfo: pg_sys::FunctionCallInfo) {
 }
 
 fn follow() -> Result<()> {
-    const ALTERED: &str = "
-        SELECT DISTINCT e.objid, CASE WHEN e.object_type = 'table column' THEN a.attname::text END
-        FROM pg_event_trigger_ddl_commands() e
-        JOIN pg_trigger t ON t.tgrelid = e.objid AND t.tgparentid = 0
-                         AND t.tgfoid = 'dbguard.audit_row()'::regprocedure
-        LEFT JOIN pg_attribute a ON a.attrelid = e.objid AND a.attnum = e.objsubid
-        WHERE e.classid = 'pg_class'::regclass";
-    let altered = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
-        let mut list = vec![];
-        for row in client.select(ALTERED, None, &[])? {
-            list.push((row.get::<Oid>(1)?, row.get::<String>(2)?));
-        }
-        Ok(list)
-    })?;
-    for (relation, renamed) in altered {
-        let Some(relation) = relation else { continue };
-        let Some(audited) = status::audited(Some(relation))?.pop() else { continue };
-        let mut options = audited.options.clone();
-        options.follow(&status::columns(relation)?, renamed.as_deref());
-        if options != audited.options {
-            let table = catalog::relation(relation)?;
-            as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state))?;
+    for relation in touched()? {
+        let Some(table) = describe(relation) else { continue };
+        let Some(audited) = audited::of(&table)? else { continue };
+        let options = audited.options.brought_up_to_date(&audited::columns(&table), &audited::home(&table));
+        // one that somebody made by hand is not ours to replace
+        if options != audited.options && audited.well_named() {
+            let names: Vec<&str> = audited.triggers.iter().map(String::as_str).collect();
+            as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state, &names))?;
         }
     }
     Ok(())
+}
+
+/// The audited tables that the command may have changed. What it reports names the table itself, but
+/// not its heirs; a type that changed, or what was dropped with something else, no table at all.
+fn touched() -> Result<Vec<Oid>> {
+    const COMMANDS: &str = "
+        SELECT objid, command_tag IN ('ALTER TABLE', 'CREATE TRIGGER'), object_type = 'trigger'
+        FROM pg_event_trigger_ddl_commands()";
+    const TABLE_OF_TRIGGER: &str = "SELECT tgrelid FROM pg_trigger WHERE oid = $1";
+    let commands = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+        let mut list = vec![];
+        for row in client.select(COMMANDS, None, &[])? {
+            list.push((row.get::<Oid>(1)?, row.get::<bool>(2)?, row.get::<bool>(3)?));
+        }
+        Ok(list)
+    })?;
+    if commands.is_empty() || commands.iter().any(|(_, named, _)| *named != Some(true)) {
+        return status::tables();
+    }
+    let mut tables = vec![];
+    for (object, _, is_trigger) in commands {
+        let Some(object) = object else { continue };
+        if is_trigger == Some(true) {
+            let table = Spi::connect_mut(|client| {
+                client.update(TABLE_OF_TRIGGER, Some(1), &[object.into()])?.first().get_one::<Oid>()
+            })?;
+            tables.extend(table);
+        } else {
+            tables.extend(with_inheritors(object));
+        }
+    }
+    tables.sort_by_key(|t| t.to_u32());
+    tables.dedup();
+    Ok(tables)
 }

@@ -1,11 +1,14 @@
 //! An audited relation as the trigger needs to know it: resolved once, kept until the relation
 //! (or the root it is a partition of) changes.
 
-use super::options::{Capture, Options};
+use super::options::{Capture, Found, Listed, Options};
+use super::{audited, context};
 use crate::cache::TriggerCache;
+use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
 use crate::pg::plan::{Arg, KeptPlan};
+use crate::pg::relation::{of_ours, partition_parent, Relation};
 use crate::pg::trigger::TriggerCall;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, xact};
@@ -13,6 +16,7 @@ use dbguard_core::jsonb;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::rc::Rc;
 
 /// A column of the image.
@@ -40,6 +44,7 @@ thread_local! {
 
 fn forget(relid: Option<Oid>) {
     TARGETS.with(|targets| targets.forget(relid));
+    context::forget(relid);
 }
 
 /// The target of a call: from the cache, or built anew.
@@ -67,62 +72,46 @@ impl Target {
     }
 }
 
-/// The relation audit was enabled on (a partition's trigger is a copy of its root's), its name and
-/// the names of its key columns.
-const ROOT: &str = "
-    WITH RECURSIVE up AS (
-      SELECT t.oid, t.tgparentid, t.tgrelid FROM pg_trigger t WHERE t.oid = $1
-      UNION ALL
-      SELECT t.oid, t.tgparentid, t.tgrelid FROM pg_trigger t JOIN up ON t.oid = up.tgparentid
-    )
-    SELECT c.oid, n.nspname::text, c.relname::text,
-           ARRAY(SELECT a.attname::text
-                 FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
-                 WHERE i.indrelid = c.oid AND i.indisprimary
-                 ORDER BY a.attnum),
-           (SELECT coalesce(jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)), '{}')
-            FROM pg_attribute a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
-           (SELECT relowner FROM pg_class WHERE oid = to_regclass('dbguard.audit_change'))
-    FROM up
-    JOIN pg_class c ON c.oid = up.tgrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE up.tgparentid = 0";
+/// The relation audit was enabled on: a partition's trigger is a copy of its parent's.
+fn root(call: &TriggerCall) -> Result<Relation> {
+    let mut relation = catalog::relation(call.relation_oid())?;
+    let mut is_clone = relation.triggers.iter().any(|t| t.oid == call.trigger_oid() && t.is_clone);
+    while is_clone {
+        relation = catalog::relation(partition_parent(relation.oid))?;
+        is_clone = relation.triggers.iter().any(|t| audited::is_row_trigger(t) && t.is_clone);
+    }
+    Ok(relation)
+}
 
-fn build(call: &TriggerCall) -> Result<(Target, Oid)> {
+/// Everything is read from the server's caches, not with a snapshot: under REPEATABLE READ a
+/// snapshot would show the table as it was, and what is built here outlives the transaction.
+fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     let options = Options::from_args(call.args())?;
-    let trigger = call.trigger_oid();
-    let row = Spi::connect(|client| -> std::result::Result<_, pgrx::spi::Error> {
-        let row = client.select(ROOT, Some(1), &[trigger.into()])?.first();
-        Ok((
-            row.get::<Oid>(1)?,
-            row.get::<String>(2)?,
-            row.get::<String>(3)?,
-            row.get::<Vec<String>>(4)?.unwrap_or_default(),
-            row.get::<String>(5)?.unwrap_or_default(),
-            row.get::<Oid>(6)?,
-        ))
-    })?;
-    let (Some(root), Some(schema), Some(table), key, columns, log_owner) = row else {
-        return Err(Error::internal("the audit trigger's own relation is not in the catalogs"));
-    };
-    let Some(log_owner) = log_owner else {
-        return Err(Error::not_in_state(
-            "the audit log is gone: table \"dbguard.audit_change\" does not exist",
-        )
-        .hint(
-            "Call dbguard.audit_enable on any table to make it again, or drop the trigger dbguard_audit.",
-        ));
-    };
+    let root = root(call)?;
+    let log = log_tables()?;
+    let log_owner = catalog::relation(log[0])?.owner;
+    let key = root.key();
+    let (columns, here) = (audited::columns(&root), audited::home(&root));
+    let types: serde_json::Map<_, _> =
+        root.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
+    let types = serde_json::Value::Object(types).to_string();
     let (relation, written_by) =
-        as_role(log_owner, Fence::Local, || relation_row(&schema, &table, &key, &columns))?;
+        as_role(log_owner, Fence::Local, || relation_row(&root.schema, &root.name, &key, &types))?;
 
+    let found =
+        |list: &[Listed]| -> Vec<Found> { list.iter().map(|c| options.find(c, &columns, &here)).collect() };
+    let (exclude, redact) = (found(&options.exclude), found(&options.redact));
+    // a column that must not be logged cannot be told from the others: none is shown but the key
+    let lost = exclude.contains(&Found::Lost) || redact.contains(&Found::Lost);
+    // a listed column that became part of the key later must not be shown by it
+    let shown = |name: &String| !exclude.contains(&Found::As(name)) && !redact.contains(&Found::As(name));
+    let has_key = !key.is_empty() && key.iter().all(shown);
     let mut list: Vec<Column> = attributes_of_call(call)
         .into_iter()
-        .filter(|a| !options.exclude.contains(&a.name))
+        .filter(|a| !exclude.contains(&Found::As(&a.name)))
         .map(|attribute| Column {
-            redact: options.redact.contains(&attribute.name),
-            in_key: key.contains(&attribute.name),
+            in_key: has_key && key.contains(&attribute.name),
+            redact: redact.contains(&Found::As(&attribute.name)) || (lost && !key.contains(&attribute.name)),
             attribute,
         })
         .collect();
@@ -131,11 +120,26 @@ fn build(call: &TriggerCall) -> Result<(Target, Oid)> {
         log_owner,
         capture: options.capture,
         columns: list,
-        has_key: !key.is_empty(),
+        has_key,
         relation,
         written_by: Cell::new(written_by),
     };
-    Ok((target, root))
+    // the log's own tables too: dropped and made again they hold other ids
+    let depends = std::iter::once(root.oid).chain(log).collect();
+    Ok((target, depends))
+}
+
+fn log_tables() -> Result<[Oid; 3]> {
+    let table = |name: &CStr| {
+        of_ours(name).ok_or_else(|| {
+            Error::not_in_state(format!(
+                "the audit log is gone: table \"dbguard.{}\" does not exist",
+                name.to_string_lossy()
+            ))
+            .hint("Call dbguard.audit_enable on any table to make it again, or drop the trigger _dbguard_audit.")
+        })
+    };
+    Ok([table(c"audit_change")?, table(c"audit_transaction")?, table(c"audit_relation")?])
 }
 
 thread_local! {

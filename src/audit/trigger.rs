@@ -7,7 +7,7 @@
 use super::image::{image, key_text};
 use super::log::{append, Change};
 use super::options::Capture;
-use super::target::{self, Column, Target};
+use super::target::{self, Target};
 use crate::error::{Error, Result};
 use crate::pg::trigger::{Event, Row, TriggerCall};
 use pgrx::pg_sys;
@@ -88,18 +88,10 @@ fn update(target: &Target, old: &Row, new: &Row) -> Result<Option<Change>> {
         return Ok(None);
     }
     let moved = target.columns.iter().zip(&changed).any(|(c, changed)| c.in_key && *changed);
-    let changed_numbers: Vec<i16> = target
-        .columns
-        .iter()
-        .zip(&changed)
-        .filter(|(_, changed)| **changed)
-        .map(|(c, _)| c.attribute.number)
-        .collect();
-    let is_changed = |c: &Column| changed_numbers.contains(&c.attribute.number);
     let whole = target.capture == Capture::Full;
     // without a key the whole row before is what names the row
-    let old_image = image(target, old, |c| whole || !target.has_key || is_changed(c))?;
-    let new_image = image(target, new, |c| whole || is_changed(c))?;
+    let old_image = image(target, old, |i| whole || !target.has_key || changed[i])?;
+    let new_image = image(target, new, |i| whole || changed[i])?;
     Ok(Some(Change {
         op: b'U',
         key: key(target, new)?,

@@ -2,8 +2,10 @@
 
 use dbguard_core::quote::{ident, literal, qualified};
 
-pub const ROW_TRIGGER: &str = "dbguard_audit";
-pub const TRUNCATE_TRIGGER: &str = "dbguard_audit_truncate";
+/// Triggers fire in the order of their names: an underscore comes before all lower-case letters, so
+/// that a change is logged before what other triggers make of it.
+pub const ROW_TRIGGER: &str = "_dbguard_audit";
+pub const TRUNCATE_TRIGGER: &str = "_dbguard_audit_truncate";
 
 /// `args` as CREATE TRIGGER takes them: string constants.
 pub fn create_row_trigger(schema: &str, table: &str, args: &[String]) -> String {

@@ -1,6 +1,8 @@
 //! An attribute of a relation: how to compare two of its values, and how to show one as JSON.
 
+use super::subxact::subtransaction;
 use super::trigger::{Row, TriggerCall};
+use crate::error::Result;
 use dbguard_core::jsonb::{self, Value};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
@@ -24,7 +26,11 @@ enum Form {
     Numeric,
     Jsonb,
     DateTime(Oid),
+    /// json as it is stored: text, which jsonb need not be able to hold.
+    Json,
     Other,
+    /// Holds json inside, or runs somebody's own function: to_jsonb may refuse the value.
+    Fragile,
 }
 
 /// What there is to know of one attribute, resolved once a relation.
@@ -100,8 +106,25 @@ fn form_of(base_type: Oid) -> Form {
         pg_sys::NUMERICOID => Form::Numeric,
         pg_sys::JSONBOID => Form::Jsonb,
         pg_sys::DATEOID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => Form::DateTime(base_type),
+        pg_sys::JSONOID => Form::Json,
+        _ if is_fragile(base_type) => Form::Fragile,
         _ => Form::Other,
     }
+}
+
+/// Composite types, arrays of them or of json, and types that may have a cast to json of their own.
+fn is_fragile(base_type: Oid) -> bool {
+    // SAFETY: syscache look-ups.
+    let (element, plain) = unsafe {
+        let element = pg_sys::get_base_element_type(base_type);
+        let of = if element == pg_sys::InvalidOid { base_type } else { pg_sys::getBaseType(element) };
+        (of, pg_sys::type_is_enum(of) || pg_sys::type_is_range(of) || pg_sys::type_is_multirange(of))
+    };
+    element == pg_sys::JSONOID || (!is_built_in(element) && !plain)
+}
+
+fn is_built_in(type_oid: Oid) -> bool {
+    type_oid.to_u32() < pg_sys::FirstNormalObjectId
 }
 
 /// to_jsonb reads its argument's type from the call expression, so each type needs one of its own.
@@ -158,14 +181,15 @@ impl Attribute {
         }
     }
 
-    /// The value as `to_jsonb` gives it. `utc` shows times in UTC whatever the session's zone
-    /// (for keys, which must read the same from every session).
-    pub fn json<'r>(&self, row: &'r Row, utc: bool) -> Value<'r> {
+    /// The value as `to_jsonb` gives it; as a string what jsonb cannot hold (json with \u0000 or a
+    /// number beyond numeric), because a write must not fail for that. `utc` shows times in UTC
+    /// whatever the session's zone (for keys, which must read the same from every session).
+    pub fn json<'r>(&self, row: &'r Row, utc: bool) -> Result<Value<'r>> {
         if row.is_null(self.number) {
-            return Value::Null;
+            return Ok(Value::Null);
         }
         let datum = row.datum(self.number);
-        match self.form {
+        Ok(match self.form {
             Form::Bool => Value::Bool(datum.value() as u8 != 0),
             Form::Int2 => Value::Int(i64::from(datum.value() as i16)),
             Form::Int4 => Value::Int(i64::from(datum.value() as i32)),
@@ -175,7 +199,26 @@ impl Attribute {
             Form::Jsonb => jsonb::root(detoasted(datum)).unwrap_or(Value::Null),
             Form::DateTime(base) => Value::String(date_time(datum, base, utc)),
             Form::Other => self.by_server(datum),
-        }
+            Form::Json if harmless(detoasted(datum)) => self.by_server(datum),
+            Form::Json | Form::Fragile => {
+                // where the text goes if need be must outlive the subtransaction's own memory
+                match subtransaction(|| Ok(self.by_server(datum))) {
+                    Ok(value) => value,
+                    Err(_) => Value::String(self.text(datum)),
+                }
+            }
+        })
+    }
+
+    /// Whether the value's JSON depends on settings of the session.
+    pub fn follows_settings(&self) -> bool {
+        matches!(self.form, Form::Other | Form::Json | Form::Fragile)
+    }
+
+    /// Whether the type is PostgreSQL's own.
+    pub fn is_built_in(&self) -> bool {
+        // SAFETY: a syscache look-up.
+        is_built_in(unsafe { pg_sys::getBaseType(self.type_oid) })
     }
 
     fn by_server<'r>(&self, datum: Datum) -> Value<'r> {
@@ -183,6 +226,17 @@ impl Attribute {
         // SAFETY: to_jsonb was told this very type; the result lives in the caller's memory context.
         let result = unsafe { pg_sys::FunctionCall1Coll(to_jsonb, pg_sys::InvalidOid, datum) };
         jsonb::root(detoasted(result)).unwrap_or(Value::Null)
+    }
+
+    /// The value as its type prints it.
+    fn text<'r>(&self, datum: Datum) -> &'r [u8] {
+        let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
+        // SAFETY: the output function of the attribute's type; the text lives in the caller's memory
+        // context.
+        unsafe {
+            pg_sys::getTypeOutputInfo(self.type_oid, &mut output, &mut is_varlena);
+            CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, datum)).to_bytes()
+        }
     }
 
     /// Reads a value of this attribute's type from text, as a literal would be: raises the type's
@@ -234,6 +288,12 @@ pub fn jsonb_text(datum: &[u8]) -> String {
 pub(super) fn varlena(body: &[u8]) -> Datum {
     // SAFETY: cstring_to_text_with_len copies exactly these bytes behind a length word.
     unsafe { Datum::from(pg_sys::cstring_to_text_with_len(body.as_ptr().cast(), body.len() as c_int)) }
+}
+
+/// Whether jsonb surely takes this json: without a NUL character and without numbers that are huge.
+fn harmless(json: &[u8]) -> bool {
+    let exponent = |w: &[u8]| matches!(w[1], b'e' | b'E') && w[0].is_ascii_digit();
+    json.len() < 100_000 && !json.windows(6).any(|w| w == b"\\u0000") && !json.windows(2).any(exponent)
 }
 
 fn numeric(body: &[u8]) -> Value<'_> {

@@ -46,8 +46,7 @@ fn touch(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
         ));
     }
     let key = (call.relation_oid(), call.trigger_oid());
-    let touched = TOUCHED
-        .with(|cache| cache.get(key, forget, |_| true, || Ok((resolve(&call)?, call.relation_oid()))))?;
+    let touched = TOUCHED.with(|cache| cache.get(key, forget, |_| true, || Ok((resolve(&call)?, vec![]))))?;
     let (old, new) = (call.first(), call.second());
     if touched.others.iter().all(|a| a.same(&old, &new)) {
         return Ok(call.keep_new());

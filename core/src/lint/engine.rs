@@ -1,11 +1,11 @@
 //! Runs rules and puts what they say in order.
 
+use crate::hash;
 use crate::lint::catalog::{Catalog, Oid};
 use crate::lint::finding::{Finding, Fix, Object, Report, Safety, Severity};
 use crate::lint::rule::{Rollup, Rule};
 use crate::quote::ident;
 use serde_json::{json, Map, Value};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
@@ -199,8 +199,9 @@ fn skipped_row(rule: &'static Rule, object: &Object, reason: &str) -> Row {
 
 /// 16 hex digits that stay the same while the matter does.
 pub fn fingerprint(code: &str, key: &str) -> String {
-    let digest = Sha256::digest(format!("{code}|{key}"));
-    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    let mut digits = hash::hex(format!("{code}|{key}").as_bytes());
+    digits.truncate(16);
+    digits
 }
 
 /// Two rows may share a key (a third copy of an index): number them, in their stable order.

@@ -148,3 +148,34 @@ fn history_uses_the_key_index() {
     let month = db.value("SELECT 'audit_change_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')");
     assert!(!plan.contains(&format!("Seq Scan on {month}")), "{plan}");
 }
+
+#[test]
+fn keys_read_the_same_whatever_the_session_says() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE b (id bytea PRIMARY KEY); CREATE TABLE f (id float8 PRIMARY KEY); CREATE TABLE r (id tstzrange PRIMARY KEY);
+         CREATE TABLE i (id interval PRIMARY KEY);
+         SELECT dbguard.audit_enable('b'); SELECT dbguard.audit_enable('f'); SELECT dbguard.audit_enable('r'); SELECT dbguard.audit_enable('i');
+         SET bytea_output = escape; SET extra_float_digits = 0; SET timezone = 'Asia/Tokyo'; SET intervalstyle = iso_8601; SET datestyle = 'SQL, DMY';
+         INSERT INTO b VALUES ('\\x03'); INSERT INTO f VALUES (0.1), (0.1::float8 + 2e-17); INSERT INTO r VALUES ('[2026-01-01 00:00Z,2026-01-02 00:00Z)');
+         INSERT INTO i VALUES ('1 day 2 hours')",
+    );
+    let mut other = db.connect();
+    other.exec("DELETE FROM b; DELETE FROM f; DELETE FROM r; DELETE FROM i");
+    assert_eq!(db.lines("SELECT table_name, count(*) FROM dbguard.audit_log GROUP BY table_name, key HAVING count(*) <> 2"), Vec::<String>::new());
+    assert_eq!(ops(&mut db, "b", "\\x03"), "INSERT DELETE");
+    assert_eq!(ops(&mut db, "i", "1 day 02:00:00"), "INSERT DELETE");
+}
+
+#[test]
+fn a_very_long_key_is_no_obstacle() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE k (id bytea PRIMARY KEY, v int); SELECT dbguard.audit_enable('k');
+         INSERT INTO k SELECT string_agg(decode(md5(i::text), 'hex'), '' ORDER BY i), 1 FROM generate_series(1, 150) i;
+         UPDATE k SET v = 2",
+    );
+    let key = db.value("SELECT id FROM k");
+    assert_eq!(ops(&mut db, "k", &key), "INSERT UPDATE");
+    assert!(db.value("SELECT max(length(key)) < 400 FROM dbguard.audit_log") == "t");
+}

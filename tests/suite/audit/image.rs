@@ -226,3 +226,29 @@ fn large_and_compressed_values() {
     );
     assert_eq!(differences(&mut db, "big"), Vec::<String>::new());
 }
+
+/// json may hold what jsonb cannot: the write goes through, the log keeps the text.
+#[test]
+fn json_that_jsonb_refuses() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TYPE doc AS (a int, j json);
+         CREATE TABLE t (id int PRIMARY KEY, j json, js json[], d doc); SELECT dbguard.audit_enable('t');
+         INSERT INTO t (id, j) VALUES (1, '{\"a\":\"\\u0000\"}'), (2, '{\"a\":1e1000000}'), (3, '{\"a\":1e3}');
+         INSERT INTO t (id, js) VALUES (4, ARRAY['\"\\u0000\"'::json]);
+         INSERT INTO t (id, d) VALUES (5, ROW(1, '\"\\u0000\"')), (6, ROW(1, '7'));
+         UPDATE t SET j = '1' WHERE id = 1",
+    );
+    assert_eq!(
+        db.lines("SELECT key, coalesce(new -> 'j', 'null'), coalesce(new -> 'js', 'null'), coalesce(new -> 'd', 'null') FROM dbguard.audit_log ORDER BY id"),
+        [
+            r#"1 | "{\"a\":\"\\u0000\"}" | null | null"#,
+            r#"2 | "{\"a\":1e1000000}" | null | null"#,
+            r#"3 | {"a": 1000} | null | null"#,
+            r#"4 | null | "{\"\\\"\\\\u0000\\\"\"}" | null"#,
+            r#"5 | null | null | "(1,\"\"\"\\\\u0000\"\"\")""#,
+            r#"6 | null | null | {"a": 1, "j": 7}"#,
+            r#"1 | 1 | null | null"#,
+        ]
+    );
+}

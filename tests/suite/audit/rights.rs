@@ -113,3 +113,12 @@ fn row_level_security_and_read_only_columns_do_not_hide_changes() {
     app.exec("INSERT INTO app.t VALUES (1, 1); UPDATE app.t SET v = 2");
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_change"), "2");
 }
+
+#[test]
+fn a_schema_closed_to_the_public_breaks_nobodys_work() {
+    let mut db = db("rights_closed");
+    db.exec("REVOKE USAGE ON SCHEMA dbguard FROM PUBLIC; GRANT CREATE ON SCHEMA public TO rights_closed");
+    let mut app = db.connect_as("rights_closed");
+    app.exec("INSERT INTO app.t VALUES (1, 1); CREATE TABLE other (id int); ALTER TABLE other ADD COLUMN x int; ALTER TABLE app.t ADD COLUMN x int");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_change"), "1");
+}

@@ -81,7 +81,7 @@ fn replica_role_and_always() {
     let mut db = db();
     db.exec("SET session_replication_role = replica; INSERT INTO t VALUES (1)");
     assert_eq!(db.value(KEYS), "");
-    db.exec("ALTER TABLE t ENABLE ALWAYS TRIGGER dbguard_audit; INSERT INTO t VALUES (2)");
+    db.exec("ALTER TABLE t ENABLE ALWAYS TRIGGER _dbguard_audit; INSERT INTO t VALUES (2)");
     assert_eq!(db.value(KEYS), "INSERT 2");
     assert_eq!(db.value("SELECT state FROM dbguard.audit_status()"), "always");
 }
@@ -112,4 +112,15 @@ fn many_sessions_at_once_lose_nothing() {
     );
     assert_eq!(broken, "0");
     assert_eq!(db.value("SELECT v FROM t WHERE id = 0"), "320");
+}
+
+#[test]
+fn a_change_is_logged_before_what_other_triggers_make_of_it() {
+    let mut db = db();
+    db.exec(
+        "CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET v = 99 WHERE id = NEW.id; RETURN NULL; END $$;
+         CREATE TRIGGER a_first AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION more();
+         INSERT INTO t VALUES (1, 1)",
+    );
+    assert_eq!(db.value(KEYS), "INSERT 1, UPDATE 1");
 }

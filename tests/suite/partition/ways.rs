@@ -133,3 +133,21 @@ fn the_session_has_no_say() {
     assert_eq!(plan[6].replace(" | ", ".."), expected[8]);
     assert_eq!(bounds(&mut db, "d"), cells(&mut db, "date", "day", "1 day", "UTC", 0, 8));
 }
+
+#[test]
+fn a_dry_run_is_the_run_and_changes_nothing() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at)");
+    let call = |dry: &str| {
+        format!(
+            "SELECT partition, lower, upper, sql, state FROM dbguard.partition_enable('t', '1 day', 3{dry})"
+        )
+    };
+    let planned = db.lines(&call(", dry_run => true"));
+    assert_eq!(planned.len(), 4);
+    assert_eq!(db.lines("SELECT * FROM dbguard.partition_status()"), Vec::<String>::new());
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 't'::regclass"), "0");
+    let done: Vec<String> = db.lines(&call("")).iter().map(|l| l.replace(" | done", " | planned")).collect();
+    assert_eq!(done, planned);
+    assert_eq!(db.error("SELECT dbguard.partition_enable('t', '1 day', dry_run => NULL)").code, "22004");
+}

@@ -1,0 +1,193 @@
+//! A relation as the server's caches know it: always the latest committed state and our own changes,
+//! never an old snapshot's, and without asking for privileges on schemas.
+
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::{c_char, CStr};
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" {
+    // catalog/partition.h and catalog/pg_inherits.h, which pgrx does not bind
+    fn get_partition_parent(relid: Oid, even_if_detached: bool) -> Oid;
+    fn find_all_inheritors(
+        parent: Oid,
+        lock: pg_sys::LOCKMODE,
+        counts: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
+/// A trigger of a relation.
+pub struct Trigger {
+    pub oid: Oid,
+    pub name: String,
+    pub function: Oid,
+    /// pg_trigger.tgenabled
+    pub enabled: char,
+    pub args: Vec<String>,
+    /// A copy that a partition has of its parent's.
+    pub is_clone: bool,
+    pub after_row: bool,
+}
+
+pub struct Column {
+    pub number: i16,
+    pub name: String,
+    /// As format_type shows it.
+    pub type_name: String,
+    pub in_key: bool,
+}
+
+pub struct Relation {
+    pub oid: Oid,
+    pub schema: String,
+    pub name: String,
+    /// pg_class.relkind
+    pub kind: char,
+    /// pg_class.relpersistence
+    pub persistence: char,
+    pub is_partition: bool,
+    pub owner: Oid,
+    /// Those that are not dropped, in the order of the table.
+    pub columns: Vec<Column>,
+    /// Without those the server makes for constraints.
+    pub triggers: Vec<Trigger>,
+}
+
+impl Relation {
+    /// The columns of the primary key, by position in the table.
+    pub fn key(&self) -> Vec<String> {
+        self.columns.iter().filter(|c| c.in_key).map(|c| c.name.clone()).collect()
+    }
+}
+
+/// What there is to know of a relation; None if it does not exist.
+pub fn describe(relid: Oid) -> Option<Relation> {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: everything read belongs to the relation, which stays open until all is copied; after
+    // an error inside the server's clean-up closes it.
+    unsafe {
+        let open = pg_sys::try_relation_open(relid, lock);
+        if open.is_null() {
+            return None;
+        }
+        let class = &*(*open).rd_rel;
+        let relation = Relation {
+            oid: relid,
+            schema: string(pg_sys::get_namespace_name(class.relnamespace)),
+            name: string(class.relname.data.as_ptr()),
+            kind: class.relkind as u8 as char,
+            persistence: class.relpersistence as u8 as char,
+            is_partition: class.relispartition,
+            owner: class.relowner,
+            columns: columns(open),
+            triggers: triggers(open),
+        };
+        pg_sys::relation_close(open, lock);
+        Some(relation)
+    }
+}
+
+/// # Safety
+/// `open` must be an open relation.
+unsafe fn columns(open: pg_sys::Relation) -> Vec<Column> {
+    // SAFETY: as promised; the bitmap counts attributes from the lowest system attribute.
+    unsafe {
+        let kind = (*(*open).rd_rel).relkind as u8;
+        let key = match kind {
+            b'r' | b'p' => pg_sys::RelationGetIndexAttrBitmap(
+                open,
+                pg_sys::IndexAttrBitmapKind::INDEX_ATTR_BITMAP_PRIMARY_KEY,
+            ),
+            _ => std::ptr::null_mut(),
+        };
+        let mut columns = vec![];
+        for i in 0..(*(*open).rd_att).natts {
+            let form = &*super::compat::tuple_desc_attr((*open).rd_att, i);
+            if form.attisdropped {
+                continue;
+            }
+            let member = i32::from(form.attnum) - pg_sys::FirstLowInvalidHeapAttributeNumber;
+            columns.push(Column {
+                number: form.attnum,
+                name: string(form.attname.data.as_ptr()),
+                type_name: string(pg_sys::format_type_with_typemod(form.atttypid, form.atttypmod)),
+                in_key: pg_sys::bms_is_member(member, key),
+            });
+        }
+        columns
+    }
+}
+
+/// # Safety
+/// `open` must be an open relation.
+unsafe fn triggers(open: pg_sys::Relation) -> Vec<Trigger> {
+    // SAFETY: as promised; the trigger descriptor has numtriggers triggers, each with tgnargs arguments.
+    unsafe {
+        let desc = (*open).trigdesc;
+        if desc.is_null() {
+            return vec![];
+        }
+        let all = std::slice::from_raw_parts((*desc).triggers, (*desc).numtriggers as usize);
+        let row =
+            (pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_INSTEAD) as i16;
+        let told = |t: &pg_sys::Trigger| Trigger {
+            oid: t.tgoid,
+            name: string(t.tgname),
+            function: t.tgfoid,
+            enabled: t.tgenabled as u8 as char,
+            args: (0..t.tgnargs as usize).map(|i| string(*t.tgargs.add(i))).collect(),
+            is_clone: t.tgisclone,
+            after_row: t.tgtype & row == pg_sys::TRIGGER_TYPE_ROW as i16,
+        };
+        // a clone counts as internal before version 17
+        all.iter().filter(|t| !t.tgisinternal || t.tgisclone).map(told).collect()
+    }
+}
+
+/// # Safety
+/// `text` must be null or a C string.
+unsafe fn string(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: as promised.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// The partitioned table a partition belongs to.
+pub fn partition_parent(relid: Oid) -> Oid {
+    // SAFETY: a catalog look-up.
+    unsafe { get_partition_parent(relid, true) }
+}
+
+/// The relation and all that inherit from it, partitions among them.
+pub fn with_inheritors(relid: Oid) -> Vec<Oid> {
+    // SAFETY: takes no lock; the list is of OIDs.
+    unsafe {
+        let list = find_all_inheritors(relid, pg_sys::NoLock as pg_sys::LOCKMODE, std::ptr::null_mut());
+        if list.is_null() {
+            return vec![];
+        }
+        (0..(*list).length as usize).map(|i| (*(*list).elements.add(i)).oid_value).collect()
+    }
+}
+
+/// A relation of schema dbguard by name.
+pub fn of_ours(name: &CStr) -> Option<Oid> {
+    // SAFETY: syscache look-ups by C strings.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"dbguard".as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// Whether `function` is the function of this name in schema dbguard.
+pub fn is_function_of_ours(function: Oid, name: &CStr) -> bool {
+    // SAFETY: syscache look-ups; the name is a C string or null.
+    unsafe {
+        let found = pg_sys::get_func_name(function);
+        !found.is_null()
+            && CStr::from_ptr(found) == name
+            && pg_sys::get_func_namespace(function) == pg_sys::get_namespace_oid(c"dbguard".as_ptr(), true)
+    }
+}
