@@ -89,6 +89,12 @@ END $$;
 
 \echo '== 4. Partitions: a month of days, made before they are needed'
 \echo
+\echo 'SELECT * FROM dbguard.partition_enable(''events'', every => ''1 day'', ahead => 30, dry_run => true);'
+CREATE TEMP TABLE planned AS
+SELECT row_number() OVER () AS n, * FROM dbguard.partition_enable('events', every => '1 day', ahead => 30, dry_run => true);
+SELECT count(*) AS planned FROM planned \gset
+SELECT partition, lower, upper, state FROM planned WHERE n <= 2 OR n > :planned - 1;
+\echo 'That was the plan, of which nothing is there yet. Now for real:'
 \echo 'SELECT * FROM dbguard.partition_enable(''events'', every => ''1 day'', ahead => 30);'
 CREATE TEMP TABLE made AS SELECT row_number() OVER () AS n, * FROM dbguard.partition_enable('events', every => '1 day', ahead => 30);
 SELECT count(*) AS made FROM made \gset
@@ -107,6 +113,7 @@ SELECT table_name, every, ahead, state, partitions, missing, covered_until FROM 
 \set ECHO none
 DO $$ BEGIN
   ASSERT (SELECT count(*) FROM made WHERE state = 'done') >= 30, 'a month of days should have been made';
+  ASSERT (SELECT array_agg(sql ORDER BY n) FROM made) = (SELECT array_agg(sql ORDER BY n) FROM planned), 'the plan was another';
   ASSERT NOT EXISTS (SELECT FROM dbguard.partition_plan()), 'partitions are still missing';
 END $$;
 
