@@ -20,12 +20,14 @@ CREATE FUNCTION dbguard.audit_enable(
   redact text[] DEFAULT NULL)
   RETURNS TABLE ("table" regclass, action text, captures text, excludes text[], redacts text[], key_columns text[])
   LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_enable_wrapper';
 COMMENT ON FUNCTION dbguard.audit_enable(regclass, text, text[], text[]) IS
   'Audits a table from now on. capture: changed (default) or full; exclude: columns never logged; redact: columns whose value is never logged. Called again, changes the options that are given';
 
 CREATE FUNCTION dbguard.audit_disable(relation regclass) RETURNS boolean
   LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_disable_wrapper';
 COMMENT ON FUNCTION dbguard.audit_disable(regclass) IS
   'Audits a table no longer; what is logged stays. True if it was audited';

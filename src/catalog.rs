@@ -9,7 +9,11 @@ use pgrx::prelude::*;
 pub fn extension_owner() -> Result<pg_sys::Oid> {
     let owner = Spi::connect(|client| {
         client
-            .select("SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'dbguard'", Some(1), &[])?
+            .select(
+                "SELECT extowner FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dbguard'",
+                Some(1),
+                &[],
+            )?
             .first()
             .get_one::<pg_sys::Oid>()
     })?;

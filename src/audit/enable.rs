@@ -6,9 +6,9 @@ use crate::catalog::{self, extension_owner, own_table};
 use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition;
+use crate::pg::lock;
 use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
-use crate::pg::{guc, lock};
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
@@ -102,11 +102,9 @@ fn enable(
         let mut names: Vec<&str> = before.iter().flat_map(|a| &a.triggers).map(String::as_str).collect();
         names.extend([ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER]);
         // the trigger functions are not for everybody: only here are they attached, by their owner
-        as_role(extension_owner()?, Fence::Local, || {
-            guc::with_pinned_search_path(|| -> Result<()> {
-                make_log()?;
-                attach(&table, &options, state, &names)
-            })
+        as_role(extension_owner()?, Fence::Local, || -> Result<()> {
+            make_log()?;
+            attach(&table, &options, state, &names)
         })?;
     }
     let capture = options.capture.word().to_owned();
@@ -151,12 +149,9 @@ fn disable(relation: Option<Oid>) -> Result<bool> {
         notice(format!("audit of table \"{}\" is not enabled, nothing to do", table.name));
         return Ok(false);
     };
-    guc::with_pinned_search_path(|| {
-        audited
-            .triggers
-            .iter()
-            .try_for_each(|name| ddl::run(&ddl::audit::drop_trigger(name, &table.schema, &table.name)))
-    })?;
+    for name in &audited.triggers {
+        ddl::run(&ddl::audit::drop_trigger(name, &table.schema, &table.name))?;
+    }
     Ok(true)
 }
 

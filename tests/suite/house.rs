@@ -2,4 +2,5 @@
 
 mod dump;
 mod install;
+mod search_path;
 mod sources;

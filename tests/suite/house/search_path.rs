@@ -1,0 +1,102 @@
+//! Every function is immune to what an attacker puts in front of the server's own objects.
+
+use dbguard_tests::Db;
+
+/// Every function users can call, with arguments that make it work.
+const CALLS: &[&str] = &[
+    "SELECT * FROM dbguard.audit_enable('mine.t'::regclass, exclude => '{b}')",
+    "SELECT * FROM dbguard.audit_status()",
+    "SELECT * FROM dbguard.touch_enable('mine.t'::regclass)",
+    "SELECT * FROM dbguard.touch_status()",
+    "INSERT INTO mine.t (id, b) VALUES (1, 'x')",
+    "UPDATE mine.t SET c = 'y'",
+    "ALTER TABLE mine.t RENAME b TO bb",
+    "SELECT * FROM dbguard.audit_history('mine.t'::regclass, '1')",
+    "DELETE FROM mine.t",
+    "TRUNCATE mine.t",
+    "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",
+    "SELECT * FROM dbguard.partition_plan()",
+    "SELECT * FROM dbguard.partition_status()",
+    "SELECT * FROM dbguard.lint()",
+    "SELECT * FROM dbguard.lint('{mine}'::text[], '{indexes}'::text[], 'info')",
+    "SELECT * FROM dbguard.lint_score()",
+    "SELECT * FROM dbguard.lint_rules",
+    "SELECT dbguard.lint_explain('IDX001')",
+    "SELECT dbguard.version()",
+    "SELECT dbguard.partition_disable('mine.p'::regclass)",
+    "SELECT dbguard.touch_disable('mine.t'::regclass)",
+    "SELECT dbguard.audit_disable('mine.t'::regclass)",
+];
+
+/// Fakes of one- and two-argument functions and of operators that catalog queries use. Each notes who
+/// called it.
+const FAKES: &str = "
+    CREATE TABLE evil.called (what text, who text);
+    GRANT ALL ON evil.called TO PUBLIC;
+    CREATE FUNCTION evil.note(what text) RETURNS void LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO evil.called VALUES (what, CURRENT_USER); END $$;
+    DO $$
+    DECLARE t text; u text; o text; f text;
+    BEGIN
+      FOREACH t IN ARRAY ARRAY['oid', 'name', 'text', 'int4', 'int8', '\"char\"', 'int2', 'timestamptz', 'bool'] LOOP
+        FOREACH f IN ARRAY ARRAY['upper', 'lower', 'format_type', 'quote_ident', 'length', 'now', 'max', 'count', 'hashtext',
+                                 'pg_get_expr', 'pg_get_indexdef', 'has_table_privilege', 'unnest', 'coalesce_', 'to_regclass',
+                                 'nextval', 'current_setting', 'array_agg', 'jsonb_object_agg', 'pg_sleep', 'starts_with'] LOOP
+          EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN PERFORM evil.note(%L); RETURN NULL; END $f$', f, t, t, f);
+        END LOOP;
+        EXECUTE format('CREATE FUNCTION evil.op(%1$s, %1$s) RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN PERFORM evil.note(''operator''); RETURN true; END $f$', t);
+        FOREACH o IN ARRAY ARRAY['=', '<>', '<', '>', '<=', '>=', '~', '||', '~~'] LOOP
+          EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %2$s, FUNCTION = evil.op)', o, t);
+        END LOOP;
+      END LOOP;
+      FOREACH t IN ARRAY ARRAY['pg_class', 'pg_trigger', 'pg_namespace', 'pg_attribute', 'pg_index', 'pg_constraint', 'pg_proc', 'pg_extension',
+                               'pg_inherits', 'audit_change', 'audit_log', 'partition_set', 'pg_type', 'pg_policy'] LOOP
+        EXECUTE format('CREATE TEMP TABLE %I (oid oid)', t);
+        EXECUTE format('CREATE VIEW evil.%I AS SELECT NULL::oid AS oid, evil.note(%L)::text AS note', t, t);
+      END LOOP;
+    END $$";
+
+#[test]
+fn nothing_of_an_attackers_is_ever_called() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("path_owner");
+    db.exec(
+        "CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO PUBLIC;
+         CREATE SCHEMA mine AUTHORIZATION path_owner; SET ROLE path_owner;
+         CREATE TABLE mine.t (id int PRIMARY KEY, b text, c text, updated_at timestamptz);
+         CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
+         RESET ROLE;
+         SELECT dbguard.audit_enable('mine.t'); SELECT dbguard.audit_disable('mine.t');
+         GRANT SELECT ON dbguard.audit_log TO path_owner",
+    );
+    // planted, then used: as the owner, then by a superuser who is careless about his path
+    owner.exec(FAKES);
+    for path in ["evil, pg_temp, pg_catalog", "pg_temp, evil, mine, pg_catalog", ""] {
+        owner.exec(&format!("SELECT pg_catalog.set_config('search_path', '{path}', false)"));
+        db.exec(&format!("SELECT pg_catalog.set_config('search_path', '{path}', false)"));
+        for (who, session) in [("owner", &mut owner), ("superuser", &mut db)] {
+            for call in CALLS {
+                session.try_exec(call).unwrap_or_else(|e| panic!("{who}, path {path:?}, {call}: {e:?}"));
+                let called = session.lines("SELECT what, who FROM evil.called");
+                assert_eq!(called, Vec::<String>::new(), "{who}, path {path:?}, {call}");
+            }
+            session.exec("ALTER TABLE mine.t RENAME bb TO b");
+        }
+        db.exec("CALL dbguard.partition_maintain()");
+        assert_eq!(
+            db.lines("SELECT DISTINCT what, who FROM evil.called"),
+            Vec::<String>::new(),
+            "path {path:?}"
+        );
+    }
+    let functions = db.lines(
+        "SELECT p.proname FROM pg_catalog.pg_proc p
+         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'dbguard'::pg_catalog.regnamespace AND p.proname !~ '^_'
+           AND p.prorettype OPERATOR(pg_catalog.<>) ALL ('{trigger,event_trigger}'::pg_catalog.regtype[]) AND p.prokind::text OPERATOR(pg_catalog.=) 'f'",
+    );
+    let uncalled: Vec<&String> = functions
+        .iter()
+        .filter(|f| *f != "lint_list_rules" && !CALLS.iter().any(|c| c.contains(&format!("dbguard.{f}("))))
+        .collect();
+    assert_eq!(uncalled, Vec::<&String>::new());
+}
