@@ -1,6 +1,6 @@
 //! dbguard: a guard for a PostgreSQL schema, inside the database.
 //!
-//! One folder a part (audit, touch, partition, lint); `pg` holds all `unsafe`, `ddl` builds all
+//! One folder a part (audit, touch, partition, lint); `pg` holds all that the compiler cannot check, `ddl` builds all
 //! SQL text, `error` and `settings` every error and setting. SQL objects are written by hand in
 //! `sql/`, one file a part, and name the `*_wrapper` symbols that `#[pg_extern(sql = false)]` makes.
 

@@ -1,4 +1,4 @@
-//! The only `unsafe` of the project: what the server has and pgrx does not wrap.
+//! What the server has and pgrx does not wrap: the only code the compiler cannot check.
 //! Each file wraps one thing and gives the rest of the code a safe function.
 
 pub mod attribute;
