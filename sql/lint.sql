@@ -35,13 +35,13 @@ CREATE FUNCTION dbguard.lint_explain(code text) RETURNS text
 COMMENT ON FUNCTION dbguard.lint_explain(text) IS
   'A lint rule in words: what, why, a bad and a good example, how to mend it, how to silence it';
 
-CREATE FUNCTION dbguard.lint_list_rules()
+CREATE FUNCTION dbguard._lint_rules()
   RETURNS TABLE (code text, rule text, category text, severity text, title text, remedy text, reads_rows boolean)
   LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 30
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'lint_list_rules_wrapper';
-COMMENT ON FUNCTION dbguard.lint_list_rules() IS 'What the view dbguard.lint_rules shows';
+COMMENT ON FUNCTION dbguard._lint_rules() IS 'What the view dbguard.lint_rules shows';
 
-CREATE VIEW dbguard.lint_rules AS SELECT * FROM dbguard.lint_list_rules();
+CREATE VIEW dbguard.lint_rules AS SELECT * FROM dbguard._lint_rules();
 COMMENT ON VIEW dbguard.lint_rules IS 'The lint rules this version has';
 GRANT SELECT ON dbguard.lint_rules TO PUBLIC;

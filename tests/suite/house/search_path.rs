@@ -96,7 +96,7 @@ fn nothing_of_an_attackers_is_ever_called() {
     );
     let uncalled: Vec<&String> = functions
         .iter()
-        .filter(|f| *f != "lint_list_rules" && !CALLS.iter().any(|c| c.contains(&format!("dbguard.{f}("))))
+        .filter(|f| !CALLS.iter().any(|c| c.contains(&format!("dbguard.{f}("))))
         .collect();
     assert_eq!(uncalled, Vec::<&String>::new());
 }
