@@ -94,9 +94,7 @@ fn nothing_of_an_attackers_is_ever_called() {
          WHERE p.pronamespace OPERATOR(pg_catalog.=) 'dbguard'::pg_catalog.regnamespace AND p.proname !~ '^_'
            AND p.prorettype OPERATOR(pg_catalog.<>) ALL ('{trigger,event_trigger}'::pg_catalog.regtype[]) AND p.prokind::text OPERATOR(pg_catalog.=) 'f'",
     );
-    let uncalled: Vec<&String> = functions
-        .iter()
-        .filter(|f| !CALLS.iter().any(|c| c.contains(&format!("dbguard.{f}("))))
-        .collect();
+    let uncalled: Vec<&String> =
+        functions.iter().filter(|f| !CALLS.iter().any(|c| c.contains(&format!("dbguard.{f}(")))).collect();
     assert_eq!(uncalled, Vec::<&String>::new());
 }
