@@ -7,8 +7,10 @@ mod maintain;
 mod make;
 mod set;
 
+use crate::catalog::extension_owner;
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
+use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
 use pgrx::datum::Interval;
@@ -46,7 +48,8 @@ fn partition_enable(
     };
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
     let rows: Vec<Row> = pinned(|| {
-        let table = crate::catalog::own_table(parent)?;
+        // somebody may hold the table: waited for as shortly as when a partition is made
+        let table = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || crate::catalog::own_table(parent))?;
         if dry_run {
             enable::plan(parent, &table.schema, &table.name, &options).map(planned)
         } else {
@@ -225,21 +228,23 @@ fn pinned<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Keeps other sessions from making partitions of the same table until this transaction ends;
-/// false when one is at it. As a write, so that what is read after it is read anew.
+/// false when one is at it. By the row of the set, which nobody else has the right to lock; by the
+/// table itself while there is none. As a write, so that what is read after it is read anew.
 fn lock(parent: pg_sys::Oid) -> Result<bool> {
-    /// Keeps our advisory locks apart from those of users.
-    const CLASS: i32 = 0x6462_6770;
-    let locked = Spi::connect_mut(|client| {
-        client
-            .update(
-                "SELECT pg_try_advisory_xact_lock($1, $2)",
+    let Some(Registered { schema, name, .. }) = set::of(parent)? else {
+        return Ok(crate::pg::lock::try_share_update_exclusive(parent));
+    };
+    as_role(extension_owner()?, Fence::Local, || {
+        Spi::connect_mut(|client| {
+            let locked = client.update(
+                "SELECT FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
+                 FOR UPDATE SKIP LOCKED",
                 None,
-                &[CLASS.into(), (parent.to_u32() as i32).into()],
-            )?
-            .first()
-            .get_one::<bool>()
-    })?;
-    Ok(locked.unwrap_or(false))
+                &[schema.as_str().into(), name.as_str().into()],
+            )?;
+            Ok(!locked.is_empty())
+        })
+    })
 }
 
 /// The words of PostgreSQL for what the pure part refuses.

@@ -200,6 +200,7 @@ fn index(r: &Row, special: &HashSet<u32>) -> Result<(u32, Index)> {
         is_partition: r.get(23)?,
         pages: r.get(24)?,
         scans: r.get(25)?,
+        deferrable: r.get(26)?,
         ..Index::default()
     };
     Ok((r.oid(1)?, index))

@@ -3,6 +3,8 @@
 use crate::error::{Error, Result};
 use crate::lint::arguments::{rules_argument, schemas_argument, severity_argument};
 use crate::lint::{rows, snapshot};
+use crate::pg::guc;
+use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
 use dbguard_core::lint::engine::{self, Run};
 use dbguard_core::lint::finding::Severity;
@@ -17,7 +19,14 @@ use pgrx::JsonB;
 type Schemas = Option<Vec<Option<String>>>;
 
 fn run(schemas: Schemas, rules: &[&'static Rule], min_severity: Severity) -> Result<Run> {
-    let mut facts = snapshot::take()?;
+    // index and constraint definitions are read under a lock on their table
+    let mut facts = look(|| guc::with(&[(c"lock_timeout", c"1s")], snapshot::take)).map_err(|e| {
+        if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE {
+            e.hint("Another session holds a table under an exclusive lock. Run lint again when it is done.")
+        } else {
+            e
+        }
+    })?;
     let schemas = schemas_argument(schemas, &facts)?;
     rows::sequence_values(&mut facts);
     if rules.iter().any(|r| r.reads_rows) {

@@ -49,11 +49,14 @@ pub fn of(set: &Set) -> Result<Blueprint> {
             "SELECT NULL, r.rolname::text, array_agg(DISTINCT g.privilege_type), g.is_grantable
              FROM pg_class c CROSS JOIN aclexplode(c.relacl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
              WHERE c.oid = $1 AND (g.grantee <> c.relowner OR NOT $2)
+               -- a partition has no policies: who may reach it directly would see all rows
+               AND (NOT c.relrowsecurity OR g.grantee = c.relowner)
              GROUP BY g.grantee, r.rolname, g.is_grantable
              UNION ALL
              SELECT a.attname::text, r.rolname::text, array_agg(DISTINCT g.privilege_type), g.is_grantable
              FROM pg_attribute a CROSS JOIN aclexplode(a.attacl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
              WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+               AND NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = $1)
              GROUP BY a.attname, g.grantee, r.rolname, g.is_grantable
              ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 4",
             None,

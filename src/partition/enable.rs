@@ -62,6 +62,13 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
     let mut made = Vec::with_capacity(missing.len());
     for range in missing {
         let step = make::step(&set, &blueprint, range, &[])?;
+        // when somebody holds the table, the others would wait as long for nothing
+        let held = |one: &Made| {
+            one.error.as_ref().is_some_and(|e| e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE)
+        };
+        if made.last().is_some_and(held) {
+            break;
+        }
         let error = make::make(&set, &blueprint, &step).err();
         let one = Made { step, error };
         let entry = Entry {

@@ -40,7 +40,7 @@ pub fn run(transactions: &Transactions) -> Result<()> {
         Ok((number, due, troubles))
     })?;
     transactions.commit();
-    let mut made = 0;
+    let (mut made, mut skipped) = (0, 0);
     for set in &due {
         let mut given_up = Vec::new();
         loop {
@@ -56,12 +56,16 @@ pub fn run(transactions: &Transactions) -> Result<()> {
                     troubles += 1;
                     break;
                 }
-                Outcome::Complete | Outcome::Busy => break,
+                Outcome::Busy => {
+                    skipped += 1;
+                    break;
+                }
+                Outcome::Complete => break,
             }
         }
     }
     pinned(|| {
-        let note = Some(format!("partitions made: {made}, troubles: {troubles}"));
+        let note = Some(format!("partitions made: {made}, troubles: {troubles}, sets skipped: {skipped}"));
         let state = if troubles == 0 { "done" } else { "failed" };
         config::log(number, "run", state, Entry { note, ..Entry::default() })
     })

@@ -59,6 +59,7 @@ WITH known AS (
            (SELECT c.oid FROM pg_class c WHERE c.oid = s.parent AND s.home = $1),
            (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = s.schema_name AND c.relname = s.table_name
+              AND s.home <> $1 AND c.relkind = 'p'
               AND NOT EXISTS (SELECT FROM dbguard.partition_set o WHERE o.parent = c.oid AND o.home = $1))
          ) AS found
   FROM dbguard.partition_set s

@@ -2,6 +2,13 @@
 
 use pgrx::pg_sys;
 
+/// What ATTACH PARTITION takes on the parent, if it is to be had at once: readers and writers do not
+/// notice, and nobody without rights on the table can hold it.
+pub fn try_share_update_exclusive(relid: pg_sys::Oid) -> bool {
+    // SAFETY: as below.
+    unsafe { pg_sys::ConditionalLockRelationOid(relid, pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE) }
+}
+
 /// What CREATE TRIGGER takes: held to the end of the transaction, so that two sessions that set up
 /// the same table come one after the other. The caller must have checked that the table is the user's.
 pub fn share_row_exclusive(relid: pg_sys::Oid) {

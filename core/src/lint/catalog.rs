@@ -15,7 +15,7 @@ pub struct Schema {
     pub oid: Oid,
     pub name: String,
     pub owner: Oid,
-    /// Roles other than the owner that may create objects here; 0 is PUBLIC.
+    /// Roles that may create objects here, the owner among them unless it is a superuser; 0 is PUBLIC.
     pub creators: Vec<Oid>,
 }
 
@@ -132,6 +132,8 @@ pub struct Index {
     pub unique: bool,
     pub primary: bool,
     pub nulls_not_distinct: bool,
+    /// Of a DEFERRABLE constraint: checked later, and no arbiter of ON CONFLICT.
+    pub deferrable: bool,
     pub valid: bool,
     pub ready: bool,
     pub clustered: bool,

@@ -11,6 +11,8 @@ LEFT JOIN (SELECT DISTINCT refobjid, refobjsubid FROM pg_catalog.pg_depend
              AND (classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
                               'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
                               'pg_catalog.pg_publication_rel'::regclass)
+                  OR (classid = 'pg_catalog.pg_attrdef'::regclass
+                      AND EXISTS (SELECT FROM pg_catalog.pg_attrdef e WHERE e.oid = objid AND e.adnum <> refobjsubid))
                   OR (classid = 'pg_catalog.pg_class'::regclass AND objid = refobjid
                       AND objsubid > 0 AND objsubid <> refobjsubid))
           ) d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum

@@ -16,7 +16,7 @@ SELECT i.indrelid, i.indexrelid, n.nspname::text, c.relname::text, m.amname::tex
                                         WHERE d.datname = pg_catalog.current_database())
                       AND l.mode = 'ShareUpdateExclusiveLock')
        ELSE false END,
-       c.relispartition, c.relpages::int8, pg_catalog.pg_stat_get_numscans(i.indexrelid)
+       c.relispartition, c.relpages::int8, pg_catalog.pg_stat_get_numscans(i.indexrelid), NOT i.indimmediate
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -140,3 +140,16 @@ fn an_index_that_failed_to_build_concurrently_is_found() {
     db.exec("DELETE FROM t; REINDEX INDEX i");
     assert!(db.lines("SELECT object FROM dbguard.lint(rules => '{IDX007}')").is_empty());
 }
+
+#[test]
+fn a_locked_table_is_waited_for_a_moment_only() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, a int CHECK (a > 0)); CREATE INDEX ON t (a) WHERE a > 3");
+    let mut other = db.connect();
+    other.exec("BEGIN; LOCK TABLE t");
+    let error = db.error("SELECT * FROM dbguard.lint()");
+    assert_eq!(error.code, "55P03");
+    assert_ne!(error.hint, "");
+    other.exec("ROLLBACK");
+    db.exec("SELECT * FROM dbguard.lint()");
+}

@@ -54,15 +54,3 @@ fn the_extension_goes_and_the_partitions_stay() {
     db.exec("INSERT INTO t VALUES (now()); CREATE EXTENSION dbguard; SELECT dbguard.partition_enable('t', '1 day', 3)");
     assert_eq!(db.value("SELECT partitions FROM dbguard.partition_status()"), "4");
 }
-
-#[test]
-fn a_table_made_again_under_the_same_name_goes_on() {
-    let mut db = Db::new();
-    db.exec(
-        "CREATE TABLE t (at date) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('t', '1 day', 2);
-         DROP TABLE t; CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at)",
-    );
-    assert_eq!(db.value("SELECT state || missing FROM dbguard.partition_status()"), "due3");
-    db.exec("CALL dbguard.partition_maintain()");
-    assert_eq!(db.value("SELECT state || missing FROM dbguard.partition_status()"), "ok0");
-}

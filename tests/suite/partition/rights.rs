@@ -177,3 +177,53 @@ fn an_owner_who_may_not_create_in_the_schema_is_told() {
         ["failed | 42501 | permission denied for schema app"]
     );
 }
+
+#[test]
+fn a_partition_is_no_way_round_row_level_security() {
+    let mut db = Db::new();
+    db.connect_as("partition_tenant");
+    db.exec(
+        "CREATE TABLE docs (at timestamptz NOT NULL, tenant int, secret text) PARTITION BY RANGE (at);
+         ALTER TABLE docs ENABLE ROW LEVEL SECURITY; ALTER TABLE docs FORCE ROW LEVEL SECURITY;
+         CREATE POLICY own ON docs USING (tenant = current_setting('app.t')::int);
+         GRANT SELECT, INSERT ON docs TO partition_tenant; GRANT UPDATE (secret) ON docs TO partition_tenant",
+    );
+    let partition =
+        db.rows("SELECT partition FROM dbguard.partition_enable('docs', '1 month')")[0][0].clone();
+    db.exec("INSERT INTO docs VALUES (now(), 1, 'a'), (now(), 2, 'b')");
+    let mut tenant = db.connect_as("partition_tenant");
+    tenant.exec("SET app.t = '1'");
+    assert_eq!(tenant.value("SELECT count(*) FROM docs"), "1");
+    for statement in ["SELECT * FROM", "INSERT INTO", "UPDATE"] {
+        let rest = match statement {
+            "INSERT INTO" => " VALUES (now(), 2, 'forged')",
+            "UPDATE" => " SET secret = 'x'",
+            _ => "",
+        };
+        assert_eq!(tenant.error(&format!("{statement} {partition}{rest}")).code, "42501", "{statement}");
+    }
+}
+
+#[test]
+fn an_outsider_cannot_hold_up_maintenance() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('t', '1 day', 2)");
+    let dropped = db.value("SELECT max(inhrelid)::regclass FROM pg_inherits WHERE inhparent = 't'::regclass");
+    db.exec(&format!("DROP TABLE {dropped}"));
+    let mut outsider = db.connect_as("partition_outsider");
+    outsider.exec("SELECT pg_advisory_lock(1684170608, 't'::regclass::oid::int)");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(db.value("SELECT missing FROM dbguard.partition_status()"), "0");
+}
+
+#[test]
+fn a_set_does_not_pass_to_a_new_table_of_the_same_name() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('t', '1 hour', 2); DROP TABLE t");
+    db.exec("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at)");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 't'::regclass"), "0");
+    assert_eq!(db.lines("SELECT * FROM dbguard.partition_status()"), Vec::<String>::new());
+    // and may be enabled anew
+    db.exec("SELECT dbguard.partition_enable('t', '1 day', 2)");
+}

@@ -150,6 +150,12 @@ impl Relation {
         matches!(self.kind, RelationKind::Table | RelationKind::PartitionedTable)
     }
 
+    /// Whether the index compares each column by the column's own collation.
+    pub fn plain_collations(&self, index: &Index) -> bool {
+        let plain = |k: &IndexKey| self.attribute(k.attnum).is_none_or(|a| a.collation == k.collation);
+        index.keys.iter().all(plain)
+    }
+
     pub fn attribute(&self, num: i16) -> Option<&Attribute> {
         self.attributes.iter().find(|a| a.num == num)
     }

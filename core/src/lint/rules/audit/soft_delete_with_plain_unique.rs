@@ -111,6 +111,8 @@ fn fix(t: &Relation, i: &Index, mark: &Attribute) -> Option<Fix> {
         || expressions
         || i.special_opclass
         || i.special_storage
+        || i.deferrable
+        || !t.plain_collations(i)
         || !i.include.is_empty()
         || i.method != "btree"
     {

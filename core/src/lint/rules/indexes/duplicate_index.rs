@@ -75,7 +75,8 @@ pub fn needed(i: &Index) -> bool {
 }
 
 fn enforces_no_more(copy: &Index, kept: &Index) -> bool {
-    !copy.unique || (kept.unique && copy.nulls_not_distinct == kept.nulls_not_distinct)
+    let as_strict = copy.deferrable || !kept.deferrable;
+    !copy.unique || (kept.unique && as_strict && copy.nulls_not_distinct == kept.nulls_not_distinct)
 }
 
 fn finding(t: &Relation, copy: &Index, kept: &Index) -> Finding {

@@ -1,5 +1,4 @@
 use crate::lint::catalog::{Catalog, Constraint, Index, Relation, RelationKind};
-use crate::lint::engine::object_name;
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::text::{idents, only_not_null};
@@ -90,26 +89,12 @@ fn leads(i: &Index, columns: &[i16]) -> bool {
     usable && lead.is_some_and(|keys| columns.iter().all(|c| keys.iter().any(|k| k.attnum == *c)))
 }
 
-/// CONCURRENTLY is not to be had on a partitioned table.
+/// CONCURRENTLY is not to be had on a partitioned table. Without a name: the server finds a free one.
 pub fn create_index(t: &Relation, fk: &Constraint) -> Fix {
-    let names = t.names(&fk.columns);
-    let mut parts = vec!["idx", &t.name];
-    parts.extend(&names);
     let (how, safety) = match t.kind {
         RelationKind::PartitionedTable => ("", Safety::Rewrite),
         _ => (" CONCURRENTLY", Safety::Online),
     };
-    let name = free_name(t, &object_name(&parts));
-    let undo = format!("DROP INDEX{how} {}.{name};", crate::quote::ident(&t.schema));
-    Fix::new(format!("CREATE INDEX{how} {name} ON {} ({});", t.sql_name(), idents(&names)), safety).undo(undo)
-}
-
-/// Without a name the server finds a free one.
-fn free_name(t: &Relation, name: &str) -> String {
-    let taken = t.indexes.iter().any(|i| crate::quote::ident(&i.name) == name);
-    if taken {
-        String::new()
-    } else {
-        name.to_owned()
-    }
+    let columns = idents(&t.names(&fk.columns));
+    Fix::new(format!("CREATE INDEX{how} ON {} ({columns});", t.sql_name()), safety)
 }

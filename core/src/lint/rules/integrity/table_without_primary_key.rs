@@ -86,6 +86,7 @@ fn could_be_key(t: &Relation, i: &Index) -> bool {
         && !i.special_opclass
         && !i.replica_identity
         && !i.nulls_not_distinct
+        && !i.deferrable
         && i.keys.iter().all(|k| k.option == 0 && column(k.attnum))
         && i.keys.iter().all(|k| t.attribute(k.attnum).is_some_and(|a| a.collation == k.collation))
 }

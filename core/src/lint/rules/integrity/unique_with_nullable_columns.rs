@@ -80,7 +80,14 @@ fn has_twin(t: &Relation, i: &Index, column: &str) -> bool {
 
 fn fix(t: &Relation, i: &Index) -> Option<Fix> {
     let expressions = i.keys.iter().any(|k| k.attnum == 0 || k.option != 0);
-    if i.referenced || i.replica_identity || i.special_opclass || i.special_storage || expressions {
+    if i.referenced
+        || i.replica_identity
+        || i.special_opclass
+        || i.special_storage
+        || i.deferrable
+        || !t.plain_collations(i)
+        || expressions
+    {
         return None;
     }
     let named = |nums: &[i16]| idents(&t.names(nums));

@@ -1,7 +1,11 @@
 use crate::lint::catalog::{types, Catalog};
+use crate::lint::catalog::{Attribute, Relation};
+use crate::lint::finding::{Fix, Safety};
 use crate::lint::finding::{Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::rules::fix::retype;
 use crate::lint::rules::types::wrong_type;
+use crate::quote::ident;
 
 pub static RULE: Rule = Rule {
     code: "TYP001",
@@ -37,6 +41,17 @@ pub static RULE: Rule = Rule {
     ],
 };
 
+/// That the times are UTC is a guess, so somebody must look; and a default such as `now() AT TIME ZONE
+/// 'utc'` would mean another moment afterwards, so none is proposed where there is one.
+fn fix(t: &Relation, a: &Attribute, type_name: &str) -> Option<Fix> {
+    const UTC: &str = "AT TIME ZONE 'UTC'";
+    let fix = retype(t, a, type_name, Some(UTC)).filter(|_| !a.has_default)?;
+    let (table, column) = (t.sql_name(), ident(&a.name));
+    let undo =
+        format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {} USING {column} {UTC};", a.type_name);
+    Some(Fix::new(fix.sql, Safety::Review).undo(undo))
+}
+
 fn check(c: &Catalog, out: &mut Report) {
     // Columns of other types are no evidence of a habit either way.
     for (t, a) in c.columns().filter(|(_, a)| matches!(a.type_oid, types::TIMESTAMP | types::TIMESTAMPTZ)) {
@@ -44,7 +59,7 @@ fn check(c: &Catalog, out: &mut Report) {
         if a.type_oid == types::TIMESTAMP {
             let precision =
                 if a.typmod >= 0 { format!("timestamptz({})", a.typmod) } else { "timestamptz".to_owned() };
-            out.find(wrong_type(t, a, &precision, Some("AT TIME ZONE 'UTC'")));
+            out.find(wrong_type(t, a, &precision, None).fix(fix(t, a, &precision)));
         }
     }
 }
