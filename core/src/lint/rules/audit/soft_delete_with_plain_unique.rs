@@ -23,6 +23,8 @@ pub static RULE: Rule = Rule {
     reads_rows: false,
     check,
     fires: &[
+        case("another collation", "CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, deleted_at timestamptz); CREATE UNIQUE INDEX u ON t (name COLLATE \"C\")"),
+        case("deferrable", "CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL UNIQUE DEFERRABLE, deleted_at timestamptz)"),
         case("constraint", "CREATE TABLE t (id int PRIMARY KEY, email text UNIQUE, deleted_at timestamptz)"),
         case("index, boolean flag", "CREATE TABLE t (email text, is_deleted bool); CREATE UNIQUE INDEX u ON t (email)"),
         case("flag in the key", "CREATE TABLE t (email text NOT NULL, is_deleted bool NOT NULL, UNIQUE (email, is_deleted))"),

@@ -30,6 +30,7 @@ pub static RULE: Rule = Rule {
         case("on a partitioned table", "CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT; CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),
     ],
     silent: &[
+        case("beside a deferrable constraint", "CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, UNIQUE (a) DEFERRABLE); CREATE UNIQUE INDEX i ON t (a)"),
         case("other direction", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a DESC)"),
         case("other operator class", "CREATE TABLE t (a text); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a text_pattern_ops)"),
         case("other collation", "CREATE TABLE t (a text); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a COLLATE \"C\")"),

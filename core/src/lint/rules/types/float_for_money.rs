@@ -19,6 +19,10 @@ pub static RULE: Rule = Rule {
     reads_rows: false,
     check,
     fires: &[
+        case(
+            "used by a generated column",
+            "CREATE TABLE t (price float8, qty int, line float8 GENERATED ALWAYS AS (price * qty) STORED)",
+        ),
         case("price", "CREATE TABLE t (unit_price float8)"),
         case("real", "CREATE TABLE t (balance real DEFAULT 0)"),
         case("camel case", r#"CREATE TABLE "T.t" ("totalAmount" float8)"#),
