@@ -99,8 +99,9 @@ fn enable(
     if action != "unchanged" {
         // a trigger that fires less than in ordinary sessions is enabled by this call
         let state = before.as_ref().filter(|a| a.active()).map_or("enabled", |a| a.state);
-        let mut names: Vec<&str> = before.iter().flat_map(|a| &a.triggers).map(String::as_str).collect();
-        names.extend([ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER]);
+        let mut names = vec![ddl::audit::ROW_TRIGGER, ddl::audit::TRUNCATE_TRIGGER];
+        let present = before.iter().flat_map(|a| &a.triggers).map(String::as_str);
+        names.extend(present.filter(|n| *n != ddl::audit::ROW_TRIGGER && *n != ddl::audit::TRUNCATE_TRIGGER));
         // the trigger functions are not for everybody: only here are they attached, by their owner
         as_role(extension_owner()?, Fence::Local, || -> Result<()> {
             make_log()?;
