@@ -1,5 +1,5 @@
 //! An audited relation as the trigger needs to know it: resolved once, kept until the relation
-//! (or the root it is a partition of) changes.
+//! changes, or the root it is a partition of, or the log.
 
 use super::options::{Capture, Found, Listed, Options};
 use super::{audited, context};
