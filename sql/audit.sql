@@ -13,6 +13,34 @@ CREATE FUNCTION dbguard.audit_truncate() RETURNS trigger
 COMMENT ON FUNCTION dbguard.audit_truncate() IS 'The audit trigger of TRUNCATE; audit_enable attaches it';
 REVOKE ALL ON FUNCTION dbguard.audit_truncate() FROM PUBLIC;
 
+CREATE OPERATOR CLASS dbguard.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
+  OPERATOR 1 pg_catalog.< (pg_catalog.xid8, pg_catalog.xid8),
+  OPERATOR 2 pg_catalog.<= (pg_catalog.xid8, pg_catalog.xid8),
+  OPERATOR 3 pg_catalog.= (pg_catalog.xid8, pg_catalog.xid8),
+  OPERATOR 4 pg_catalog.>= (pg_catalog.xid8, pg_catalog.xid8),
+  OPERATOR 5 pg_catalog.> (pg_catalog.xid8, pg_catalog.xid8),
+  FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
+  FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
+  FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
+  FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+COMMENT ON OPERATOR CLASS dbguard.xid8_minmax_ops USING brin IS 'Lets a BRIN index of the log find a transaction';
+COMMENT ON OPERATOR FAMILY dbguard.xid8_minmax_ops USING brin IS 'Lets a BRIN index of the log find a transaction';
+
+CREATE FUNCTION dbguard._audit_unpack(data bytea, changes integer, lowest_key text, highest_key text)
+  RETURNS TABLE (number integer, op "char", key text, old_key text, old jsonb, new jsonb)
+  LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 100
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_unpack_wrapper';
+COMMENT ON FUNCTION dbguard._audit_unpack(bytea, integer, text, text) IS
+  'The changes in a pack of the log; one of op X when the pack is damaged';
+
+CREATE FUNCTION dbguard._audit_key_order(key text) RETURNS text
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_key_order_wrapper';
+COMMENT ON FUNCTION dbguard._audit_key_order(text) IS
+  'What the bounds of a pack are compared by: whole numbers sort by value, other keys by their first bytes';
+
 CREATE FUNCTION dbguard.audit_enable(
   relation regclass,
   capture text DEFAULT NULL,

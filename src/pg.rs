@@ -8,6 +8,7 @@ pub mod datetime;
 pub mod guc;
 pub mod identity;
 pub mod inval;
+pub mod jsonb;
 pub mod lock;
 pub mod plan;
 pub mod procedure;

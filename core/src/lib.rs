@@ -4,5 +4,6 @@
 pub mod hash;
 pub mod jsonb;
 pub mod lint;
+pub mod pack;
 pub mod partition;
 pub mod quote;

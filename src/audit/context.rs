@@ -1,4 +1,5 @@
-//! Who is acting, and why: written once a transaction, and again when it changes within one.
+//! Who is acting, and why: written when a session first changes something audited, and again when
+//! any of it changes.
 
 use crate::error::{Error, Result};
 use crate::pg::plan::{Arg, KeptPlan};
@@ -13,32 +14,38 @@ use std::cell::RefCell;
 const MAX_CLAIM: usize = 1000;
 const MAX_CONTEXT: usize = 100_000;
 
+/// Changes refer to a row that is at most this old, so that whoever reads them together knows which
+/// partitions to look into. The view audit_log says the same.
+const MAX_AGE: i64 = 3_600_000_000;
+
 #[derive(PartialEq)]
 struct Claims {
     actor: Option<Vec<u8>>,
-    tenant: Option<Vec<u8>>,
     context: Option<Vec<u8>>,
+    application: Option<Vec<u8>>,
     user: Oid,
+    session_user: Oid,
+    log_owner: Oid,
 }
 
 struct Written {
     claims: Claims,
     id: i64,
-    /// audit_transaction, where it stands.
+    at: i64,
+    /// audit_context, where it stands.
     table: Option<Oid>,
-    top: u64,
-    by: pg_sys::TransactionId,
+    /// The transaction that wrote it, while it is not known to have committed.
+    by: Option<pg_sys::TransactionId>,
 }
 
 thread_local! {
     static WRITTEN: RefCell<Option<Written>> = const { RefCell::new(None) };
-    static NEW_TRANSACTION: KeptPlan = const { KeptPlan::new(
-        c"INSERT INTO dbguard.audit_transaction
-            (at, xact, actor, tenant, session_user_name, current_user_name, application_name, client_addr, context)
-          VALUES ($1, $2, $3, $4, SESSION_USER, $5,
-                  pg_catalog.current_setting('application_name'), pg_catalog.inet_client_addr(), $6::pg_catalog.jsonb)
+    static NEW_CONTEXT: KeptPlan = const { KeptPlan::new(
+        c"INSERT INTO dbguard.audit_context
+            (at, actor, session_user_name, current_user_name, application_name, client_addr, context)
+          VALUES ($1, $2, $3, $4, $5, pg_catalog.inet_client_addr(), $6::pg_catalog.jsonb)
           RETURNING id",
-        &[pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+        &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
 }
 
 /// Called when a relation changed: a log that was made anew knows nothing of the row.
@@ -52,37 +59,57 @@ pub fn forget(relid: Option<Oid>) {
     });
 }
 
-/// The id of the audit_transaction row that says who is acting now.
-pub fn transaction(log_owner: Oid) -> Result<i64> {
-    let top = xact::top_id();
+impl Written {
+    /// Whether the row is there: a rolled back transaction takes it along.
+    fn stands(&mut self) -> bool {
+        let Some(by) = self.by else { return true };
+        let committed = !xact::stands(by) && xact::committed(by);
+        if committed {
+            self.by = None;
+        }
+        committed || xact::stands(by)
+    }
+}
+
+/// The id of the audit_context row that says who is acting now, for a change made at `at`.
+pub fn of(log_owner: Oid, at: i64) -> Result<i64> {
     let claims = Claims {
         actor: actor(),
-        tenant: claim(guc::string(&settings::TENANT), MAX_CLAIM),
         context: claim(guc::string(&settings::CONTEXT), MAX_CONTEXT),
+        application: guc::value(c"application_name"),
         user: user::current(),
+        session_user: user::session(),
+        log_owner,
     };
-    let known = WRITTEN.with_borrow(|written| match written {
-        // a rolled back subtransaction takes its row along
-        Some(w) if w.top == top && w.claims == claims && xact::stands(w.by) => Some(w.id),
-        _ => None,
+    let known = WRITTEN.with_borrow_mut(|written| match written {
+        Some(w) => {
+            let fits = w.claims == claims && (w.at..w.at + MAX_AGE).contains(&at);
+            (fits && w.stands()).then_some(w.id)
+        }
+        None => None,
     });
     if let Some(id) = known {
         return Ok(id);
     }
     let context = claims.context.as_deref().map(as_json);
     let args = [
-        Arg::Timestamptz(xact::start_timestamp()),
-        Arg::Xid8(top),
+        Arg::Timestamptz(at),
         claims.actor.as_deref().map_or(Arg::Null, Arg::Text),
-        claims.tenant.as_deref().map_or(Arg::Null, Arg::Text),
+        Arg::Name(claims.session_user),
         Arg::Name(claims.user),
+        claims.application.as_deref().map_or(Arg::Null, Arg::Text),
         context.as_deref().map_or(Arg::Null, Arg::Text),
     ];
-    let id = as_role(log_owner, Fence::Local, || NEW_TRANSACTION.with(|plan| plan.run(&args)))?
-        .ok_or_else(|| Error::internal("audit_transaction gave no id"))?;
-    let table = of_ours(c"audit_transaction");
-    WRITTEN.set(Some(Written { claims, id, table, top, by: xact::current_id() }));
+    let id = as_role(log_owner, Fence::Local, || NEW_CONTEXT.with(|plan| plan.run(&args)))?
+        .ok_or_else(|| Error::internal("audit_context gave no id"))?;
+    let table = of_ours(c"audit_context");
+    WRITTEN.set(Some(Written { claims, id, at, table, by: Some(xact::current_id()) }));
     Ok(id)
+}
+
+/// The tenant the application claims to act for.
+pub fn tenant() -> Option<Vec<u8>> {
+    claim(guc::string(&settings::TENANT), MAX_CLAIM)
 }
 
 /// dbguard.actor, or else the setting the application already uses.

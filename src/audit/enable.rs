@@ -202,7 +202,7 @@ fn make_log() -> Result<()> {
     }
     Spi::run(LOG)?;
     // the log is a partition set like any other
-    for name in [c"audit_transaction", c"audit_change"] {
+    for name in [c"audit_context", c"audit_change", c"audit_pack"] {
         let table = of_ours(name).ok_or_else(|| Error::internal("the audit log was not made"))?;
         let name = name.to_string_lossy();
         partition::enable_internal(table, "dbguard", &name, Interval::from_months(1), MONTHS_AHEAD)?;

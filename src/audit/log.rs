@@ -20,19 +20,23 @@ pub struct Change {
 
 thread_local! {
     static NEW_CHANGE: KeptPlan = const { KeptPlan::new(
-        c"INSERT INTO dbguard.audit_change (at, transaction, relation, op, key, old_key, old, new)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::CHAROID,
-          pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::JSONBOID]) };
+        c"INSERT INTO dbguard.audit_change (at, xact, context, relation, op, tenant, key, old_key, old, new)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &[pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID, pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::CHAROID,
+          pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::JSONBOID]) };
 }
 
 pub fn append(target: &Target, change: &Change) -> Result<()> {
-    let transaction = context::transaction(target.log_owner)?;
+    let at = xact::clock();
+    let context = context::of(target.log_owner, at)?;
+    let tenant = context::tenant();
     let args = [
-        Arg::Timestamptz(xact::start_timestamp()),
-        Arg::Int8(transaction),
+        Arg::Timestamptz(at),
+        Arg::Xid8(xact::top_id()),
+        Arg::Int8(context),
         Arg::Int4(target.relation),
         Arg::Char(change.op),
+        tenant.as_deref().map_or(Arg::Null, Arg::Text),
         text(&change.key),
         text(&change.old_key),
         change.old.as_deref().map_or(Arg::Null, Arg::Jsonb),

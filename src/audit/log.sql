@@ -3,68 +3,102 @@
 
 CREATE TABLE dbguard.audit_relation (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  lineage integer NOT NULL,
   schema_name name NOT NULL,
   table_name name NOT NULL,
+  home text NOT NULL,
   key_columns name[] NOT NULL,
   columns jsonb NOT NULL,
   since timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-COMMENT ON TABLE dbguard.audit_relation IS 'Audited tables by name, a row for each version of their columns. Two sessions may note the same version at once: both rows are good';
+COMMENT ON TABLE dbguard.audit_relation IS 'Audited tables by name, a row for each version of their name and columns. Two sessions may note the same version at once: both rows are good';
+COMMENT ON COLUMN dbguard.audit_relation.lineage IS 'The same for all versions of one table, through renames, dump and restore, drop and re-creation: the id of the first';
+COMMENT ON COLUMN dbguard.audit_relation.home IS 'The database and the OID the table had in it';
 COMMENT ON COLUMN dbguard.audit_relation.key_columns IS 'The primary key then; empty if the table had none';
 COMMENT ON COLUMN dbguard.audit_relation.columns IS 'Column names and types then';
 CREATE INDEX audit_relation_name_idx ON dbguard.audit_relation (schema_name, table_name);
+CREATE INDEX audit_relation_lineage_idx ON dbguard.audit_relation (lineage);
 
-CREATE TABLE dbguard.audit_transaction (
+CREATE TABLE dbguard.audit_context (
   id bigint NOT NULL,
   at timestamptz NOT NULL,
-  xact xid8 NOT NULL,
   actor text,
-  tenant text,
   session_user_name text NOT NULL,
   current_user_name text NOT NULL,
   application_name text,
   client_addr inet,
   context jsonb,
+  query text,
   PRIMARY KEY (id, at)
 ) PARTITION BY RANGE (at);
-CREATE SEQUENCE dbguard.audit_transaction_id_seq OWNED BY dbguard.audit_transaction.id;
-ALTER TABLE dbguard.audit_transaction ALTER COLUMN id SET DEFAULT pg_catalog.nextval('dbguard.audit_transaction_id_seq');
-CREATE INDEX audit_transaction_xact_idx ON dbguard.audit_transaction (xact);
-CREATE TABLE dbguard.audit_transaction_default PARTITION OF dbguard.audit_transaction DEFAULT;
-COMMENT ON TABLE dbguard.audit_transaction IS 'Who and why, once for each transaction that changed something audited (again when the actor changes within it)';
-COMMENT ON TABLE dbguard.audit_transaction_default IS 'The net: takes what no monthly partition takes, so that a write never fails for want of one';
-COMMENT ON COLUMN dbguard.audit_transaction.actor IS 'What the application claimed in dbguard.actor';
-COMMENT ON COLUMN dbguard.audit_transaction.current_user_name IS 'The role whose rights the change was made with';
+CREATE SEQUENCE dbguard.audit_context_id_seq OWNED BY dbguard.audit_context.id;
+ALTER TABLE dbguard.audit_context ALTER COLUMN id SET DEFAULT pg_catalog.nextval('dbguard.audit_context_id_seq');
+CREATE TABLE dbguard.audit_context_default PARTITION OF dbguard.audit_context DEFAULT;
+COMMENT ON TABLE dbguard.audit_context IS 'Who and why: a row when a session first changes something audited, when any of it changes, and again after an hour';
+COMMENT ON TABLE dbguard.audit_context_default IS 'The net: takes what no monthly partition takes, so that a write never fails for want of one';
+COMMENT ON COLUMN dbguard.audit_context.at IS 'When it was first so. The changes that refer to it are at most an hour younger';
+COMMENT ON COLUMN dbguard.audit_context.actor IS 'What the application claimed in dbguard.actor';
+COMMENT ON COLUMN dbguard.audit_context.current_user_name IS 'The role whose rights the change was made with';
+COMMENT ON COLUMN dbguard.audit_context.query IS 'The statement, or its hash, when dbguard.audit_query asks for it';
 
 CREATE TABLE dbguard.audit_change (
   id bigint NOT NULL,
   at timestamptz NOT NULL,
-  transaction bigint NOT NULL,
+  xact xid8 NOT NULL,
+  context bigint NOT NULL,
   relation integer NOT NULL,
   op "char" NOT NULL,
+  tenant text COLLATE "C",
   key text COLLATE "C",
   old_key text COLLATE "C",
   old jsonb,
-  new jsonb,
-  PRIMARY KEY (id, at)
+  new jsonb
 ) PARTITION BY RANGE (at);
--- CACHE 1: ids are drawn while the row is locked, so the changes of one row are in their order.
-CREATE SEQUENCE dbguard.audit_change_id_seq CACHE 1 OWNED BY dbguard.audit_change.id;
+-- A draw is good for a thousand changes of one statement, made while their rows are locked: so the
+-- changes of one row are in their order, whichever sessions make them. CACHE 1 for the same reason.
+CREATE SEQUENCE dbguard.audit_change_id_seq INCREMENT BY 1000 MINVALUE 1000 CACHE 1 OWNED BY dbguard.audit_change.id;
 ALTER TABLE dbguard.audit_change ALTER COLUMN id SET DEFAULT pg_catalog.nextval('dbguard.audit_change_id_seq');
-CREATE INDEX audit_change_key_idx ON dbguard.audit_change (relation, key, id);
+CREATE INDEX audit_change_key_idx ON dbguard.audit_change (relation, key);
 CREATE INDEX audit_change_old_key_idx ON dbguard.audit_change (relation, old_key) WHERE old_key IS NOT NULL;
+CREATE INDEX audit_change_time_idx ON dbguard.audit_change USING brin (id, at, xact dbguard.xid8_minmax_ops);
 CREATE TABLE dbguard.audit_change_default PARTITION OF dbguard.audit_change DEFAULT;
 COMMENT ON TABLE dbguard.audit_change IS 'One row a change; read it through dbguard.audit_log';
 COMMENT ON TABLE dbguard.audit_change_default IS 'The net: takes what no monthly partition takes, so that a write never fails for want of one';
-COMMENT ON COLUMN dbguard.audit_change.at IS 'When the transaction started';
+COMMENT ON COLUMN dbguard.audit_change.at IS 'When the change was made: the same for all changes of one statement, growing within a transaction';
+COMMENT ON COLUMN dbguard.audit_change.context IS 'Who and why: the row of audit_context';
+COMMENT ON COLUMN dbguard.audit_change.relation IS 'The table as it was then: the row of audit_relation';
 COMMENT ON COLUMN dbguard.audit_change.op IS 'I, U, D or T (TRUNCATE)';
+COMMENT ON COLUMN dbguard.audit_change.tenant IS 'From the table''s tenant column, or else what the application claimed in dbguard.tenant';
 COMMENT ON COLUMN dbguard.audit_change.key IS 'The row''s primary key: the value itself, or a JSON object when there are several columns; NULL without one';
 COMMENT ON COLUMN dbguard.audit_change.old_key IS 'The key before, when the change changed it';
+
+CREATE TABLE dbguard.audit_pack (
+  id bigint NOT NULL,
+  at timestamptz NOT NULL,
+  xact xid8 NOT NULL,
+  context bigint NOT NULL,
+  relation integer NOT NULL,
+  changes integer NOT NULL,
+  tenant text COLLATE "C",
+  lowest_key text COLLATE "C",
+  highest_key text COLLATE "C",
+  data bytea NOT NULL
+) PARTITION BY RANGE (at);
+ALTER TABLE dbguard.audit_pack ALTER COLUMN data SET STORAGE PLAIN;
+CREATE INDEX audit_pack_key_idx ON dbguard.audit_pack (relation, lowest_key, highest_key);
+CREATE INDEX audit_pack_time_idx ON dbguard.audit_pack USING brin (id, at, xact dbguard.xid8_minmax_ops) WITH (pages_per_range = 16);
+CREATE TABLE dbguard.audit_pack_default PARTITION OF dbguard.audit_pack DEFAULT;
+COMMENT ON TABLE dbguard.audit_pack IS 'Many changes of one statement to one table, packed; read it through dbguard.audit_log';
+COMMENT ON TABLE dbguard.audit_pack_default IS 'The net: takes what no monthly partition takes, so that a write never fails for want of one';
+COMMENT ON COLUMN dbguard.audit_pack.id IS 'The id of the first change';
+COMMENT ON COLUMN dbguard.audit_pack.lowest_key IS 'No key in the pack sorts before it, in the order of dbguard._audit_key_order';
+COMMENT ON COLUMN dbguard.audit_pack.highest_key IS 'No key in the pack sorts after it';
+COMMENT ON COLUMN dbguard.audit_pack.data IS 'The changes, compressed; dbguard._audit_unpack shows them';
 
 CREATE VIEW dbguard.audit_log AS
 SELECT c.id,
        c.at,
-       CASE c.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' ELSE 'TRUNCATE' END AS op,
+       CASE c.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'T' THEN 'TRUNCATE' ELSE 'UNREADABLE' END AS op,
        r.schema_name,
        r.table_name,
        c.key,
@@ -72,14 +106,23 @@ SELECT c.id,
        c.old,
        c.new,
        t.actor,
-       t.tenant,
+       c.tenant,
        t.session_user_name,
        t.current_user_name,
-       t.xact,
+       c.xact,
        t.application_name,
        t.client_addr,
-       t.context
-FROM dbguard.audit_change c
+       t.context,
+       t.query,
+       r.lineage
+FROM (
+  SELECT id, at, xact, context, relation, op, tenant, key, old_key, old, new
+  FROM dbguard.audit_change
+  UNION ALL
+  SELECT p.id + u.number, p.at, p.xact, p.context, p.relation, u.op, p.tenant, u.key, u.old_key, u.old, u.new
+  FROM dbguard.audit_pack p
+  CROSS JOIN LATERAL dbguard._audit_unpack(p.data, p.changes, p.lowest_key, p.highest_key) u
+) c
 JOIN dbguard.audit_relation r ON r.id = c.relation
-LEFT JOIN dbguard.audit_transaction t ON t.id = c.transaction AND t.at = c.at;
+LEFT JOIN dbguard.audit_context t ON t.id = c.context AND t.at <= c.at AND t.at > c.at - interval '1 hour';
 COMMENT ON VIEW dbguard.audit_log IS 'Every audited change, in people''s words';

@@ -2,7 +2,7 @@
 //! changes, or the root it is a partition of, or the log.
 
 use super::options::{Capture, Found, Listed, Options};
-use super::{audited, context};
+use super::{audited, context, lineage};
 use crate::cache::TriggerCache;
 use crate::catalog;
 use crate::error::{Error, Result};
@@ -96,7 +96,7 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
         root.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
     let types = serde_json::Value::Object(types).to_string();
     let (relation, written_by) =
-        as_role(log_owner, Fence::Local, || relation_row(&root.schema, &root.name, &key, &types))?;
+        as_role(log_owner, Fence::Local, || relation_row(&root, &here, &key, &types))?;
 
     let found =
         |list: &[Listed]| -> Vec<Found> { list.iter().map(|c| options.find(c, &columns, &here)).collect() };
@@ -139,44 +139,53 @@ fn log_tables() -> Result<[Oid; 3]> {
             .hint("Call dbguard.audit_enable on any table to make it again, or drop the trigger _dbguard_audit.")
         })
     };
-    Ok([table(c"audit_change")?, table(c"audit_transaction")?, table(c"audit_relation")?])
+    Ok([table(c"audit_change")?, table(c"audit_context")?, table(c"audit_relation")?])
 }
 
 thread_local! {
     static NEW_RELATION: KeptPlan = const { KeptPlan::new(
-        c"INSERT INTO dbguard.audit_relation (schema_name, table_name, key_columns, columns)
-          VALUES ($1::pg_catalog.name, $2::pg_catalog.name, $3::pg_catalog.name[], $4::pg_catalog.jsonb)
+        c"INSERT INTO dbguard.audit_relation (id, lineage, schema_name, table_name, home, key_columns, columns)
+          OVERRIDING SYSTEM VALUE
+          SELECT n.id, coalesce($1, n.id), $2::pg_catalog.name, $3::pg_catalog.name, $4,
+                 $5::pg_catalog.name[], $6::pg_catalog.jsonb
+          FROM (SELECT pg_catalog.nextval('dbguard.audit_relation_id_seq')::pg_catalog.int4 AS id) n
           RETURNING id::pg_catalog.int8",
-        &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+        &[pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
 }
 
 /// The table's row in audit_relation, written if this version has none. No unique index and so no
 /// waiting: a second session that is at it too writes a row of its own, and either is right.
 fn relation_row(
-    schema: &str,
-    table: &str,
+    root: &Relation,
+    here: &str,
     key: &[String],
     columns: &str,
 ) -> Result<(i32, Option<pg_sys::TransactionId>)> {
+    const KNOWN: &str = "
+        SELECT max(id) FROM dbguard.audit_relation
+        WHERE schema_name = $1::name AND table_name = $2::name AND home = $3
+          AND key_columns = $4::name[] AND columns = $5::jsonb";
     let known = Spi::connect(|client| {
-        client
-            .select(
-                "SELECT max(id) FROM dbguard.audit_relation
-                 WHERE schema_name = $1::name AND table_name = $2::name AND key_columns = $3::name[] AND columns = $4::jsonb",
-                Some(1),
-                &[schema.into(), table.into(), key.to_vec().into(), columns.into()],
-            )?
-            .first()
-            .get_one::<i32>()
+        let args = [
+            root.schema.as_str().into(),
+            root.name.as_str().into(),
+            here.into(),
+            key.to_vec().into(),
+            columns.into(),
+        ];
+        client.select(KNOWN, Some(1), &args)?.first().get_one::<i32>()
     })?;
     if let Some(id) = known {
         return Ok((id, None));
     }
+    let lineage = lineage::of(root, here)?;
     let key = array_literal(key);
     let id = NEW_RELATION.with(|plan| {
         plan.run(&[
-            Arg::Text(schema.as_bytes()),
-            Arg::Text(table.as_bytes()),
+            lineage.map_or(Arg::Null, Arg::Int4),
+            Arg::Text(root.schema.as_bytes()),
+            Arg::Text(root.name.as_bytes()),
+            Arg::Text(here.as_bytes()),
             Arg::Text(key.as_bytes()),
             Arg::Text(columns.as_bytes()),
         ])

@@ -36,3 +36,9 @@ pub fn current() -> pg_sys::Oid {
     // SAFETY: reads a variable of the backend.
     unsafe { pg_sys::GetUserId() }
 }
+
+/// The role the session acts as by its own choice: SESSION_USER.
+pub fn session() -> pg_sys::Oid {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetSessionUserId() }
+}

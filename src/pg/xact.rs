@@ -8,6 +8,12 @@ pub fn start_timestamp() -> i64 {
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
 }
 
+/// What time it is, in microseconds since 2000-01-01 UTC.
+pub fn clock() -> i64 {
+    // SAFETY: asks the system's clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// Its id with epoch, as pg_current_xact_id() gives it; assigned if it had none.
 pub fn top_id() -> u64 {
     // SAFETY: assigns an id if needed; raises an ordinary error in a read-only state.
