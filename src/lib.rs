@@ -32,6 +32,7 @@ extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    audit::install();
 }
 
 #[pg_extern(sql = false)]

@@ -62,47 +62,127 @@ pub fn key_order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// Appends an object to `out` as a whole datum, length word included (the 4-byte form).
-/// `out` must be empty. `pairs` must be in `key_order` and without a key twice.
-pub fn write_object(out: &mut Vec<u8>, pairs: &[(&[u8], Value<'_>)]) -> Result<(), Refused> {
-    // known before a byte is copied, so that a want of memory is an error and not an abort
-    let data: usize = pairs.iter().map(|(key, value)| key.len() + value.most_bytes()).sum();
-    let count = u32::try_from(pairs.len()).ok().filter(|n| *n <= COUNT_MASK / 2);
-    let Some(count) = count.filter(|_| data <= ENTRY_LENGTH_MASK as usize) else {
-        return Err(Refused::TooLarge);
-    };
-    out.try_reserve_exact(8 + 8 * pairs.len() + data).map_err(|_| Refused::OutOfMemory)?;
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&(IS_OBJECT | count).to_ne_bytes());
-    let entries = out.len();
-    out.resize(entries + pairs.len() * 2 * 4, 0);
-    let data = out.len();
+/// An object being written behind what is in a buffer already: all keys, then all values in the same
+/// order. What it writes is a whole datum, length word included (the 4-byte form).
+pub struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    entries: usize,
+    data: usize,
+    child: usize,
+}
 
-    let put_entry = |out: &mut Vec<u8>, child: usize, kind: u32, start: usize| {
-        let total = out.len() - data;
-        let entry = if child.is_multiple_of(OFFSET_STRIDE) {
-            kind | total as u32 | ENTRY_HAS_OFFSET
+impl<'o> Object<'o> {
+    /// Begins an object of `count` pairs. `out` is padded so that the datum begins aligned.
+    pub fn begin(out: &'o mut Vec<u8>, count: usize) -> Result<Object<'o>, Refused> {
+        let header = u32::try_from(count).ok().filter(|n| *n <= COUNT_MASK / 2).ok_or(Refused::TooLarge)?;
+        reserve(out, 3 + 8 + 8 * count)?;
+        align(out);
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&(IS_OBJECT | header).to_ne_bytes());
+        let entries = out.len();
+        out.resize(entries + 8 * count, 0);
+        let data = out.len();
+        Ok(Object { out, start, entries, data, child: 0 })
+    }
+
+    /// Keys must come in `key_order` and none twice.
+    pub fn key(&mut self, key: &[u8]) -> Result<(), Refused> {
+        reserve(self.out, key.len())?;
+        let before = self.out.len();
+        self.out.extend_from_slice(key);
+        self.entry(ENTRY_STRING, before);
+        Ok(())
+    }
+
+    pub fn value(&mut self, value: &Value) -> Result<(), Refused> {
+        let most = value.most_bytes();
+        if self.out.len() - self.data + most > ENTRY_LENGTH_MASK as usize {
+            return Err(Refused::TooLarge);
+        }
+        // known before a byte is copied, so that a want of memory is an error and not an abort
+        reserve(self.out, most)?;
+        let before = self.out.len();
+        let kind = write_value(self.out, value);
+        self.entry(kind, before);
+        Ok(())
+    }
+
+    fn entry(&mut self, kind: u32, before: usize) {
+        let entry = if self.child.is_multiple_of(OFFSET_STRIDE) {
+            kind | (self.out.len() - self.data) as u32 | ENTRY_HAS_OFFSET
         } else {
-            kind | (out.len() - start) as u32
+            kind | (self.out.len() - before) as u32
         };
-        out[entries + child * 4..entries + child * 4 + 4].copy_from_slice(&entry.to_ne_bytes());
-    };
+        let at = self.entries + self.child * 4;
+        self.out[at..at + 4].copy_from_slice(&entry.to_ne_bytes());
+        self.child += 1;
+    }
 
-    for (child, (key, _)) in pairs.iter().enumerate() {
-        let start = out.len();
-        out.extend_from_slice(key);
-        put_entry(out, child, ENTRY_STRING, start);
+    /// Where the datum lies in the buffer.
+    pub fn end(self) -> std::ops::Range<usize> {
+        set_length(self.out, self.start);
+        self.start..self.out.len()
     }
-    for (i, (_, value)) in pairs.iter().enumerate() {
-        let start = out.len();
-        let kind = write_value(out, value);
-        put_entry(out, pairs.len() + i, kind, start);
-    }
-    // SET_VARSIZE of the 4-byte form
-    let size = out.len() as u32;
+}
+
+fn reserve(out: &mut Vec<u8>, more: usize) -> Result<(), Refused> {
+    out.try_reserve(more).map_err(|_| Refused::OutOfMemory)
+}
+
+/// Writes the length word (SET_VARSIZE of the 4-byte form) of a datum that reaches to the end.
+pub fn set_length(out: &mut [u8], start: usize) {
+    let size = (out.len() - start) as u32;
     let word = if cfg!(target_endian = "little") { size << 2 } else { size };
-    out[..4].copy_from_slice(&word.to_ne_bytes());
-    Ok(())
+    out[start..start + 4].copy_from_slice(&word.to_ne_bytes());
+}
+
+/// Appends an object; see `Object`.
+pub fn write_object(
+    out: &mut Vec<u8>,
+    pairs: &[(&[u8], Value<'_>)],
+) -> Result<std::ops::Range<usize>, Refused> {
+    let mut object = Object::begin(out, pairs.len())?;
+    pairs.iter().try_for_each(|(key, _)| object.key(key))?;
+    pairs.iter().try_for_each(|(_, value)| object.value(value))?;
+    Ok(object.end())
+}
+
+/// The pairs of an object (a jsonb datum without its length word); None if it is no object.
+pub fn pairs(datum: &[u8]) -> Option<Vec<(&[u8], Value<'_>)>> {
+    let word = |at: usize| Some(u32::from_ne_bytes(datum.get(at..at + 4)?.try_into().ok()?));
+    let header = word(0)?;
+    if header & IS_OBJECT == 0 {
+        return None;
+    }
+    let count = (header & COUNT_MASK) as usize;
+    let data = datum.get(4 + 8 * count..)?;
+    let mut end = 0usize;
+    let mut child = |i: usize| {
+        let entry = word(4 + 4 * i)?;
+        let start = end;
+        let length = (entry & ENTRY_LENGTH_MASK) as usize;
+        end = if entry & ENTRY_HAS_OFFSET == 0 { end + length } else { length };
+        Some((entry & ENTRY_KIND_MASK, start, end))
+    };
+    let keys = (0..count).map(&mut child).collect::<Option<Vec<_>>>()?;
+    let values = (count..2 * count).map(&mut child).collect::<Option<Vec<_>>>()?;
+    let pair = |((_, k0, k1), (kind, v0, v1)): ((u32, usize, usize), (u32, usize, usize))| {
+        // numbers and containers begin aligned; the padding counts as theirs
+        let aligned = || data.get(v0.next_multiple_of(4)..v1);
+        let value = match kind {
+            ENTRY_STRING => Value::String(data.get(v0..v1)?),
+            ENTRY_NUMERIC => Value::Numeric(aligned()?.get(4..)?),
+            ENTRY_FALSE => Value::Bool(false),
+            ENTRY_TRUE => Value::Bool(true),
+            ENTRY_NULL => Value::Null,
+            ENTRY_CONTAINER => Value::Container(aligned()?),
+            _ => return None,
+        };
+        Some((data.get(k0..k1)?, value))
+    };
+    keys.into_iter().zip(values).map(pair).collect()
 }
 
 fn write_value(out: &mut Vec<u8>, value: &Value<'_>) -> u32 {
@@ -140,7 +220,8 @@ fn write_numeric(out: &mut Vec<u8>, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-fn align(out: &mut Vec<u8>) {
+/// Pads to where a datum may begin.
+pub fn align(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }
 
@@ -215,7 +296,30 @@ mod tests {
         let mut out = vec![];
         let pairs: [(&[u8], Value); 2] = [(b"a", Value::String(&large)), (b"b", Value::String(&large))];
         assert_eq!(write_object(&mut out, &pairs), Err(Refused::TooLarge));
-        assert_eq!(out.capacity(), 0);
+        assert!(out.capacity() < 300 << 20);
+    }
+
+    #[test]
+    fn pairs_are_read_back() {
+        let keys: Vec<String> = (10..80).map(|i| format!("k{i}")).collect();
+        let mut inner = vec![];
+        write_object(&mut inner, &[(b"x", Value::Null)]).unwrap();
+        let values = |i: usize| match i % 5 {
+            0 => Value::Null,
+            1 => Value::Bool(i % 2 == 0),
+            2 => Value::Numeric(&[1, 2, 3, 4, 5, 6]),
+            3 => Value::String(&b"four and more"[..i % 7]),
+            _ => Value::Container(&inner[4..]),
+        };
+        let list: Vec<_> = keys.iter().enumerate().map(|(i, k)| (k.as_bytes(), values(i))).collect();
+        let mut out = vec![1, 2, 3];
+        let at = write_object(&mut out, &list).unwrap();
+        assert_eq!(at.start, 4);
+        assert_eq!(pairs(&out[at.start + 4..at.end]).unwrap(), list);
+        assert_eq!(pairs(&[]), None);
+        for cut in 0..40 {
+            assert_eq!(pairs(&out[at.start + 4..at.start + 4 + cut]), None, "cut at {cut}");
+        }
     }
 
     #[test]

@@ -1,45 +1,126 @@
-//! Rows as the log keeps them: jsonb images and keys.
+//! Rows as the log keeps them: jsonb images and keys, written one behind the other into a buffer.
 
 use super::target::{Column, Target};
 use crate::error::{Error, Result};
 use crate::pg::attribute::{jsonb_text, numeric_text, Attribute};
 use crate::pg::guc;
 use crate::pg::trigger::Row;
-use dbguard_core::jsonb::{key_order, write_object, Refused, Value};
+use dbguard_core::jsonb::{self, key_order, Object, Refused, Value};
 use pgrx::PgSqlErrorCode;
 use std::ffi::CStr;
+use std::io::Write;
 
 /// What stands in the log for a value that is not to be seen.
 const REDACTED: &[u8] = b"[redacted]";
 
-/// The columns of `row` that `wanted` picks by position, as a jsonb datum.
-pub fn image(target: &Target, row: &Row, wanted: impl Fn(usize) -> bool) -> Result<Vec<u8>> {
-    let shown = |column: &'_ Column| {
-        if column.redact && !row.is_null(column.attribute.number) {
-            Ok(Value::String(REDACTED))
-        } else {
-            column.attribute.json(row, false)
-        }
-    };
-    let picked = target.columns.iter().enumerate().filter(|(i, _)| wanted(*i));
-    let pairs: Vec<(&[u8], Value)> =
-        picked.map(|(_, c)| Ok((c.attribute.name.as_bytes(), shown(c)?))).collect::<Result<_>>()?;
-    object(&pairs)
+/// Where a datum lies in a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
 }
 
-fn object(pairs: &[(&[u8], Value)]) -> Result<Vec<u8>> {
+impl Span {
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start..self.end]
+    }
+
+    /// Without the length word.
+    pub fn body(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start + 4..self.end]
+    }
+
+    pub fn moved(self, by: usize) -> Span {
+        Span { start: self.start + by, end: self.end + by }
+    }
+}
+
+impl From<std::ops::Range<usize>> for Span {
+    fn from(range: std::ops::Range<usize>) -> Span {
+        Span { start: range.start, end: range.end }
+    }
+}
+
+/// Appends the columns of `row` that `wanted` picks by position, as a jsonb datum.
+pub fn put_image(
+    out: &mut Vec<u8>,
+    target: &Target,
+    row: &Row,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<Span> {
+    let picked = || target.columns.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, c)| c);
+    put(out, picked, |column, object| {
+        if column.redact && !row.is_null(column.attribute.number) {
+            object.value(&Value::String(REDACTED))
+        } else {
+            column.attribute.with_json(row, false, |value| object.value(value))
+        }
+    })
+}
+
+/// The redacted columns as they really are: never logged, only compared.
+pub fn hidden_image(target: &Target, row: &Row) -> Result<Vec<u8>> {
     let mut out = vec![];
-    match write_object(&mut out, pairs) {
-        Ok(()) => Ok(out),
-        Err(Refused::TooLarge) => Err(Error::new(
+    let hidden = || target.columns.iter().filter(|c| c.redact);
+    put(&mut out, hidden, |column, object| {
+        column.attribute.with_json(row, false, |value| object.value(value))
+    })?;
+    Ok(out)
+}
+
+fn put<'t, I: Iterator<Item = &'t Column>>(
+    out: &mut Vec<u8>,
+    columns: impl Fn() -> I,
+    mut value: impl FnMut(&Column, &mut Object) -> std::result::Result<(), Refused>,
+) -> Result<Span> {
+    let mut object = Object::begin(out, columns().count()).map_err(refused)?;
+    for column in columns() {
+        object.key(column.attribute.name.as_bytes()).map_err(refused)?;
+    }
+    for column in columns() {
+        value(column, &mut object).map_err(refused)?;
+    }
+    Ok(object.end().into())
+}
+
+pub fn refused(why: Refused) -> Error {
+    match why {
+        Refused::TooLarge => Error::new(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             "row is too large for the audit log",
         )
         .detail("The values of one row must not exceed 268435455 bytes in all.")
-        .hint("Leave the large column out: dbguard.audit_enable(..., exclude => ...).")),
-        Err(Refused::OutOfMemory) => Err(Error::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory")
-            .detail("The image of a row for the audit log did not fit.")),
+        .hint("Leave the large column out: dbguard.audit_enable(..., exclude => ...)."),
+        Refused::OutOfMemory => Error::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory")
+            .detail("The image of a row for the audit log did not fit."),
     }
+}
+
+/// Appends the row's key as a text datum; None for a table without one.
+pub fn put_key(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Option<Span>> {
+    if !target.has_key {
+        return Ok(None);
+    }
+    jsonb::align(out);
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let mut columns = target.columns.iter().filter(|c| c.in_key).map(|c| &c.attribute);
+    match (columns.next(), columns.next()) {
+        // the usual keys, without a detour
+        (Some(single), None) if !single.follows_settings() => {
+            single.with_json(row, true, |value| match value {
+                Value::Int(n) => drop(write!(out, "{n}")),
+                Value::String(bytes) if bytes.len() <= MAX_KEY => out.extend_from_slice(bytes),
+                other => out.extend_from_slice(shortened(scalar_text(other)).as_bytes()),
+            });
+        }
+        _ => {
+            let columns = target.columns.iter().filter(|c| c.in_key).map(|c| &c.attribute);
+            out.extend_from_slice(key_text(row, columns)?.unwrap_or_default().as_bytes());
+        }
+    }
+    jsonb::set_length(out, start);
+    Ok(Some(Span { start, end: out.len() }))
 }
 
 /// A key is indexed: a longer one is cut, and told apart by its hash.
@@ -74,12 +155,20 @@ const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
 
 fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     if let [single] = columns {
-        return Ok(scalar_text(&single.json(row, true)?));
+        return Ok(single.with_json(row, true, scalar_text));
     }
-    let mut pairs: Vec<(&[u8], Value)> =
-        columns.iter().map(|a| Ok((a.name.as_bytes(), a.json(row, true)?))).collect::<Result<_>>()?;
-    pairs.sort_by(|a, b| key_order(a.0, b.0));
-    Ok(jsonb_text(&object(&pairs)?))
+    let mut sorted = columns.to_vec();
+    sorted.sort_by(|a, b| key_order(a.name.as_bytes(), b.name.as_bytes()));
+    let mut out = vec![];
+    let mut object = Object::begin(&mut out, sorted.len()).map_err(refused)?;
+    for attribute in &sorted {
+        object.key(attribute.name.as_bytes()).map_err(refused)?;
+    }
+    for attribute in &sorted {
+        attribute.with_json(row, true, |value| object.value(value)).map_err(refused)?;
+    }
+    object.end();
+    Ok(jsonb_text(&out))
 }
 
 fn shortened(text: String) -> String {
@@ -90,7 +179,8 @@ fn shortened(text: String) -> String {
     format!("{}... sha256:{}", &text[..cut], dbguard_core::hash::hex(text.as_bytes()))
 }
 
-fn scalar_text(value: &Value) -> String {
+/// A scalar as text: how a key of one column reads.
+pub fn scalar_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(b) => b.to_string(),

@@ -1,8 +1,8 @@
 //! An audited relation as the trigger needs to know it: resolved once, kept until the relation
 //! changes, or the root it is a partition of, or the log.
 
-use super::options::{Capture, Found, Listed, Options};
-use super::{audited, context, lineage};
+use super::options::{Bulk, Capture, Found, Listed, Options};
+use super::{audited, context, lineage, log};
 use crate::cache::TriggerCache;
 use crate::catalog;
 use crate::error::{Error, Result};
@@ -27,11 +27,13 @@ pub struct Column {
 }
 
 pub struct Target {
-    pub log_owner: Oid,
     pub capture: Capture,
     /// In the order of jsonb keys, without excluded ones.
     pub columns: Vec<Column>,
     pub has_key: bool,
+    /// Whether any column is redacted.
+    pub redacts: bool,
+    pub bulk: Bulk,
     /// Its row in audit_relation.
     pub relation: i32,
     /// The transaction that wrote that row, while it is not known to have committed.
@@ -45,6 +47,7 @@ thread_local! {
 fn forget(relid: Option<Oid>) {
     TARGETS.with(|targets| targets.forget(relid));
     context::forget(relid);
+    log::forget(relid);
 }
 
 /// The target of a call: from the cache, or built anew.
@@ -88,15 +91,14 @@ fn root(call: &TriggerCall) -> Result<Relation> {
 fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     let options = Options::from_args(call.args())?;
     let root = root(call)?;
-    let log = log_tables()?;
-    let log_owner = catalog::relation(log[0])?.owner;
+    let log = log::tables()?;
     let key = root.key();
     let (columns, here) = (audited::columns(&root), audited::home(&root));
     let types: serde_json::Map<_, _> =
         root.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
     let types = serde_json::Value::Object(types).to_string();
     let (relation, written_by) =
-        as_role(log_owner, Fence::Local, || relation_row(&root, &here, &key, &types))?;
+        as_role(log.owner, Fence::Local, || relation_row(&root, &here, &key, &types))?;
 
     let found =
         |list: &[Listed]| -> Vec<Found> { list.iter().map(|c| options.find(c, &columns, &here)).collect() };
@@ -117,29 +119,17 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
         .collect();
     list.sort_by(|a, b| jsonb::key_order(a.attribute.name.as_bytes(), b.attribute.name.as_bytes()));
     let target = Target {
-        log_owner,
         capture: options.capture,
+        redacts: list.iter().any(|c| c.redact),
         columns: list,
         has_key,
+        bulk: options.bulk,
         relation,
         written_by: Cell::new(written_by),
     };
     // the log's own tables too: dropped and made again they hold other ids
-    let depends = std::iter::once(root.oid).chain(log).collect();
+    let depends = std::iter::once(root.oid).chain(log.all()).collect();
     Ok((target, depends))
-}
-
-fn log_tables() -> Result<[Oid; 3]> {
-    let table = |name: &CStr| {
-        of_ours(name).ok_or_else(|| {
-            Error::not_in_state(format!(
-                "the audit log is gone: table \"dbguard.{}\" does not exist",
-                name.to_string_lossy()
-            ))
-            .hint("Call dbguard.audit_enable on any table to make it again, or drop the trigger _dbguard_audit.")
-        })
-    };
-    Ok([table(c"audit_change")?, table(c"audit_context")?, table(c"audit_relation")?])
 }
 
 thread_local! {

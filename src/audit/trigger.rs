@@ -4,14 +4,17 @@
 //! The relation comes from the trigger's own data, never from an argument, and EXECUTE is revoked:
 //! nobody can write evidence about a table that is not being changed.
 
-use super::image::{image, key_text};
-use super::log::{append, Change};
+use super::buffer::{self, Entry};
+use super::image::{hidden_image, put_image, put_key};
 use super::options::Capture;
 use super::target::{self, Target};
 use crate::error::{Error, Result};
+use crate::pg::statement;
 use crate::pg::trigger::{Event, Row, TriggerCall};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::cell::Cell;
+use std::rc::Rc;
 
 #[pg_extern(sql = false)]
 fn audit_row(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
@@ -29,6 +32,22 @@ fn audit_truncate(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     0
 }
 
+/// What a call needs memory for, kept for the next.
+#[derive(Default)]
+struct Scratch {
+    old: Row<'static>,
+    new: Row<'static>,
+    bytes: Vec<u8>,
+    changed: Vec<bool>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// More than this is given back after the call.
+const MOST_KEPT: usize = 1 << 20;
+
 fn row(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     let call = TriggerCall::new(fcinfo, "audit_row")?;
     if !call.after() || !call.for_each_row() {
@@ -36,15 +55,31 @@ fn row(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
             .hint("Let dbguard.audit_enable make the trigger."));
     }
     let target = target::of(&call)?;
-    let change = match call.event() {
-        Event::Insert => insert(&target, &call.first())?,
-        Event::Update => match update(&target, &call.first(), &call.second())? {
-            Some(change) => change,
-            None => return Ok(()),
-        },
-        Event::Delete | Event::Truncate => delete(&target, &call.first())?,
+    // a call within this one (a cast of somebody's own may change an audited table) finds none
+    let Scratch { old, new, mut bytes, mut changed } = *SCRATCH.take().unwrap_or_default();
+    let (mut old, mut new) = (old.reuse(), new.reuse());
+    bytes.clear();
+    let entry = match call.event() {
+        Event::Insert => {
+            call.first_into(&mut new);
+            Some(insert(&target, &call, &new, &mut bytes)?)
+        }
+        Event::Update => {
+            call.first_into(&mut old);
+            call.second_into(&mut new);
+            update(&target, &call, &old, &new, &mut bytes, &mut changed)?
+        }
+        Event::Delete | Event::Truncate => {
+            call.first_into(&mut old);
+            Some(delete(&target, &call, &old, &mut bytes)?)
+        }
     };
-    append(&target, &change)
+    if let Some(entry) = entry {
+        buffer::push(entry, &bytes)?;
+    }
+    bytes.shrink_to(MOST_KEPT);
+    SCRATCH.set(Some(Box::new(Scratch { old: old.reuse(), new: new.reuse(), bytes, changed })));
+    Ok(())
 }
 
 fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
@@ -54,49 +89,75 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
             .hint("Let dbguard.audit_enable make the trigger."));
     }
     let target = target::of(&call)?;
-    append(&target, &Change { op: b'T', key: None, old_key: None, old: None, new: None })
+    buffer::push(entry(&target, &call, b'T'), &[])?;
+    // TRUNCATE is no query: nobody would tell us of its end
+    buffer::flush()
 }
 
-fn key(target: &Target, row: &Row) -> Result<Option<String>> {
-    key_text(row, target.columns.iter().filter(|c| c.in_key).map(|c| &c.attribute))
-}
-
-fn insert(target: &Target, new: &Row) -> Result<Change> {
-    Ok(Change {
-        op: b'I',
-        key: key(target, new)?,
+fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
+    Entry {
+        target: target.clone(),
+        leaf: call.relation_oid(),
+        id: 0,
+        at: statement::time(),
+        op,
+        tenant: None,
+        key: None,
         old_key: None,
         old: None,
-        new: Some(image(target, new, |_| true)?),
+        new: None,
+        moves_on: false,
+        hidden: None,
+    }
+}
+
+fn insert(target: &Rc<Target>, call: &TriggerCall, new: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
+    let second_half = target.redacts && buffer::second_half_of(|_| true);
+    Ok(Entry {
+        key: put_key(bytes, target, new)?,
+        new: Some(put_image(bytes, target, new, |_| true)?),
+        hidden: if second_half { Some(hidden_image(target, new)?) } else { None },
+        ..entry(target, call, b'I')
     })
 }
 
-fn delete(target: &Target, old: &Row) -> Result<Change> {
-    Ok(Change {
-        op: b'D',
-        key: key(target, old)?,
-        old_key: None,
-        old: Some(image(target, old, |_| true)?),
-        new: None,
+fn delete(target: &Rc<Target>, call: &TriggerCall, old: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
+    let moves_on = call.moves_on();
+    Ok(Entry {
+        key: put_key(bytes, target, old)?,
+        old: Some(put_image(bytes, target, old, |_| true)?),
+        moves_on,
+        hidden: if moves_on && target.redacts { Some(hidden_image(target, old)?) } else { None },
+        ..entry(target, call, b'D')
     })
 }
 
 /// None if nothing the log sees has changed.
-fn update(target: &Target, old: &Row, new: &Row) -> Result<Option<Change>> {
-    let changed: Vec<bool> = target.columns.iter().map(|c| !c.attribute.same(old, new)).collect();
+fn update(
+    target: &Rc<Target>,
+    call: &TriggerCall,
+    old: &Row,
+    new: &Row,
+    bytes: &mut Vec<u8>,
+    changed: &mut Vec<bool>,
+) -> Result<Option<Entry>> {
+    changed.clear();
+    changed.extend(target.columns.iter().map(|c| !c.attribute.same(old, new)));
     if !changed.contains(&true) {
         return Ok(None);
     }
-    let moved = target.columns.iter().zip(&changed).any(|(c, changed)| c.in_key && *changed);
+    let moved = target.columns.iter().zip(changed.iter()).any(|(c, changed)| c.in_key && *changed);
     let whole = target.capture == Capture::Full;
+    let key = put_key(bytes, target, new)?;
+    let old_key = if moved { put_key(bytes, target, old)? } else { None };
     // without a key the whole row before is what names the row
-    let old_image = image(target, old, |i| whole || !target.has_key || changed[i])?;
-    let new_image = image(target, new, |i| whole || changed[i])?;
-    Ok(Some(Change {
-        op: b'U',
-        key: key(target, new)?,
-        old_key: if moved { key(target, old)? } else { None },
+    let old_image = put_image(bytes, target, old, |i| whole || !target.has_key || changed[i])?;
+    let new_image = put_image(bytes, target, new, |i| whole || changed[i])?;
+    Ok(Some(Entry {
+        key,
+        old_key,
         old: Some(old_image),
         new: Some(new_image),
+        ..entry(target, call, b'U')
     }))
 }

@@ -26,6 +26,7 @@ enum Form {
     Numeric,
     Jsonb,
     DateTime(Oid),
+    Uuid,
     /// json as it is stored: text, which jsonb need not be able to hold.
     Json,
     Other,
@@ -106,6 +107,7 @@ fn form_of(base_type: Oid) -> Form {
         pg_sys::NUMERICOID => Form::Numeric,
         pg_sys::JSONBOID => Form::Jsonb,
         pg_sys::DATEOID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => Form::DateTime(base_type),
+        pg_sys::UUIDOID => Form::Uuid,
         pg_sys::JSONOID => Form::Json,
         _ if is_fragile(base_type) => Form::Fragile,
         _ => Form::Other,
@@ -176,38 +178,52 @@ impl Attribute {
                 if m == n && bytes(p.cast(), m) == bytes(q.cast(), n) {
                     return true;
                 }
+                if (plain(p) && plain(q)) || (short(p) && short(q)) {
+                    return false;
+                }
+            } else if self.length > 0 {
+                let n = self.length as usize;
+                return bytes(x.cast_mut_ptr(), n) == bytes(y.cast_mut_ptr(), n);
             }
             datum_image_eq(x, y, self.by_value, c_int::from(self.length))
         }
     }
 
-    /// The value as `to_jsonb` gives it; as a string what jsonb cannot hold (json with \u0000 or a
-    /// number beyond numeric), because a write must not fail for that. `utc` shows times in UTC
-    /// whatever the session's zone (for keys, which must read the same from every session).
-    pub fn json<'r>(&self, row: &'r Row, utc: bool) -> Result<Value<'r>> {
+    /// Shows `use_it` the value as `to_jsonb` gives it; as a string what jsonb cannot hold (json with
+    /// \u0000 or a number beyond numeric), because a write must not fail for that. `utc` shows times
+    /// in UTC whatever the session's zone (for keys, which must read the same from every session).
+    pub fn with_json<T>(&self, row: &Row, utc: bool, use_it: impl FnOnce(&Value) -> T) -> T {
         if row.is_null(self.number) {
-            return Ok(Value::Null);
+            return use_it(&Value::Null);
         }
         let datum = row.datum(self.number);
-        Ok(match self.form {
-            Form::Bool => Value::Bool(datum.value() as u8 != 0),
-            Form::Int2 => Value::Int(i64::from(datum.value() as i16)),
-            Form::Int4 => Value::Int(i64::from(datum.value() as i32)),
-            Form::Int8 => Value::Int(datum.value() as i64),
-            Form::Text => Value::String(detoasted(datum)),
-            Form::Numeric => numeric(detoasted(datum)),
-            Form::Jsonb => jsonb::root(detoasted(datum)).unwrap_or(Value::Null),
-            Form::DateTime(base) => Value::String(date_time(datum, base, utc)),
-            Form::Other => self.by_server(datum),
-            Form::Json if harmless(detoasted(datum)) => self.by_server(datum),
+        match self.form {
+            Form::Bool => use_it(&Value::Bool(datum.value() as u8 != 0)),
+            Form::Int2 => use_it(&Value::Int(i64::from(datum.value() as i16))),
+            Form::Int4 => use_it(&Value::Int(i64::from(datum.value() as i32))),
+            Form::Int8 => use_it(&Value::Int(datum.value() as i64)),
+            Form::Text => use_it(&Value::String(detoasted(datum))),
+            Form::Numeric => use_it(&numeric(detoasted(datum))),
+            Form::Jsonb => use_it(&jsonb::root(detoasted(datum)).unwrap_or(Value::Null)),
+            Form::Uuid => {
+                // SAFETY: a uuid is 16 bytes.
+                let text = hyphenated(unsafe { bytes(datum.cast_mut_ptr(), 16) });
+                use_it(&Value::String(&text))
+            }
+            Form::DateTime(base) => {
+                let mut buffer = [0; DATE_BUFFER];
+                use_it(&Value::String(date_time(datum, base, utc, &mut buffer)))
+            }
+            Form::Other => use_it(&self.by_server(datum)),
+            Form::Json if harmless(detoasted(datum)) => use_it(&self.by_server(datum)),
             Form::Json | Form::Fragile => {
                 // where the text goes if need be must outlive the subtransaction's own memory
                 match subtransaction(|| Ok(self.by_server(datum))) {
-                    Ok(value) => value,
-                    Err(_) => Value::String(self.text(datum)),
+                    Ok(value) => use_it(&value),
+                    Err(_) => use_it(&Value::String(self.text(datum))),
                 }
             }
-        })
+        }
     }
 
     /// Whether the value's JSON depends on settings of the session.
@@ -306,16 +322,32 @@ fn numeric(body: &[u8]) -> Value<'_> {
     }
 }
 
-fn date_time<'r>(datum: Datum, base: Oid, utc: bool) -> &'r [u8] {
+const DATE_BUFFER: usize = pg_sys::MAXDATELEN as usize + 1;
+
+fn date_time(datum: Datum, base: Oid, utc: bool, buffer: &mut [c_char; DATE_BUFFER]) -> &[u8] {
     let zone: c_int = 0;
     let tzp = if utc && base == pg_sys::TIMESTAMPTZOID { &raw const zone } else { std::ptr::null() };
-    // SAFETY: the buffer is of the size the function asks for (MAXDATELEN + 1) and lives in the
-    // current memory context, which outlives the row.
+    // SAFETY: the buffer is of the size the function asks for.
     unsafe {
-        let buffer = pg_sys::palloc(pg_sys::MAXDATELEN as usize + 1).cast::<c_char>();
-        pg_sys::JsonEncodeDateTime(buffer, datum, base, tzp);
-        CStr::from_ptr(buffer).to_bytes()
+        pg_sys::JsonEncodeDateTime(buffer.as_mut_ptr(), datum, base, tzp);
+        CStr::from_ptr(buffer.as_ptr()).to_bytes()
     }
+}
+
+/// A uuid as uuid_out shows it.
+fn hyphenated(uuid: &[u8]) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (i, byte) in uuid.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            at += 1;
+        }
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        at += 2;
+    }
+    text
 }
 
 /// The bytes of a varlena without its header, fetched and decompressed if need be.
@@ -326,6 +358,24 @@ fn detoasted<'r>(datum: Datum) -> &'r [u8] {
         let p = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
         bytes(pgrx::vardata_any(p).cast(), pgrx::varsize_any_exhdr(p))
     }
+}
+
+/// A value with the 4-byte header, neither compressed nor out of line.
+///
+/// # Safety
+/// `p` is a varlena.
+unsafe fn plain(p: *const pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe { pgrx::varatt_is_4b_u(p) }
+}
+
+/// A value with the 1-byte header, which is never compressed, nor a pointer to one out of line.
+///
+/// # Safety
+/// `p` is a varlena.
+unsafe fn short(p: *const pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe { pgrx::varatt_is_1b(p) && !pgrx::varatt_is_1b_e(p) }
 }
 
 /// SAFETY of callers: `p` must point to `n` bytes that live for 'r.

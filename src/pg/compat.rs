@@ -39,3 +39,17 @@ pub unsafe fn tuple_desc_attr(desc: pg_sys::TupleDesc, i: i32) -> *const pg_sys:
 pub const CONENFORCED: &str = "true";
 #[cfg(feature = "pg18")]
 pub const CONENFORCED: &str = "k.conenforced";
+
+/// Lets an index let go of what it kept over several insertions: from 17 on.
+///
+/// # Safety
+/// Inside a guarded frame, after the last insertion with `info`.
+pub unsafe fn index_insert_cleanup(index: pg_sys::Relation, info: &mut pg_sys::IndexInfo) {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    let _ = (index, info);
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: as promised by the caller.
+    unsafe {
+        pg_sys::index_insert_cleanup(index, info)
+    }
+}

@@ -37,9 +37,15 @@ impl KeptPlan {
         if args.len() != self.types.len() {
             return Err(Error::internal("wrong number of arguments for a kept plan"));
         }
-        let mut values: Vec<Datum> = args.iter().map(datum).collect();
-        let nulls: Vec<c_char> =
-            args.iter().map(|a| if matches!(a, Arg::Null) { b'n' } else { b' ' } as c_char).collect();
+        let values: Vec<Datum> = args.iter().map(datum).collect();
+        let nulls: Vec<bool> = args.iter().map(|a| matches!(a, Arg::Null)).collect();
+        self.run_datums(&values, &nulls)
+    }
+
+    /// The same with datums of the parameters' types.
+    pub fn run_datums(&self, values: &[Datum], nulls: &[bool]) -> Result<Option<i64>> {
+        let mut values = values.to_vec();
+        let nulls: Vec<c_char> = nulls.iter().map(|n| if *n { b'n' } else { b' ' } as c_char).collect();
         // SAFETY: SPI's own order of calls; an error unwinds and the (sub)transaction's abort ends SPI.
         unsafe {
             if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {

@@ -20,6 +20,7 @@ pub struct TriggerCall<'a> {
 }
 
 /// A row taken apart into its attributes, by attribute number less one.
+#[derive(Default)]
 pub struct Row<'a> {
     values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
@@ -105,30 +106,53 @@ impl<'a> TriggerCall<'a> {
 
     /// The row before the event (UPDATE, DELETE) or the inserted one.
     pub fn first(&self) -> Row<'a> {
-        // SAFETY: row triggers always have it.
-        self.deform(unsafe { (*self.data).tg_trigtuple })
+        let mut row = Row::default();
+        self.first_into(&mut row);
+        row
     }
 
     /// The row an UPDATE makes.
     pub fn second(&self) -> Row<'a> {
-        // SAFETY: UPDATE row triggers always have it.
-        self.deform(unsafe { (*self.data).tg_newtuple })
+        let mut row = Row::default();
+        self.second_into(&mut row);
+        row
     }
 
-    fn deform(&self, tuple: pg_sys::HeapTuple) -> Row<'a> {
+    /// The same into a row that was used before: no memory to ask for.
+    pub fn first_into(&self, row: &mut Row<'a>) {
+        // SAFETY: row triggers always have it.
+        self.deform(unsafe { (*self.data).tg_trigtuple }, row)
+    }
+
+    pub fn second_into(&self, row: &mut Row<'a>) {
+        // SAFETY: UPDATE row triggers always have it.
+        self.deform(unsafe { (*self.data).tg_newtuple }, row)
+    }
+
+    fn deform(&self, tuple: pg_sys::HeapTuple, row: &mut Row<'a>) {
         // SAFETY: the tuple has the relation's shape; the arrays have one place an attribute.
         unsafe {
             let desc = self.descriptor();
             let natts = (*desc).natts as usize;
-            let mut row = Row {
-                values: vec![pg_sys::Datum::null(); natts],
-                nulls: vec![true; natts],
-                call: PhantomData,
-            };
-            if !tuple.is_null() {
+            row.values.resize(natts, pg_sys::Datum::null());
+            row.nulls.resize(natts, true);
+            if tuple.is_null() {
+                row.nulls.fill(true);
+            } else {
                 pg_sys::heap_deform_tuple(tuple, desc, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
             }
-            row
+        }
+    }
+
+    /// Whether a DELETE is the first half of a move to another partition: the row then says so
+    /// itself (ItemPointerIndicatesMovedPartitions of itemptr.h). The second half is the INSERT that
+    /// comes next.
+    pub fn moves_on(&self) -> bool {
+        // SAFETY: row triggers always have the tuple, as it is on its page.
+        unsafe {
+            let tuple = (*self.data).tg_trigtuple;
+            let next = (*(*tuple).t_data).t_ctid;
+            next.ip_posid == 0xfffd && next.ip_blkid.bi_hi == 0xffff && next.ip_blkid.bi_lo == 0xffff
         }
     }
 
@@ -157,7 +181,14 @@ impl<'a> TriggerCall<'a> {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// The same places in memory, for rows of another call.
+    pub fn reuse<'b>(mut self) -> Row<'b> {
+        self.values.clear();
+        self.nulls.clear();
+        Row { values: self.values, nulls: self.nulls, call: PhantomData }
+    }
+
     pub fn is_null(&self, attnum: i16) -> bool {
         self.nulls.get(attnum as usize - 1).copied().unwrap_or(true)
     }
@@ -167,7 +198,7 @@ impl Row<'_> {
     }
 
     /// A row of the caller's own, with these attributes set and all others null.
-    pub(super) fn from_parts(values: Vec<pg_sys::Datum>, nulls: Vec<bool>) -> Self {
+    pub(super) fn from_parts(values: Vec<pg_sys::Datum>, nulls: Vec<bool>) -> Row<'a> {
         Row { values, nulls, call: PhantomData }
     }
 }

@@ -1,0 +1,190 @@
+//! Changes kept back until their statement ends, in the order they were made: a level for each
+//! subtransaction that has any, so that what is rolled back is forgotten with it.
+
+use super::image::Span;
+use super::log;
+use super::moved;
+use super::target::Target;
+use crate::error::{Error, Result};
+use crate::pg::statement;
+use pgrx::pg_sys::{Oid, SubTransactionId};
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+
+/// One change; its datums lie in the bytes beside it.
+pub struct Entry {
+    pub target: Rc<Target>,
+    /// The relation that holds, or held, the row: the partition.
+    pub leaf: Oid,
+    /// 0 until it is drawn.
+    pub id: i64,
+    pub at: i64,
+    /// I, U, D or T
+    pub op: u8,
+    pub tenant: Option<Span>,
+    pub key: Option<Span>,
+    pub old_key: Option<Span>,
+    pub old: Option<Span>,
+    pub new: Option<Span>,
+    /// A DELETE that is the first half of a move to another partition.
+    pub moves_on: bool,
+    /// Of either half: the values of its redacted columns, to see whether they change.
+    pub hidden: Option<Vec<u8>>,
+}
+
+/// The changes of one subtransaction.
+#[derive(Default)]
+pub struct Batch {
+    pub entries: Vec<Entry>,
+    pub bytes: Vec<u8>,
+}
+
+struct Level {
+    sub: SubTransactionId,
+    batch: Batch,
+}
+
+/// As many as one draw of ids is good for.
+const MOST_ENTRIES: usize = log::DRAW as usize;
+const MOST_BYTES: usize = 1 << 20;
+
+thread_local! {
+    // not dropped at exit: the server's memory is gone by then
+    static LEVELS: ManuallyDrop<RefCell<Vec<Level>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+}
+
+/// Adds a change whose datums lie in `bytes`, which begin aligned.
+pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
+    let sub = statement::subtransaction();
+    let seen = statement::end_is_seen();
+    // the halves of a move must meet
+    let joins = second_half_of(|before| moved::halves(before, &entry));
+    let (mine, due) = LEVELS.with_borrow(|levels| match levels.last() {
+        Some(top) if top.sub == sub => (true, !joins && top.batch.is_due(seen)),
+        _ => (false, false),
+    });
+    if due {
+        flush()?;
+    }
+    if !mine {
+        open_level(sub)?;
+    }
+    let at_once = !seen && !entry.moves_on;
+    LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
+        Some(top) => top.batch.add(entry, bytes),
+        None => Err(Error::internal("no level to keep a change in")),
+    })?;
+    if at_once {
+        flush()?;
+    }
+    Ok(())
+}
+
+/// Whether the last change kept back in this subtransaction waits for the other half of its move.
+pub fn second_half_of(fits: impl FnOnce(&Entry) -> bool) -> bool {
+    let sub = statement::subtransaction();
+    LEVELS.with_borrow(|levels| {
+        let last = levels.last().filter(|top| top.sub == sub).and_then(|top| top.batch.entries.last());
+        last.is_some_and(|entry| entry.moves_on && fits(entry))
+    })
+}
+
+impl Batch {
+    /// Whether it is time to write: enough is kept back, or the end of the statement is not seen.
+    fn is_due(&self, end_is_seen: bool) -> bool {
+        let full = self.entries.len() >= MOST_ENTRIES || self.bytes.len() >= MOST_BYTES;
+        (full || !end_is_seen) && !self.entries.is_empty()
+    }
+
+    fn add(&mut self, mut entry: Entry, bytes: &[u8]) -> Result<()> {
+        if self.entries.last().is_some_and(|before| moved::halves(before, &entry)) {
+            if let Some(before) = self.entries.pop() {
+                return moved::join(self, before, entry, bytes);
+            }
+        }
+        dbguard_core::jsonb::align(&mut self.bytes);
+        let base = self.bytes.len();
+        self.bytes.try_reserve(bytes.len()).map_err(|_| {
+            super::image::refused(dbguard_core::jsonb::Refused::OutOfMemory)
+        })?;
+        self.bytes.extend_from_slice(bytes);
+        for span in
+            [&mut entry.tenant, &mut entry.key, &mut entry.old_key, &mut entry.old, &mut entry.new]
+        {
+            *span = span.map(|s| s.moved(base));
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+}
+
+/// A level for a subtransaction that begins to change something. What the ones around it keep back
+/// was done before: it gets its ids now, and is written when they are current again.
+fn open_level(sub: SubTransactionId) -> Result<()> {
+    let outer = LEVELS.with_borrow_mut(|levels| levels.last_mut().map(|top| std::mem::take(&mut top.batch)));
+    if let Some(mut batch) = outer {
+        let drawn = if batch.entries.is_empty() { Ok(()) } else { log::number(&mut batch.entries) };
+        LEVELS.with_borrow_mut(|levels| {
+            if let Some(top) = levels.last_mut() {
+                top.batch = batch;
+            }
+        });
+        drawn?;
+    }
+    LEVELS.with_borrow_mut(|levels| {
+        // one that is done and empty serves again
+        match levels.last_mut() {
+            Some(top) if top.batch.entries.is_empty() => top.sub = sub,
+            _ => levels.push(Level { sub, batch: Batch::default() }),
+        }
+    });
+    Ok(())
+}
+
+/// Whether anything is kept back that the current subtransaction could write.
+pub fn pending() -> bool {
+    LEVELS.with_borrow(|levels| levels.last().is_some_and(|top| !top.batch.entries.is_empty()))
+}
+
+/// Writes what the current subtransaction keeps back.
+pub fn flush() -> Result<()> {
+    let sub = statement::subtransaction();
+    let batch = LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
+        Some(top) if top.sub == sub => Some(std::mem::take(&mut top.batch)),
+        _ => None,
+    });
+    let Some(mut batch) = batch.filter(|batch| !batch.entries.is_empty()) else { return Ok(()) };
+    log::write(&mut batch)?;
+    batch.entries.clear();
+    batch.bytes.clear();
+    // memory for ordinary changes is kept, for a huge one not
+    batch.bytes.shrink_to(2 * MOST_BYTES);
+    LEVELS.with_borrow_mut(|levels| {
+        if let Some(top) = levels.last_mut().filter(|top| top.sub == sub && top.batch.entries.is_empty()) {
+            top.batch = batch;
+        }
+    });
+    Ok(())
+}
+
+pub fn subtransaction_aborted(sub: SubTransactionId) {
+    LEVELS.with_borrow_mut(|levels| {
+        // the subtransactions within it have higher numbers
+        while levels.last().is_some_and(|top| top.sub >= sub) {
+            levels.pop();
+        }
+    });
+}
+
+pub fn transaction_over() {
+    LEVELS.with_borrow_mut(|levels| {
+        levels.truncate(1);
+        if let Some(level) = levels.first_mut() {
+            level.batch.entries.clear();
+            level.batch.bytes.clear();
+            // numbers begin anew with each transaction
+            level.sub = 0;
+        }
+    });
+}

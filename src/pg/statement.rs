@@ -1,0 +1,227 @@
+//! When statements, subtransactions and transactions end: what is kept back until then must be told.
+
+use crate::error::Result;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+/// What is called at each end.
+pub struct Ends {
+    /// Whether anything is kept back: asked often, must be cheap.
+    pub pending: fn() -> bool,
+    /// A statement has fired its triggers, or the current (sub)transaction is about to commit.
+    pub flush: fn() -> Result<()>,
+    /// A subtransaction and all within it were rolled back. Must not fail.
+    pub subtransaction_aborted: fn(pg_sys::SubTransactionId),
+    /// The transaction is over, whichever way. Must not fail.
+    pub transaction_over: fn(),
+}
+
+static ENDS: OnceLock<Ends> = OnceLock::new();
+static NEXT_FINISH: OnceLock<pg_sys::ExecutorFinish_hook_type> = OnceLock::new();
+static NEXT_UTILITY: OnceLock<pg_sys::ProcessUtility_hook_type> = OnceLock::new();
+
+/// A statement whose end we see.
+#[derive(Clone, Copy)]
+struct Frame {
+    depth: u32,
+    /// When its changes were made; 0 until it is asked.
+    at: i64,
+}
+
+thread_local! {
+    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    /// The last time given out: each statement gets a later one.
+    static LAST: Cell<i64> = const { Cell::new(0) };
+    /// A statement whose end we do not see: when it started, and the time it was given.
+    static UNSEEN: Cell<(i64, i64)> = const { Cell::new((0, 0)) };
+}
+
+/// Called once, when the library is loaded.
+pub fn install(ends: Ends) {
+    if ENDS.set(ends).is_err() {
+        return;
+    }
+    // SAFETY: the server is single-threaded, hooks are chained as its documentation asks, and all
+    // functions live as long as the library, which is never unloaded.
+    unsafe {
+        let _ = NEXT_FINISH.set(pg_sys::ExecutorFinish_hook);
+        pg_sys::ExecutorFinish_hook = Some(executor_finish);
+        let _ = NEXT_UTILITY.set(pg_sys::ProcessUtility_hook);
+        pg_sys::ProcessUtility_hook = Some(process_utility);
+        pg_sys::RegisterXactCallback(Some(transaction_event), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(subtransaction_event), std::ptr::null_mut());
+    }
+}
+
+/// Whether the end of the statement that fires triggers now will be seen. It is not when this very
+/// statement loaded the library, nor in a worker that applies replicated changes.
+pub fn end_is_seen() -> bool {
+    FRAME.get().depth > 0
+}
+
+/// When the changes of the statement that fires triggers now are made: microseconds since
+/// 2000-01-01 UTC, the same for the whole statement, later than any given before. All its rows are
+/// locked by now, so that the times of one row's changes are in their order across sessions.
+pub fn time() -> i64 {
+    let frame = FRAME.get();
+    if frame.depth > 0 {
+        let at = if frame.at == 0 { tick() } else { frame.at };
+        FRAME.set(Frame { at, ..frame });
+        return at;
+    }
+    // SAFETY: reads a variable of the backend.
+    let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let (known, at) = UNSEEN.get();
+    if known == started && at == LAST.get() {
+        return at;
+    }
+    let at = tick();
+    UNSEEN.set((started, at));
+    at
+}
+
+fn tick() -> i64 {
+    let at = super::xact::clock().max(LAST.get() + 1);
+    LAST.set(at);
+    at
+}
+
+/// The statement around us, put back when the inner one ends or fails.
+struct Outer(Frame);
+
+impl Outer {
+    fn enter() -> Outer {
+        let outer = FRAME.get();
+        FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
+        Outer(outer)
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        FRAME.set(self.0);
+    }
+}
+
+fn flush() {
+    if let Some(ends) = ENDS.get() {
+        if (ends.pending)() {
+            if let Err(e) = (ends.flush)() {
+                e.raise();
+            }
+        }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
+    let outer = Outer::enter();
+    // SAFETY: the next in the chain, with our caller's argument.
+    unsafe {
+        match NEXT_FINISH.get().copied().flatten() {
+            Some(next) => ffi_boundary(|| next(query)),
+            None => pg_sys::standard_ExecutorFinish(query),
+        }
+    }
+    flush();
+    drop(outer);
+}
+
+/// COPY fires its triggers without the executor.
+#[pg_guard]
+#[allow(clippy::too_many_arguments)]
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    text: *const std::ffi::c_char,
+    read_only: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    dest: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: the next in the chain, with our caller's arguments; a planned statement has a node.
+    unsafe {
+        let node = (*statement).utilityStmt;
+        let is_copy = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt;
+        let outer = is_copy.then(Outer::enter);
+        match NEXT_UTILITY.get().copied().flatten() {
+            Some(next) => ffi_boundary(|| {
+                next(statement, text, read_only, context, params, environment, dest, completion)
+            }),
+            None => pg_sys::standard_ProcessUtility(
+                statement,
+                text,
+                read_only,
+                context,
+                params,
+                environment,
+                dest,
+                completion,
+            ),
+        }
+        if outer.is_some() {
+            flush();
+        }
+    }
+}
+
+/// Calls a function of the server's that pgrx does not guard: its errors become unwinding.
+///
+/// # Safety
+/// What `f` calls must be safe to call.
+unsafe fn ffi_boundary<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: as promised.
+    unsafe { crate::ffi::pg_guard_ffi_boundary(f) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut std::ffi::c_void) {
+    use pg_sys::XactEvent::*;
+    let Some(ends) = ENDS.get() else { return };
+    match event {
+        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE if (ends.pending)() => {
+            // SAFETY: before a commit the transaction can still do anything; what is written may need
+            // a snapshot, for TOAST.
+            unsafe {
+                let without = !pg_sys::ActiveSnapshotSet();
+                if without {
+                    pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+                }
+                flush();
+                if without {
+                    pg_sys::PopActiveSnapshot();
+                }
+            }
+        }
+        XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE => (ends.transaction_over)(),
+        _ => {}
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn subtransaction_event(
+    event: pg_sys::SubXactEvent::Type,
+    sub: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _: *mut std::ffi::c_void,
+) {
+    use pg_sys::SubXactEvent::*;
+    match event {
+        SUBXACT_EVENT_PRE_COMMIT_SUB => flush(),
+        SUBXACT_EVENT_ABORT_SUB => {
+            if let Some(ends) = ENDS.get() {
+                (ends.subtransaction_aborted)(sub);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The subtransaction we are in; the transaction itself counts as one.
+pub fn subtransaction() -> pg_sys::SubTransactionId {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
+}
