@@ -9,6 +9,7 @@ pub static ACTOR_SETTING: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"app.current_user_id"));
 pub static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static CONTEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+pub static REDACT_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 pub fn define() {
     GucRegistry::define_string_guc(
@@ -42,6 +43,14 @@ pub fn define() {
         &CONTEXT,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"dbguard.redact_key",
+        c"The key of the hashes that stand for redacted values.",
+        c"For tables audited with redact_with => 'hash'. Whoever knows it can test guesses at what was redacted.",
+        &REDACT_KEY,
+        GucContext::Suset,
+        GucFlags::SUPERUSER_ONLY | GucFlags::NO_SHOW_ALL,
     );
     crate::pg::guc::reserve_prefix(c"dbguard");
 }

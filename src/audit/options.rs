@@ -20,13 +20,45 @@ pub struct Listed {
     pub name: String,
 }
 
+/// What the log shows instead of a redacted value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// The same words for every value.
+    Mask,
+    /// A keyed hash: equal values are seen to be equal, and no more.
+    Hash,
+}
+
+/// How a statement that changes many rows is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bulk {
+    /// A row of the log each.
+    Rows,
+    /// Many in one row, packed.
+    Pack,
+}
+
+/// The statements that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+    pub truncate: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub capture: Capture,
+    pub operations: Operations,
     /// Columns the log never sees; a change to them alone is no change.
     pub exclude: Vec<Listed>,
     /// Columns whose change the log shows, but never the value.
     pub redact: Vec<Listed>,
+    pub redact_with: Redaction,
+    /// The column that says whose row it is; without one the application's claim does.
+    pub tenant: Option<Listed>,
+    pub bulk: Bulk,
     /// The table and database the column numbers are of.
     pub home: String,
 }
@@ -43,17 +75,20 @@ pub enum Found<'a> {
     Lost,
 }
 
+/// One of the words an argument may be: 22023 with all of them in DETAIL if it is another.
+fn word_of<T: Copy>(argument: &str, word: &str, valid: [(&str, T); 2], hint: &str) -> Result<T> {
+    let [(first, _), (second, _)] = valid;
+    valid.into_iter().find(|(w, _)| *w == word).map(|(_, value)| value).ok_or_else(|| {
+        Error::invalid_parameter(format!("unrecognized value for argument \"{argument}\": \"{word}\""))
+            .detail(format!("Valid values are \"{first}\" and \"{second}\"."))
+            .hint(hint)
+    })
+}
+
 impl Capture {
     pub fn parse(word: &str) -> Result<Capture> {
-        match word {
-            "changed" => Ok(Capture::Changed),
-            "full" => Ok(Capture::Full),
-            _ => Err(Error::invalid_parameter(format!(
-                "unrecognized value for argument \"capture\": \"{word}\""
-            ))
-            .detail("Valid values are \"changed\" and \"full\".")
-            .hint("\"changed\" keeps the columns an UPDATE changed, \"full\" whole rows.")),
-        }
+        let hint = "\"changed\" keeps the columns an UPDATE changed, \"full\" whole rows.";
+        word_of("capture", word, [("changed", Capture::Changed), ("full", Capture::Full)], hint)
     }
 
     pub fn word(self) -> &'static str {
@@ -64,9 +99,88 @@ impl Capture {
     }
 }
 
+impl Redaction {
+    pub fn parse(word: &str) -> Result<Redaction> {
+        let hint = "\"mask\" shows the same for every value, \"hash\" a keyed hash of it.";
+        word_of("redact_with", word, [("mask", Redaction::Mask), ("hash", Redaction::Hash)], hint)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Redaction::Mask => "mask",
+            Redaction::Hash => "hash",
+        }
+    }
+}
+
+impl Bulk {
+    pub fn parse(word: &str) -> Result<Bulk> {
+        let hint =
+            "\"rows\" keeps a row of the log for each change, \"pack\" packs the many of one statement.";
+        word_of("bulk", word, [("rows", Bulk::Rows), ("pack", Bulk::Pack)], hint)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Bulk::Rows => "rows",
+            Bulk::Pack => "pack",
+        }
+    }
+}
+
+impl Operations {
+    pub const ALL: Operations = Operations { insert: true, update: true, delete: true, truncate: true };
+
+    /// From the words of an argument, in upper or lower case.
+    pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Operations> {
+        let mut operations = Operations { insert: false, update: false, delete: false, truncate: false };
+        for word in words {
+            let word = word.as_ref();
+            match word.to_ascii_uppercase().as_str() {
+                "INSERT" => operations.insert = true,
+                "UPDATE" => operations.update = true,
+                "DELETE" => operations.delete = true,
+                "TRUNCATE" => operations.truncate = true,
+                _ => {
+                    return Err(Error::invalid_parameter(format!(
+                        "unrecognized value for argument \"operations\": \"{word}\""
+                    ))
+                    .detail("Valid values are \"INSERT\", \"UPDATE\", \"DELETE\" and \"TRUNCATE\"."))
+                }
+            }
+        }
+        if operations.words().is_empty() {
+            return Err(Error::invalid_parameter("argument \"operations\" must not be empty")
+                .hint("To audit nothing of a table, call dbguard.audit_disable."));
+        }
+        Ok(operations)
+    }
+
+    pub fn words(self) -> Vec<&'static str> {
+        let mut words = self.row_words();
+        words.extend(self.truncate.then_some("TRUNCATE"));
+        words
+    }
+
+    /// Those that change rows: what the row trigger fires for.
+    pub fn row_words(self) -> Vec<&'static str> {
+        let all = [("INSERT", self.insert), ("UPDATE", self.update), ("DELETE", self.delete)];
+        all.into_iter().filter(|(_, on)| *on).map(|(word, _)| word).collect()
+    }
+}
+
 impl Options {
     pub fn new(home: String) -> Options {
-        Options { capture: Capture::Changed, exclude: vec![], redact: vec![], home }
+        Options {
+            capture: Capture::Changed,
+            operations: Operations::ALL,
+            exclude: vec![],
+            redact: vec![],
+            redact_with: Redaction::Mask,
+            tenant: None,
+            bulk: Bulk::Rows,
+            home,
+        }
     }
 
     /// From the arguments of a trigger, `name=value` each; a column as `number:name`.
@@ -76,19 +190,35 @@ impl Options {
             let arg = arg.as_ref();
             match arg.split_once('=') {
                 Some(("capture", word)) => options.capture = Capture::parse(word)?,
+                Some(("operations", words)) => options.operations = Operations::parse(words.split(','))?,
                 Some(("home", home)) => options.home = home.to_owned(),
                 Some(("exclude", column)) => options.exclude.push(listed(column)?),
                 Some(("redact", column)) => options.redact.push(listed(column)?),
+                Some(("redact_with", word)) => options.redact_with = Redaction::parse(word)?,
+                Some(("tenant", column)) => options.tenant = Some(listed(column)?),
+                Some(("bulk", word)) => options.bulk = Bulk::parse(word)?,
                 _ => return Err(bad_argument(arg)),
             }
         }
         Ok(options)
     }
 
+    /// Without what is as it is by default.
     pub fn to_args(&self) -> Vec<String> {
+        let column = |name: &str, c: &Listed| format!("{name}={}:{}", c.number, c.name);
         let mut args = vec![format!("capture={}", self.capture.word())];
-        args.extend(self.exclude.iter().map(|c| format!("exclude={}:{}", c.number, c.name)));
-        args.extend(self.redact.iter().map(|c| format!("redact={}:{}", c.number, c.name)));
+        if self.operations != Operations::ALL {
+            args.push(format!("operations={}", self.operations.words().join(",")));
+        }
+        args.extend(self.exclude.iter().map(|c| column("exclude", c)));
+        args.extend(self.redact.iter().map(|c| column("redact", c)));
+        if self.redact_with != Redaction::Mask {
+            args.push(format!("redact_with={}", self.redact_with.word()));
+        }
+        args.extend(self.tenant.iter().map(|c| column("tenant", c)));
+        if self.bulk != Bulk::Rows {
+            args.push(format!("bulk={}", self.bulk.word()));
+        }
         args.push(format!("home={}", self.home));
         args
     }
@@ -127,10 +257,19 @@ impl Options {
         };
         let lost = |column: &Listed| self.find(column, columns, here) == Found::Lost;
         let any_lost = self.exclude.iter().chain(&self.redact).any(lost);
+        // a tenant that is lost hides nothing: only its number must not name another column from now on
+        let tenant = |column: &Listed| match self.find(column, columns, here) {
+            Found::Lost => Listed { number: 0, name: column.name.clone() },
+            _ => update(column),
+        };
         Options {
             capture: self.capture,
+            operations: self.operations,
             exclude: self.exclude.iter().map(update).collect(),
             redact: self.redact.iter().map(update).collect(),
+            redact_with: self.redact_with,
+            tenant: self.tenant.as_ref().map(tenant),
+            bulk: self.bulk,
             // what is lost must stay so until somebody says which column it is
             home: if any_lost { self.home.clone() } else { here.to_owned() },
         }
