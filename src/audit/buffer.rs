@@ -51,7 +51,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 thread_local! {
     // not dropped at exit: the server's memory is gone by then
-    static LEVELS: ManuallyDrop<RefCell<Vec<Level>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+    static LEVELS: RefCell<ManuallyDrop<Vec<Level>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// Adds a change whose datums lie in `bytes`, which begin aligned.
@@ -105,13 +105,11 @@ impl Batch {
         }
         dbguard_core::jsonb::align(&mut self.bytes);
         let base = self.bytes.len();
-        self.bytes.try_reserve(bytes.len()).map_err(|_| {
-            super::image::refused(dbguard_core::jsonb::Refused::OutOfMemory)
-        })?;
+        self.bytes
+            .try_reserve(bytes.len())
+            .map_err(|_| super::image::refused(dbguard_core::jsonb::Refused::OutOfMemory))?;
         self.bytes.extend_from_slice(bytes);
-        for span in
-            [&mut entry.tenant, &mut entry.key, &mut entry.old_key, &mut entry.old, &mut entry.new]
-        {
+        for span in [&mut entry.tenant, &mut entry.key, &mut entry.old_key, &mut entry.old, &mut entry.new] {
             *span = span.map(|s| s.moved(base));
         }
         self.entries.push(entry);

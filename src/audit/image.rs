@@ -1,10 +1,12 @@
 //! Rows as the log keeps them: jsonb images and keys, written one behind the other into a buffer.
 
+use super::options::Redaction;
 use super::target::{Column, Target};
 use crate::error::{Error, Result};
 use crate::pg::attribute::{jsonb_text, numeric_text, Attribute};
 use crate::pg::guc;
 use crate::pg::trigger::Row;
+use crate::settings;
 use dbguard_core::jsonb::{self, key_order, Object, Refused, Value};
 use pgrx::PgSqlErrorCode;
 use std::ffi::CStr;
@@ -51,11 +53,29 @@ pub fn put_image(
     let picked = || target.columns.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, c)| c);
     put(out, picked, |column, object| {
         if column.redact && !row.is_null(column.attribute.number) {
-            object.value(&Value::String(REDACTED))
+            redacted(target, column, row, object)
         } else {
             column.attribute.with_json(row, false, |value| object.value(value))
         }
     })
+}
+
+/// A keyed hash of the value where that is asked for and there is a key, else the same words for all.
+fn redacted(
+    target: &Target,
+    column: &Column,
+    row: &Row,
+    object: &mut Object,
+) -> std::result::Result<(), Refused> {
+    let key = guc::string(&settings::REDACT_KEY).filter(|key| !key.is_empty());
+    match key.filter(|_| target.redact_with == Redaction::Hash) {
+        Some(key) => {
+            let text = column.attribute.with_json(row, true, scalar_text);
+            let hash = format!("hmac-sha256:{}", dbguard_core::hash::keyed_hex(&key, text.as_bytes()));
+            object.value(&Value::String(hash.as_bytes()))
+        }
+        None => object.value(&Value::String(REDACTED)),
+    }
 }
 
 /// The redacted columns as they really are: never logged, only compared.
@@ -85,12 +105,11 @@ fn put<'t, I: Iterator<Item = &'t Column>>(
 
 pub fn refused(why: Refused) -> Error {
     match why {
-        Refused::TooLarge => Error::new(
-            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            "row is too large for the audit log",
-        )
-        .detail("The values of one row must not exceed 268435455 bytes in all.")
-        .hint("Leave the large column out: dbguard.audit_enable(..., exclude => ...)."),
+        Refused::TooLarge => {
+            Error::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, "row is too large for the audit log")
+                .detail("The values of one row must not exceed 268435455 bytes in all.")
+                .hint("Leave the large column out: dbguard.audit_enable(..., exclude => ...).")
+        }
         Refused::OutOfMemory => Error::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory")
             .detail("The image of a row for the audit log did not fit."),
     }
@@ -121,6 +140,17 @@ pub fn put_key(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Option<S
     }
     jsonb::set_length(out, start);
     Ok(Some(Span { start, end: out.len() }))
+}
+
+/// Appends the row's tenant as a text datum, if a column of the table says it.
+pub fn put_tenant(out: &mut Vec<u8>, target: &Target, row: &Row) -> Option<Span> {
+    let attribute = target.tenant.as_ref().filter(|a| !row.is_null(a.number))?;
+    jsonb::align(out);
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(shortened(attribute.with_json(row, true, scalar_text)).as_bytes());
+    jsonb::set_length(out, start);
+    Some(Span { start, end: out.len() })
 }
 
 /// A key is indexed: a longer one is cut, and told apart by its hash.

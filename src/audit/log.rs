@@ -164,9 +164,8 @@ pub fn write(batch: &mut Batch) -> Result<()> {
         let (same, others) = rest.split_at(rest.iter().take_while(|e| e.at == first.at).count());
         rest = others;
         let who = Datum::from(context::of(tables.owner, first.at)?);
-        let head = |e: &Entry| {
-            [Datum::from(e.id), Datum::from(e.at), xact, who, Datum::from(e.target.relation)]
-        };
+        let head =
+            |e: &Entry| [Datum::from(e.id), Datum::from(e.at), xact, who, Datum::from(e.target.relation)];
         let tenant = |e: &Entry| datum(e.tenant, &batch.bytes).or(claimed);
         let (mut rows, mut packs) = (Rows::new(CHANGE.len(), same.len()), Rows::new(PACK.len(), 0));
         for part in packing::parts(same, &batch.bytes) {
@@ -175,7 +174,9 @@ pub fn write(batch: &mut Batch) -> Result<()> {
                     head(e).into_iter().for_each(|value| rows.push(Some(value)));
                     rows.push(Some(Datum::from(e.op)));
                     rows.push(tenant(e));
-                    [e.key, e.old_key, e.old, e.new].into_iter().for_each(|s| rows.push(datum(s, &batch.bytes)));
+                    [e.key, e.old_key, e.old, e.new]
+                        .into_iter()
+                        .for_each(|s| rows.push(datum(s, &batch.bytes)));
                 }
                 packing::Part::Pack(pack) => {
                     head(pack.first).into_iter().for_each(|value| packs.push(Some(value)));
@@ -204,7 +205,8 @@ impl Store {
             return Ok(());
         }
         loop {
-            let known = self.leaf.borrow().as_ref().filter(|leaf| leaf.parent == table && leaf.takes(at)).cloned();
+            let known =
+                self.leaf.borrow().as_ref().filter(|leaf| leaf.parent == table && leaf.takes(at)).cloned();
             let leaf = match known {
                 Some(leaf) => leaf,
                 None => {

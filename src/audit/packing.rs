@@ -31,7 +31,8 @@ pub fn parts<'b>(entries: &'b [Entry], bytes: &'b [u8]) -> Vec<Part<'b>> {
     let mut parts = Vec::with_capacity(entries.len());
     let mut rest = entries;
     while let Some(first) = rest.first() {
-        let together = if packable(first) { rest.iter().take_while(|e| goes_with(first, e, bytes)).count() } else { 1 };
+        let together =
+            if packable(first) { rest.iter().take_while(|e| goes_with(first, e, bytes)).count() } else { 1 };
         let (these, others) = rest.split_at(together.max(1));
         if these.len() < FEWEST {
             parts.extend(these.iter().map(Part::Row));
@@ -83,7 +84,8 @@ fn pack_all<'b>(entries: &'b [Entry], bytes: &'b [u8], parts: &mut Vec<Part<'b>>
             continue;
         }
         let (these, others) = rest.split_at(changes);
-        let keys = || these.iter().flat_map(|e| [e.key, e.old_key]).flatten().map(|k| pack::sort_key(k.body(bytes)));
+        let keys =
+            || these.iter().flat_map(|e| [e.key, e.old_key]).flatten().map(|k| pack::sort_key(k.body(bytes)));
         let (lowest_key, highest_key) = (keys().min(), keys().max());
         // the next is likely to compress as well as this one
         limit = (raw.len() * MOST_PACKED / data.len() * 9 / 10).clamp(4 * 1024, 128 * 1024);

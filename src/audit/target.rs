@@ -1,14 +1,14 @@
 //! An audited relation as the trigger needs to know it: resolved once, kept until the relation
 //! changes, or the root it is a partition of, or the log.
 
-use super::options::{Bulk, Capture, Found, Listed, Options};
+use super::options::{Bulk, Capture, Found, Listed, Options, Redaction};
 use super::{audited, context, lineage, log};
 use crate::cache::TriggerCache;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
 use crate::pg::plan::{Arg, KeptPlan};
-use crate::pg::relation::{of_ours, partition_parent, Relation};
+use crate::pg::relation::{partition_parent, Relation};
 use crate::pg::trigger::TriggerCall;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, xact};
@@ -16,7 +16,6 @@ use dbguard_core::jsonb;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::rc::Rc;
 
 /// A column of the image.
@@ -33,6 +32,9 @@ pub struct Target {
     pub has_key: bool,
     /// Whether any column is redacted.
     pub redacts: bool,
+    pub redact_with: Redaction,
+    /// The column that says whose row it is.
+    pub tenant: Option<Attribute>,
     pub bulk: Bulk,
     /// Its row in audit_relation.
     pub relation: i32,
@@ -118,11 +120,15 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
         })
         .collect();
     list.sort_by(|a, b| jsonb::key_order(a.attribute.name.as_bytes(), b.attribute.name.as_bytes()));
+    let tenant = options.tenant.as_ref().map(|c| options.find(c, &columns, &here));
+    let is_tenant = |a: &Attribute| tenant == Some(Found::As(&a.name));
     let target = Target {
         capture: options.capture,
         redacts: list.iter().any(|c| c.redact),
         columns: list,
         has_key,
+        redact_with: options.redact_with,
+        tenant: attributes_of_call(call).into_iter().find(is_tenant),
         bulk: options.bulk,
         relation,
         written_by: Cell::new(written_by),

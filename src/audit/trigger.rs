@@ -5,7 +5,7 @@
 //! nobody can write evidence about a table that is not being changed.
 
 use super::buffer::{self, Entry};
-use super::image::{hidden_image, put_image, put_key};
+use super::image::{hidden_image, put_image, put_key, put_tenant};
 use super::options::Capture;
 use super::target::{self, Target};
 use crate::error::{Error, Result};
@@ -114,6 +114,7 @@ fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
 fn insert(target: &Rc<Target>, call: &TriggerCall, new: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
     let second_half = target.redacts && buffer::second_half_of(|_| true);
     Ok(Entry {
+        tenant: put_tenant(bytes, target, new),
         key: put_key(bytes, target, new)?,
         new: Some(put_image(bytes, target, new, |_| true)?),
         hidden: if second_half { Some(hidden_image(target, new)?) } else { None },
@@ -124,6 +125,7 @@ fn insert(target: &Rc<Target>, call: &TriggerCall, new: &Row, bytes: &mut Vec<u8
 fn delete(target: &Rc<Target>, call: &TriggerCall, old: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
     let moves_on = call.moves_on();
     Ok(Entry {
+        tenant: put_tenant(bytes, target, old),
         key: put_key(bytes, target, old)?,
         old: Some(put_image(bytes, target, old, |_| true)?),
         moves_on,
@@ -154,6 +156,7 @@ fn update(
     let old_image = put_image(bytes, target, old, |i| whole || !target.has_key || changed[i])?;
     let new_image = put_image(bytes, target, new, |i| whole || changed[i])?;
     Ok(Some(Entry {
+        tenant: put_tenant(bytes, target, new),
         key,
         old_key,
         old: Some(old_image),

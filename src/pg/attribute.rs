@@ -2,7 +2,6 @@
 
 use super::subxact::subtransaction;
 use super::trigger::{Row, TriggerCall};
-use crate::error::Result;
 use dbguard_core::jsonb::{self, Value};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
@@ -301,7 +300,7 @@ pub fn jsonb_text(datum: &[u8]) -> String {
 }
 
 /// A varlena datum with this body, in the current memory context.
-pub(super) fn varlena(body: &[u8]) -> Datum {
+pub fn varlena(body: &[u8]) -> Datum {
     // SAFETY: cstring_to_text_with_len copies exactly these bytes behind a length word.
     unsafe { Datum::from(pg_sys::cstring_to_text_with_len(body.as_ptr().cast(), body.len() as c_int)) }
 }

@@ -112,9 +112,8 @@ impl Leaf {
 
     /// Called when a relation changed, or all may have.
     pub fn forget(&self, relid: Option<Oid>) {
-        let ours = |relid| {
-            relid == self.oid || relid == self.parent || self.indexes.iter().any(|i| i.oid == relid)
-        };
+        let ours =
+            |relid| relid == self.oid || relid == self.parent || self.indexes.iter().any(|i| i.oid == relid);
         if relid.is_none_or(ours) {
             self.valid.set(false);
         }
@@ -132,7 +131,7 @@ impl Leaf {
                 return Appended::Stale;
             }
             self.have_slots(if count > 1 { count } else { 0 });
-            let slots = self.slots.borrow().as_ptr();
+            let slots = self.slots.borrow_mut().as_mut_ptr();
             crate::ffi::pg_guard_ffi_boundary(|| {
                 let old = raw::switch_to(self.batch);
                 let relation = raw::table_open(self.oid, NO_LOCK);
@@ -290,7 +289,9 @@ unsafe fn same_block_around(slots: *mut *mut pg_sys::TupleTableSlot, i: usize, c
         let value = |slot: *mut pg_sys::TupleTableSlot, column: usize| {
             (!*(*slot).tts_isnull.add(column)).then(|| (*(*slot).tts_values.add(column)).value())
         };
-        let by_value = |column: usize| (*super::compat::tuple_desc_attr((*this).tts_tupleDescriptor, column as i32)).attbyval;
+        let by_value = |column: usize| {
+            (*super::compat::tuple_desc_attr((*this).tts_tupleDescriptor, column as i32)).attbyval
+        };
         let between = |column: usize| {
             let (low, mid, high) = (value(before, column), value(this, column), value(after, column));
             by_value(column) && low.is_some() && low <= mid && mid <= high
@@ -315,7 +316,12 @@ unsafe fn fit(open: pg_sys::Relation, columns: &[Column]) -> bool {
         let constraints = (*desc).constr;
         let checked =
             !constraints.is_null() && ((*constraints).num_check > 0 || (*constraints).has_generated_stored);
-        if inserts || checked || class.relrowsecurity || class.relhasrules || class.relpersistence as u8 != b'p' {
+        if inserts
+            || checked
+            || class.relrowsecurity
+            || class.relhasrules
+            || class.relpersistence as u8 != b'p'
+        {
             return false;
         }
         (*desc).natts as usize == columns.len()
@@ -454,7 +460,8 @@ unsafe fn index_of(open: pg_sys::Relation) -> Option<Index> {
         let of_minmax = |i: usize| {
             pg_sys::index_getprocid(open, i as i16 + 1, 1) == Oid::from(pg_sys::F_BRIN_MINMAX_OPCINFO)
         };
-        let columns = (*info).ii_IndexAttrNumbers[..count].iter();
+        let numbers = &(*info).ii_IndexAttrNumbers;
+        let columns = numbers[..count].iter();
         let columns: Option<Vec<usize>> = columns.map(|number| usize::try_from(number - 1).ok()).collect();
         let index = Index {
             oid: (*open).rd_id,
@@ -542,6 +549,10 @@ mod raw {
     /// `context` is a memory context.
     pub unsafe fn switch_to(context: MemoryContext) -> MemoryContext {
         // SAFETY: the variable of the backend, as MemoryContextSwitchTo sets it.
-        unsafe { std::mem::replace(&mut *(&raw mut CurrentMemoryContext), context) }
+        unsafe {
+            let old = CurrentMemoryContext;
+            CurrentMemoryContext = context;
+            old
+        }
     }
 }

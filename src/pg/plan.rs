@@ -9,14 +9,9 @@ use std::ffi::{c_char, CStr};
 pub enum Arg<'a> {
     Null,
     Int4(i32),
-    Int8(i64),
-    Xid8(u64),
     Timestamptz(i64),
-    Char(u8),
     Text(&'a [u8]),
     Name(Oid),
-    /// A whole jsonb datum, length word included.
-    Jsonb(&'a [u8]),
 }
 
 /// A statement, its parameter types, and its plan once there is one.
@@ -94,11 +89,8 @@ fn datum(arg: &Arg) -> Datum {
     match arg {
         Arg::Null => Datum::null(),
         Arg::Int4(n) => Datum::from(*n),
-        Arg::Int8(n) | Arg::Timestamptz(n) => Datum::from(*n),
-        Arg::Xid8(n) => Datum::from(*n),
-        Arg::Char(c) => Datum::from(*c),
+        Arg::Timestamptz(n) => Datum::from(*n),
         Arg::Text(bytes) => super::attribute::varlena(bytes),
-        Arg::Jsonb(bytes) => super::attribute::varlena(bytes.get(4..).unwrap_or_default()),
         Arg::Name(role) => {
             // SAFETY: a role's name as text, in the current memory context; unknown roles give NULL,
             // which cannot be for a current user.

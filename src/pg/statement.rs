@@ -178,7 +178,7 @@ unsafe fn ffi_boundary<T>(f: impl FnOnce() -> T) -> T {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut std::ffi::c_void) {
+unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
     use pg_sys::XactEvent::*;
     let Some(ends) = ENDS.get() else { return };
     match event {
@@ -206,7 +206,7 @@ unsafe extern "C-unwind" fn subtransaction_event(
     event: pg_sys::SubXactEvent::Type,
     sub: pg_sys::SubTransactionId,
     _parent: pg_sys::SubTransactionId,
-    _: *mut std::ffi::c_void,
+    _arg: *mut std::ffi::c_void,
 ) {
     use pg_sys::SubXactEvent::*;
     match event {
