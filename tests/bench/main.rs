@@ -5,10 +5,11 @@ mod audit;
 mod measure;
 
 fn main() {
+    let rounds = std::env::args().nth(2).and_then(|n| n.parse().ok());
     match std::env::args().nth(1).as_deref() {
-        Some("audit") => audit::run(),
+        Some("audit") => audit::run(rounds.unwrap_or(5)),
         _ => {
-            eprintln!("usage: ./dev bench audit");
+            eprintln!("usage: ./dev bench audit [ROUNDS]");
             std::process::exit(2);
         }
     }

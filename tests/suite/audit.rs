@@ -6,6 +6,7 @@ mod enable;
 mod history;
 mod image;
 mod partitioned;
+mod replay;
 mod rights;
 mod schema_changes;
 mod survival;
