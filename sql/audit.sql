@@ -45,13 +45,19 @@ CREATE FUNCTION dbguard.audit_enable(
   relation regclass,
   capture text DEFAULT NULL,
   exclude text[] DEFAULT NULL,
-  redact text[] DEFAULT NULL)
-  RETURNS TABLE ("table" regclass, action text, captures text, excludes text[], redacts text[], key_columns text[])
+  redact text[] DEFAULT NULL,
+  operations text[] DEFAULT NULL,
+  tenant text DEFAULT NULL,
+  redact_with text DEFAULT NULL,
+  bulk text DEFAULT NULL,
+  always boolean DEFAULT NULL)
+  RETURNS TABLE ("table" regclass, action text, state text, captures text, statements text[], excludes text[],
+                 redacts text[], redacts_with text, tenant_column text, keeps text, key_columns text[])
   LANGUAGE c
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_enable_wrapper';
-COMMENT ON FUNCTION dbguard.audit_enable(regclass, text, text[], text[]) IS
-  'Audits a table from now on. capture: changed (default) or full; exclude: columns never logged; redact: columns whose value is never logged. Called again, changes the options that are given';
+COMMENT ON FUNCTION dbguard.audit_enable(regclass, text, text[], text[], text[], text, text, text, boolean) IS
+  'Audits a table from now on. capture: changed (default) or full; exclude: columns never logged; redact: columns whose value is never logged, redact_with: mask (default) or hash; operations: of INSERT, UPDATE, DELETE, TRUNCATE; tenant: the column that says whose row it is; bulk: rows (default) or pack; always: on replicas, too. Called again, changes the options that are given';
 
 CREATE FUNCTION dbguard.audit_disable(relation regclass) RETURNS boolean
   LANGUAGE c
@@ -61,12 +67,13 @@ COMMENT ON FUNCTION dbguard.audit_disable(regclass) IS
   'Audits a table no longer; what is logged stays. True if it was audited';
 
 CREATE FUNCTION dbguard.audit_status()
-  RETURNS TABLE ("table" regclass, state text, captures text, excludes text[], redacts text[], key_columns text[], problem text)
+  RETURNS TABLE ("table" regclass, state text, captures text, statements text[], excludes text[], redacts text[],
+                 redacts_with text, tenant_column text, keeps text, key_columns text[], problem text, note text)
   LANGUAGE c STABLE
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_status_wrapper';
 COMMENT ON FUNCTION dbguard.audit_status() IS
-  'Audited tables, how, and what is wrong with their audit';
+  'Audited tables, how, what is wrong with their audit, and what is worth knowing; tables of the log when something is wrong with it';
 
 CREATE FUNCTION dbguard._audit_key(relation regclass, key text) RETURNS text
   LANGUAGE c STABLE
@@ -152,13 +159,13 @@ CREATE FUNCTION dbguard._audit_follow_columns() RETURNS event_trigger
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'audit_follow_columns_wrapper';
 COMMENT ON FUNCTION dbguard._audit_follow_columns() IS
-  'Keeps a table''s excluded and redacted columns right when they are renamed or dropped';
+  'Keeps a table''s excluded and redacted columns right when they are renamed or dropped, and its history when it is';
 
 CREATE EVENT TRIGGER dbguard_audit_follow_columns ON ddl_command_end
-  WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER TYPE', 'CREATE TRIGGER',
+  WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER TYPE', 'ALTER SCHEMA', 'CREATE TRIGGER',
                'DROP DOMAIN', 'DROP TYPE', 'DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED')
   EXECUTE FUNCTION dbguard._audit_follow_columns();
 -- under session_replication_role = replica, too
 ALTER EVENT TRIGGER dbguard_audit_follow_columns ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER dbguard_audit_follow_columns IS
-  'dbguard: a redacted column stays redacted under its new name';
+  'dbguard: a redacted column stays redacted under its new name, a table keeps its history';

@@ -1,25 +1,42 @@
 //! Audit: who changed what, when, from what. `trigger` is the hot path; `target` knows an audited
 //! relation, `image` shows its rows as jsonb, `buffer` keeps changes until their statement ends (`moved`
-//! joins the halves of a move), `log` writes them (`packing` packs), `context` says who;
-//! `options` is what was asked for, `audited` what a table's triggers say; `enable` sets up,
-//! `follow` keeps up with renamed and dropped columns, `status` and `history` read.
+//! joins the halves of a move), `log` writes them (`packing` packs), `context` says who, `record` notes
+//! what is no change of a row;
+//! `options` is what was asked for (`choice` its words, `wanted` a caller's arguments), `audited` what a
+//! table's triggers say; `enable` sets up (`all` many tables, `auto` new ones), `follow` keeps up with new
+//! names, `leaves` with partitions, `pause` rests; `status` and `history` read, `problems` knows what is
+//! wrong; `make` makes the log, `log_option` and `maintain` look after it.
 
+mod all;
 mod audited;
+mod auto;
 mod buffer;
+mod choice;
 mod context;
 mod enable;
 mod follow;
 mod history;
 mod image;
+mod leaves;
 mod lineage;
 mod log;
+mod log_option;
+mod maintain;
+mod make;
 mod moved;
 mod options;
 mod pack;
 mod packing;
+mod partitions;
+mod pause;
+mod paused;
+mod problems;
+mod record;
 mod status;
 mod target;
 mod trigger;
+mod truncated;
+mod wanted;
 
 /// Called when the library is loaded.
 pub fn install() {

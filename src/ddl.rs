@@ -3,6 +3,7 @@
 //! statement.
 
 pub mod audit;
+pub mod audit_log;
 pub mod lint;
 pub mod partition;
 pub mod touch;

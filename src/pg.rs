@@ -5,6 +5,7 @@ pub mod attribute;
 pub mod bounds;
 pub mod compat;
 pub mod datetime;
+pub mod event;
 pub mod guc;
 pub mod heap;
 pub mod identity;

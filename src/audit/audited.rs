@@ -1,6 +1,6 @@
-//! An audited table: its triggers, its options, what is wrong with them.
+//! An audited table: its triggers and its options.
 
-use super::options::{Found, Options};
+use super::options::{Listed, Options, PARTITION};
 use crate::ddl::audit::{ROW_TRIGGER, TRUNCATE_TRIGGER};
 use crate::error::Result;
 use crate::pg::identity;
@@ -8,11 +8,23 @@ use crate::pg::relation::{is_function_of_ours, Relation, Trigger};
 
 pub struct Audited {
     pub options: Options,
-    /// Of the row trigger.
+    /// Of the row trigger; of the TRUNCATE trigger if there is no other.
     pub state: &'static str,
     /// Our triggers by whatever name.
     pub triggers: Vec<String>,
-    has_truncate: bool,
+    pub has_row: bool,
+    pub has_truncate: bool,
+}
+
+/// Options in the words of their arguments, for people.
+pub struct Shown {
+    pub capture: String,
+    pub statements: Vec<String>,
+    pub exclude: Vec<String>,
+    pub redact: Vec<String>,
+    pub redact_with: String,
+    pub tenant: Option<String>,
+    pub bulk: String,
 }
 
 /// What names the table's column numbers: the same number means the same column only there.
@@ -29,25 +41,42 @@ pub fn is_row_trigger(trigger: &Trigger) -> bool {
     is_function_of_ours(trigger.function, c"audit_row")
 }
 
-fn is_truncate_trigger(trigger: &Trigger) -> bool {
+pub fn is_truncate_trigger(trigger: &Trigger) -> bool {
     is_function_of_ours(trigger.function, c"audit_truncate")
 }
 
-/// None if the table is not audited. A partition's copy of its root's trigger does not count.
+/// The TRUNCATE trigger that a partition has for its root: it is not cloned as row triggers are.
+pub fn is_partitions_trigger(trigger: &Trigger) -> bool {
+    is_truncate_trigger(trigger) && trigger.args == [PARTITION]
+}
+
+/// The names of all triggers there are or should be: what `attach` is given to leave ours and no others.
+pub fn names(audited: Option<&Audited>) -> Vec<&str> {
+    let mut names = vec![ROW_TRIGGER, TRUNCATE_TRIGGER];
+    let present = audited.into_iter().flat_map(|a| &a.triggers).map(String::as_str);
+    names.extend(present.filter(|n| *n != ROW_TRIGGER && *n != TRUNCATE_TRIGGER));
+    names
+}
+
+/// None if the table is not audited. What a partition has for its root does not count.
 pub fn of(table: &Relation) -> Result<Option<Audited>> {
-    let Some(row) = table.triggers.iter().find(|t| !t.is_clone && is_row_trigger(t)) else {
-        return Ok(None);
+    let ours = || {
+        table.triggers.iter().filter(|t| {
+            !t.is_clone && (is_row_trigger(t) || (is_truncate_trigger(t) && !is_partitions_trigger(t)))
+        })
     };
-    let ours = |t: &&Trigger| !t.is_clone && (is_row_trigger(t) || is_truncate_trigger(t));
+    let row = ours().find(|t| is_row_trigger(t));
+    let Some(first) = row.or_else(|| ours().next()) else { return Ok(None) };
     Ok(Some(Audited {
-        options: Options::from_args(&row.args)?,
-        state: state(row.enabled),
-        triggers: table.triggers.iter().filter(ours).map(|t| t.name.clone()).collect(),
-        has_truncate: table.triggers.iter().any(|t| is_truncate_trigger(t) && t.enabled != 'D'),
+        options: Options::from_args(&first.args)?,
+        state: state(first.enabled),
+        triggers: ours().map(|t| t.name.clone()).collect(),
+        has_row: row.is_some(),
+        has_truncate: ours().any(|t| is_truncate_trigger(t) && t.enabled != 'D'),
     }))
 }
 
-fn state(enabled: char) -> &'static str {
+pub fn state(enabled: char) -> &'static str {
     match enabled {
         'O' => "enabled",
         'A' => "always",
@@ -67,37 +96,27 @@ impl Audited {
         self.triggers.iter().all(|name| name == ROW_TRIGGER || name == TRUNCATE_TRIGGER)
     }
 
-    /// Whether TRUNCATE is seen as well.
-    pub fn complete(&self) -> bool {
-        self.has_truncate
+    /// Whether audit_enable with `options` would find nothing to do on the table itself.
+    pub fn as_left(&self, options: &Options) -> bool {
+        let operations = options.operations;
+        self.options == *options
+            && self.well_named()
+            && self.has_row != operations.row_words().is_empty()
+            && self.has_truncate == operations.truncate
     }
 
-    /// What is not as audit_enable left it.
-    pub fn problem(&self, table: &Relation) -> Option<String> {
-        if !self.active() {
-            return Some(format!("changes are not audited: the trigger is {}", self.state));
-        }
-        if !self.has_truncate {
-            return Some("TRUNCATE is not audited: its trigger is missing or disabled".to_owned());
-        }
+    pub fn shown(&self, table: &Relation) -> Shown {
         let (columns, here) = (columns(table), home(table));
-        let listed = self.options.exclude.iter().chain(&self.options.redact);
-        let lost = listed.clone().find(|c| self.options.find(c, &columns, &here) == Found::Lost);
-        if let Some(column) = lost {
-            return Some(format!(
-                "column \"{}\" is excluded or redacted, but does not exist: until audit_enable names it anew, all columns but the key are redacted",
-                column.name
-            ));
+        let options = &self.options;
+        let names = |list: &[Listed]| options.names(list, &columns, &here);
+        Shown {
+            capture: options.capture.word().to_owned(),
+            statements: options.operations.words().into_iter().map(str::to_owned).collect(),
+            exclude: names(&options.exclude),
+            redact: names(&options.redact),
+            redact_with: options.redact_with.word().to_owned(),
+            tenant: options.tenant.iter().flat_map(|t| names(std::slice::from_ref(t))).next(),
+            bulk: options.bulk.word().to_owned(),
         }
-        let first = table
-            .triggers
-            .iter()
-            .find(|t| t.after_row && !is_row_trigger(t) && t.enabled != 'D' && t.name.as_str() < ROW_TRIGGER);
-        first.map(|t| {
-            format!(
-                "trigger \"{}\" fires before the audit trigger: what it changes of the same row is logged before the change itself",
-                t.name
-            )
-        })
     }
 }

@@ -1,8 +1,9 @@
-//! Keeping the triggers' arguments in step with the tables: the numbers in them say which columns
-//! are redacted whatever they are called, but only the names go through a dump and restore.
+//! Keeping step with the tables. The triggers' arguments: the numbers in them say which columns are
+//! redacted whatever they are called, but only the names go through a dump and restore. And the log,
+//! which must know a table's new name before anything is dumped.
 
 use super::enable::attach;
-use super::{audited, status};
+use super::{audited, record, status};
 use crate::catalog::extension_owner;
 use crate::error::Result;
 use crate::pg::relation::{describe, with_inheritors};
@@ -29,6 +30,7 @@ fn follow() -> Result<()> {
             let names: Vec<&str> = audited.triggers.iter().map(String::as_str).collect();
             as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state, &names))?;
         }
+        record::name(&table)?;
     }
     Ok(())
 }

@@ -7,14 +7,18 @@ use pgrx::prelude::*;
 
 /// The lineage `table`, known as `here`, continues; None if the log knows nothing of it.
 ///
-/// By its OID if the log has seen it in this database; else by its name: unless the table that last
-/// had the name is still there under another one.
+/// By its OID if the log has seen it in this database; else by its name: unless the table that last had
+/// the name has got another one since, or is there under another one.
 pub fn of(table: &Relation, here: &str) -> Result<Option<i32>> {
     const BY_HOME: &str =
         "SELECT lineage FROM dbguard.audit_relation WHERE home = $1 ORDER BY id DESC LIMIT 1";
     const BY_NAME: &str = "
-        SELECT lineage, home FROM dbguard.audit_relation
-        WHERE schema_name = $1::name AND table_name = $2::name ORDER BY id DESC LIMIT 1";
+        SELECT last.lineage, last.home
+        FROM (SELECT * FROM dbguard.audit_relation
+              WHERE schema_name = $1::name AND table_name = $2::name ORDER BY id DESC LIMIT 1) last
+        WHERE NOT EXISTS (SELECT FROM dbguard.audit_relation later
+                          WHERE later.home = last.home AND later.id > last.id
+                            AND (later.schema_name, later.table_name) <> (last.schema_name, last.table_name))";
     let by_home = Spi::connect(|client| {
         client.select(BY_HOME, Some(1), &[here.into()])?.next().map_or(Ok(None), |row| row.get::<i32>(1))
     })?;

@@ -1,15 +1,12 @@
 //! What a table's audit was asked to do. The trigger's own arguments hold it: they follow the table
 //! through renames, dump and restore, are copied to its partitions, and go with it.
 
+pub use super::choice::{Bulk, Capture, Operations, Redaction};
+use super::paused::Paused;
 use crate::error::{Error, Result};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capture {
-    /// Of an UPDATE, the columns that changed.
-    Changed,
-    /// Of an UPDATE, the whole row before and after.
-    Full,
-}
+/// The one argument of the TRUNCATE trigger a partition has of its own: the options are the root's.
+pub const PARTITION: &str = "partition";
 
 /// A column that was excluded or redacted: its number names it as long as the table is the one it
 /// was listed for, whatever it is called meanwhile; after a dump and restore its name does.
@@ -18,33 +15,6 @@ pub struct Listed {
     /// 0 for one that was dropped.
     pub number: i16,
     pub name: String,
-}
-
-/// What the log shows instead of a redacted value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redaction {
-    /// The same words for every value.
-    Mask,
-    /// A keyed hash: equal values are seen to be equal, and no more.
-    Hash,
-}
-
-/// How a statement that changes many rows is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bulk {
-    /// A row of the log each.
-    Rows,
-    /// Many in one row, packed.
-    Pack,
-}
-
-/// The statements that are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operations {
-    pub insert: bool,
-    pub update: bool,
-    pub delete: bool,
-    pub truncate: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +29,7 @@ pub struct Options {
     /// The column that says whose row it is; without one the application's claim does.
     pub tenant: Option<Listed>,
     pub bulk: Bulk,
+    pub paused: Option<Paused>,
     /// The table and database the column numbers are of.
     pub home: String,
 }
@@ -75,100 +46,6 @@ pub enum Found<'a> {
     Lost,
 }
 
-/// One of the words an argument may be: 22023 with all of them in DETAIL if it is another.
-fn word_of<T: Copy>(argument: &str, word: &str, valid: [(&str, T); 2], hint: &str) -> Result<T> {
-    let [(first, _), (second, _)] = valid;
-    valid.into_iter().find(|(w, _)| *w == word).map(|(_, value)| value).ok_or_else(|| {
-        Error::invalid_parameter(format!("unrecognized value for argument \"{argument}\": \"{word}\""))
-            .detail(format!("Valid values are \"{first}\" and \"{second}\"."))
-            .hint(hint)
-    })
-}
-
-impl Capture {
-    pub fn parse(word: &str) -> Result<Capture> {
-        let hint = "\"changed\" keeps the columns an UPDATE changed, \"full\" whole rows.";
-        word_of("capture", word, [("changed", Capture::Changed), ("full", Capture::Full)], hint)
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Capture::Changed => "changed",
-            Capture::Full => "full",
-        }
-    }
-}
-
-impl Redaction {
-    pub fn parse(word: &str) -> Result<Redaction> {
-        let hint = "\"mask\" shows the same for every value, \"hash\" a keyed hash of it.";
-        word_of("redact_with", word, [("mask", Redaction::Mask), ("hash", Redaction::Hash)], hint)
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Redaction::Mask => "mask",
-            Redaction::Hash => "hash",
-        }
-    }
-}
-
-impl Bulk {
-    pub fn parse(word: &str) -> Result<Bulk> {
-        let hint =
-            "\"rows\" keeps a row of the log for each change, \"pack\" packs the many of one statement.";
-        word_of("bulk", word, [("rows", Bulk::Rows), ("pack", Bulk::Pack)], hint)
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Bulk::Rows => "rows",
-            Bulk::Pack => "pack",
-        }
-    }
-}
-
-impl Operations {
-    pub const ALL: Operations = Operations { insert: true, update: true, delete: true, truncate: true };
-
-    /// From the words of an argument, in upper or lower case.
-    pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Operations> {
-        let mut operations = Operations { insert: false, update: false, delete: false, truncate: false };
-        for word in words {
-            let word = word.as_ref();
-            match word.to_ascii_uppercase().as_str() {
-                "INSERT" => operations.insert = true,
-                "UPDATE" => operations.update = true,
-                "DELETE" => operations.delete = true,
-                "TRUNCATE" => operations.truncate = true,
-                _ => {
-                    return Err(Error::invalid_parameter(format!(
-                        "unrecognized value for argument \"operations\": \"{word}\""
-                    ))
-                    .detail("Valid values are \"INSERT\", \"UPDATE\", \"DELETE\" and \"TRUNCATE\"."))
-                }
-            }
-        }
-        if operations.words().is_empty() {
-            return Err(Error::invalid_parameter("argument \"operations\" must not be empty")
-                .hint("To audit nothing of a table, call dbguard.audit_disable."));
-        }
-        Ok(operations)
-    }
-
-    pub fn words(self) -> Vec<&'static str> {
-        let mut words = self.row_words();
-        words.extend(self.truncate.then_some("TRUNCATE"));
-        words
-    }
-
-    /// Those that change rows: what the row trigger fires for.
-    pub fn row_words(self) -> Vec<&'static str> {
-        let all = [("INSERT", self.insert), ("UPDATE", self.update), ("DELETE", self.delete)];
-        all.into_iter().filter(|(_, on)| *on).map(|(word, _)| word).collect()
-    }
-}
-
 impl Options {
     pub fn new(home: String) -> Options {
         Options {
@@ -179,6 +56,7 @@ impl Options {
             redact_with: Redaction::Mask,
             tenant: None,
             bulk: Bulk::Rows,
+            paused: None,
             home,
         }
     }
@@ -197,6 +75,10 @@ impl Options {
                 Some(("redact_with", word)) => options.redact_with = Redaction::parse(word)?,
                 Some(("tenant", column)) => options.tenant = Some(listed(column)?),
                 Some(("bulk", word)) => options.bulk = Bulk::parse(word)?,
+                Some(("paused", pause)) => {
+                    options.paused = Some(Paused::parse(pause).ok_or_else(|| bad_argument(arg))?)
+                }
+                None if arg == PARTITION => {}
                 _ => return Err(bad_argument(arg)),
             }
         }
@@ -219,6 +101,7 @@ impl Options {
         if self.bulk != Bulk::Rows {
             args.push(format!("bulk={}", self.bulk.word()));
         }
+        args.extend(self.paused.iter().map(|pause| format!("paused={}", pause.to_arg())));
         args.push(format!("home={}", self.home));
         args
     }
@@ -270,6 +153,7 @@ impl Options {
             redact_with: self.redact_with,
             tenant: self.tenant.as_ref().map(tenant),
             bulk: self.bulk,
+            paused: self.paused.clone(),
             // what is lost must stay so until somebody says which column it is
             home: if any_lost { self.home.clone() } else { here.to_owned() },
         }

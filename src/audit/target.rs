@@ -151,7 +151,7 @@ thread_local! {
 
 /// The table's row in audit_relation, written if this version has none. No unique index and so no
 /// waiting: a second session that is at it too writes a row of its own, and either is right.
-fn relation_row(
+pub(super) fn relation_row(
     root: &Relation,
     here: &str,
     key: &[String],

@@ -8,6 +8,7 @@ use super::buffer::{self, Entry};
 use super::image::{hidden_image, put_image, put_key, put_tenant};
 use super::options::Capture;
 use super::target::{self, Target};
+use super::truncated;
 use crate::error::{Error, Result};
 use crate::pg::statement;
 use crate::pg::trigger::{Event, Row, TriggerCall};
@@ -87,6 +88,9 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     if !call.after() || call.for_each_row() || call.event() != Event::Truncate {
         return Err(Error::trigger_protocol("function \"audit_truncate\" must be fired AFTER TRUNCATE")
             .hint("Let dbguard.audit_enable make the trigger."));
+    }
+    if truncated::logged_otherwise(&call)? {
+        return Ok(());
     }
     let target = target::of(&call)?;
     buffer::push(entry(&target, &call, b'T'), &[])?;

@@ -7,9 +7,9 @@ use dbguard_core::quote::{ident, literal, qualified};
 pub const ROW_TRIGGER: &str = "_dbguard_audit";
 pub const TRUNCATE_TRIGGER: &str = "_dbguard_audit_truncate";
 
-/// `args` as CREATE TRIGGER takes them: string constants.
-pub fn create_row_trigger(schema: &str, table: &str, args: &[String]) -> String {
-    create_trigger(ROW_TRIGGER, "INSERT OR UPDATE OR DELETE", schema, table, "ROW", "audit_row", args)
+/// `events` are INSERT, UPDATE, DELETE; `args` as CREATE TRIGGER takes them: string constants.
+pub fn create_row_trigger(schema: &str, table: &str, events: &[&str], args: &[String]) -> String {
+    create_trigger(ROW_TRIGGER, &events.join(" OR "), schema, table, "ROW", "audit_row", args)
 }
 
 pub fn create_truncate_trigger(schema: &str, table: &str, args: &[String]) -> String {

@@ -1,0 +1,237 @@
+//! Audit of new tables without being asked: which schemas want it, and the event trigger that sees to it.
+
+use super::enable::enable;
+use super::wanted::{require_key, Arguments, Names, Wanted};
+use crate::catalog::{self, extension_owner};
+use crate::error::{notice, Error, Result};
+use crate::pg::event::{self, Statement};
+use crate::pg::identity;
+use crate::pg::subxact::subtransaction;
+use crate::pg::user::{as_role, Fence};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn audit_auto_enable(
+    schema: Option<&str>,
+    capture: Option<&str>,
+    exclude: Names,
+    redact: Names,
+    operations: Names,
+    tenant: Option<&str>,
+    redact_with: Option<&str>,
+    bulk: Option<&str>,
+    always: Option<bool>,
+) -> std::result::Result<bool, ErrorReport> {
+    let arguments = Arguments { capture, exclude, redact, operations, tenant, redact_with, bulk, always };
+    Ok(register(schema, arguments)?)
+}
+
+#[pg_extern(sql = false)]
+fn audit_auto_disable(schema: Option<&str>) -> std::result::Result<bool, ErrorReport> {
+    Ok(unregister(schema)?)
+}
+
+/// # Errors
+/// 3F000 if there is no such schema, 42501 if the caller does not own it (the database for all).
+fn check_owner(schema: Option<&str>) -> Result<Option<Oid>> {
+    const SCHEMA: &str = "SELECT oid, pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $1";
+    const DATABASE: &str =
+        "SELECT pg_has_role(datdba, 'USAGE'), datname::text FROM pg_database WHERE datname = current_database()";
+    let not_owner = |what: String| {
+        Err(Error::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, format!("must be owner of {what}")))
+    };
+    let Some(schema) = schema else {
+        let (owns, name) = Spi::get_two::<bool, String>(DATABASE)?;
+        return match owns {
+            Some(true) => Ok(None),
+            _ => not_owner(format!("database {}", name.unwrap_or_default())),
+        };
+    };
+    let (oid, owns) = Spi::connect(|client| {
+        let mut found = client.select(SCHEMA, Some(1), &[schema.into()])?;
+        found.next().map_or(Ok((None, None)), |row| Ok((row.get::<Oid>(1)?, row.get::<bool>(2)?)))
+    })
+    .map_err(|e: pgrx::spi::Error| e)?;
+    match (oid, owns) {
+        (None, _) => Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+            format!("schema \"{schema}\" does not exist"),
+        )),
+        (oid, Some(true)) => Ok(oid),
+        _ => not_owner(format!("schema {schema}")),
+    }
+}
+
+fn register(schema: Option<&str>, arguments: Arguments) -> Result<bool> {
+    // an option that is not given stays as it was
+    const WRITE: &str = "
+        INSERT INTO dbguard.audit_auto AS a
+          (schema_name, schema, home, capture, exclude, redact, operations, tenant, redact_with, bulk, always)
+        VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (schema_name) DO UPDATE
+        SET schema = excluded.schema, home = excluded.home,
+            capture = coalesce(excluded.capture, a.capture),
+            exclude = coalesce(excluded.exclude, a.exclude),
+            redact = coalesce(excluded.redact, a.redact),
+            operations = coalesce(excluded.operations, a.operations),
+            tenant = coalesce(excluded.tenant, a.tenant),
+            redact_with = coalesce(excluded.redact_with, a.redact_with),
+            bulk = coalesce(excluded.bulk, a.bulk),
+            always = coalesce(excluded.always, a.always)
+        RETURNING a.xmax = 0";
+    if let Some(ours) = schema.filter(|s| ["dbguard", "pg_catalog", "information_schema"].contains(s)) {
+        return Err(Error::invalid_parameter(format!("tables of schema \"{ours}\" cannot be audited"))
+            .hint("Name a schema of your own."));
+    }
+    let oid = check_owner(schema)?;
+    let wanted = Wanted::parse(arguments)?;
+    if wanted.redact_with == Some(super::options::Redaction::Hash) {
+        require_key()?;
+    }
+    let args = [
+        schema.into(),
+        oid.into(),
+        identity::database().into(),
+        wanted.capture.map(|c| c.word()).into(),
+        wanted.exclude.into(),
+        wanted.redact.into(),
+        wanted.operations.map(|o| o.words()).into(),
+        wanted.tenant.into(),
+        wanted.redact_with.map(|r| r.word()).into(),
+        wanted.bulk.map(|b| b.word()).into(),
+        wanted.always.into(),
+    ];
+    let new = as_role(extension_owner()?, Fence::Local, || {
+        Spi::connect_mut(|client| client.update(WRITE, None, &args)?.first().get_one::<bool>())
+    })?;
+    Ok(new == Some(true))
+}
+
+fn unregister(schema: Option<&str>) -> Result<bool> {
+    const DELETE: &str =
+        "DELETE FROM dbguard.audit_auto WHERE schema_name IS NOT DISTINCT FROM $1::name RETURNING true";
+    // what was registered for a schema that is gone may be taken off by whoever owns the database
+    let gone = check_owner(schema).err().filter(|e| e.code() == PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME);
+    match gone {
+        Some(_) => check_owner(None)?,
+        None => check_owner(schema)?,
+    };
+    let was = as_role(extension_owner()?, Fence::Local, || {
+        Spi::connect_mut(|client| {
+            Ok::<_, pgrx::spi::Error>(!client.update(DELETE, None, &[schema.into()])?.is_empty())
+        })
+    })?;
+    if !was {
+        notice(match schema {
+            Some(schema) => {
+                format!("audit of new tables in schema \"{schema}\" is not automatic, nothing to do")
+            }
+            None => "audit of new tables in all schemas is not automatic, nothing to do".to_owned(),
+        });
+    }
+    Ok(was)
+}
+
+/// Event trigger at the end of commands that make tables, move them, or rename schemas.
+#[pg_extern(sql = false)]
+fn audit_auto(fcinfo: pg_sys::FunctionCallInfo) {
+    if let Err(e) = follow_schemas().and_then(|()| new_tables(fcinfo)) {
+        e.raise();
+    }
+}
+
+/// A schema is known by its name, and by its OID when that changes.
+fn follow_schemas() -> Result<()> {
+    const RENAMED: &str = "
+        SELECT n.oid FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_namespace n ON n.oid = d.objid
+        JOIN dbguard.audit_auto a ON a.schema = n.oid AND a.home = $1
+        WHERE d.command_tag = 'ALTER SCHEMA' AND d.classid = 'pg_namespace'::regclass AND a.schema_name <> n.nspname";
+    // what was registered for a schema of that name that is gone
+    const STALE: &str = "
+        DELETE FROM dbguard.audit_auto a USING pg_namespace n
+        WHERE n.oid = $1 AND a.schema_name = n.nspname AND NOT (a.schema = $1 AND a.home = $2)";
+    const RENAME: &str = "
+        UPDATE dbguard.audit_auto a SET schema_name = n.nspname
+        FROM pg_namespace n WHERE n.oid = $1 AND a.schema = $1 AND a.home = $2";
+    let home = identity::database();
+    let renamed = Spi::connect_mut(|client| {
+        let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
+        found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
+    })?;
+    if let Some(schema) = renamed {
+        as_role(extension_owner()?, Fence::Local, || {
+            Spi::run_with_args(STALE, &[schema.into(), home.as_str().into()])?;
+            Spi::run_with_args(RENAME, &[schema.into(), home.as_str().into()])
+        })?;
+    }
+    Ok(())
+}
+
+/// A table that should be audited and its options.
+struct New {
+    table: Oid,
+    /// The schema it is registered for; None for all.
+    registered: Option<String>,
+    wanted: Wanted,
+}
+
+fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
+    const TABLES: &str = "
+        SELECT c.oid, a.schema_name::text, a.capture, a.exclude, a.redact, a.operations, a.tenant,
+               a.redact_with, a.bulk, a.always
+        FROM (SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
+              WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
+                AND (command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+                     OR ($1 AND command_tag = 'ALTER TABLE'))) d
+        JOIN pg_class c ON c.oid = d.objid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (
+          SELECT * FROM dbguard.audit_auto a
+          WHERE a.schema_name = n.nspname OR a.schema_name IS NULL
+          ORDER BY a.schema_name IS NULL LIMIT 1) a
+        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+          AND n.nspname NOT IN ('dbguard', 'pg_catalog', 'information_schema')
+          AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                          WHERE t.tgrelid = c.oid AND f.proname IN ('audit_row', 'audit_truncate')
+                            AND f.pronamespace = 'dbguard'::regnamespace)
+        ORDER BY c.oid";
+    let moved = event::statement(fcinfo) == Statement::SetSchema;
+    let tables = Spi::connect_mut(|client| -> Result<Vec<New>> {
+        let mut list = vec![];
+        for row in client.update(TABLES, None, &[moved.into()])? {
+            let Some(table) = row.get::<Oid>(1)? else { continue };
+            let wanted = Wanted::parse(Arguments {
+                capture: row.get::<String>(3)?.as_deref(),
+                exclude: row.get(4)?,
+                redact: row.get(5)?,
+                operations: row.get(6)?,
+                tenant: row.get::<String>(7)?.as_deref(),
+                redact_with: row.get::<String>(8)?.as_deref(),
+                bulk: row.get::<String>(9)?.as_deref(),
+                always: row.get(10)?,
+            })?;
+            list.push(New { table, registered: row.get(2)?, wanted });
+        }
+        Ok(list)
+    })?;
+    tables.iter().try_for_each(audit)
+}
+
+/// An audit that must be automatic and silently is not would be worse than a table that is not made.
+fn audit(new: &New) -> Result<()> {
+    let table = catalog::relation(new.table)?;
+    let done = subtransaction(|| enable(new.table, &new.wanted.as_far_as_it_concerns(&table)));
+    done.map(|_| ()).map_err(|e| {
+        let (place, argument) = match &new.registered {
+            Some(schema) => (format!("schema \"{schema}\""), format!("'{schema}'")),
+            None => ("all schemas".to_owned(), "NULL".to_owned()),
+        };
+        Error::new(e.code(), format!("new table \"{}\" cannot be audited: {}", table.name, e.message()))
+            .detail(format!("Audit of new tables is automatic in {place}."))
+            .hint(format!("Change its options with dbguard.audit_auto_enable({argument}, ...), or end it with dbguard.audit_auto_disable({argument})."))
+    })
+}

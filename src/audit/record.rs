@@ -1,0 +1,91 @@
+//! What the log is told besides changes of rows: a table's new name, a pause, a partition that was emptied.
+
+use super::{audited, buffer, context, lineage, target};
+use crate::catalog;
+use crate::error::{Error, Result};
+use crate::pg::plan::{Arg, KeptPlan};
+use crate::pg::relation::{of_ours, Relation};
+use crate::pg::user::{as_role, Fence};
+use crate::pg::{statement, xact};
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+use serde_json::Value;
+
+thread_local! {
+    static NEW_RECORD: KeptPlan = const { KeptPlan::new(
+        c"INSERT INTO dbguard.audit_change (at, xact, context, relation, op, tenant, new)
+          VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb)",
+        &[pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID, pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::CHAROID,
+          pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+}
+
+fn log_owner() -> Result<Oid> {
+    let log = of_ours(c"audit_change").ok_or_else(no_log)?;
+    Ok(catalog::relation(log)?.owner)
+}
+
+/// 55000: nothing has been audited in this database.
+pub fn no_log() -> Error {
+    Error::not_in_state("there is no audit log yet")
+        .hint("Enable audit on a table first: SELECT dbguard.audit_enable('...').")
+}
+
+/// The table's row in audit_relation, made if this version has none. To be called as the log's owner.
+fn relation_row(table: &Relation) -> Result<i32> {
+    let types: serde_json::Map<_, _> =
+        table.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
+    let types = Value::Object(types).to_string();
+    Ok(target::relation_row(table, &audited::home(table), &table.key(), &types)?.0)
+}
+
+/// Writes a record about a table: `op` as audit_change has it, `new` what there is to say.
+pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
+    let owner = log_owner()?;
+    // after what was changed before it
+    buffer::flush()?;
+    let at = statement::time();
+    let context = context::of(owner, at)?;
+    let tenant = context::tenant();
+    let new = new.to_string();
+    as_role(owner, Fence::Local, || {
+        let args = [
+            Arg::Timestamptz(at),
+            Arg::Xid8(xact::top_id()),
+            Arg::Int8(context),
+            Arg::Int4(relation_row(table)?),
+            Arg::Char(op),
+            tenant.as_deref().map_or(Arg::Null, Arg::Text),
+            Arg::Text(new.as_bytes()),
+        ];
+        NEW_RECORD.with(|plan| plan.run(&args))
+    })?;
+    Ok(())
+}
+
+/// Notes the table's name if the log knows the table by another one: so that its history is found
+/// under the new one although nothing is written until the next dump.
+pub fn name(table: &Relation) -> Result<()> {
+    const KNOWN: &str = "
+        SELECT schema_name::text, table_name::text FROM dbguard.audit_relation
+        WHERE home = $1 ORDER BY id DESC LIMIT 1";
+    if of_ours(c"audit_relation").is_none() {
+        return Ok(());
+    }
+    as_role(log_owner()?, Fence::Local, || {
+        let here = audited::home(table);
+        let known = Spi::connect_mut(|client| {
+            let mut found = client.update(KNOWN, Some(1), &[here.as_str().into()])?;
+            found.next().map_or(Ok(None), |row| Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?)))
+        })
+        .map_err(|e: pgrx::spi::Error| e)?;
+        let news = match known {
+            Some((schema, name)) => schema != table.schema || name != table.name,
+            // not seen in this database: of interest only if it is a table the log knows
+            None => lineage::of(table, &here)?.is_some(),
+        };
+        if news {
+            relation_row(table)?;
+        }
+        Ok(())
+    })
+}
