@@ -30,6 +30,7 @@ mod packing;
 mod partitions;
 mod pause;
 mod paused;
+mod pledge;
 mod problems;
 mod record;
 mod status;
@@ -44,6 +45,10 @@ pub fn install() {
         pending: buffer::pending,
         flush: buffer::flush,
         subtransaction_aborted: buffer::subtransaction_aborted,
-        transaction_over: buffer::transaction_over,
+        before_commit: pledge::before_commit,
+        transaction_over: |committed| {
+            buffer::transaction_over();
+            pledge::transaction_over(committed);
+        },
     });
 }

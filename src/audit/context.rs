@@ -1,6 +1,7 @@
 //! Who is acting, and why: written when a session first changes something audited, and again when
 //! any of it changes.
 
+use super::pledge::Pledge;
 use crate::error::{Error, Result};
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::of_ours;
@@ -9,6 +10,7 @@ use crate::pg::{guc, xact};
 use crate::settings;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Longer claims are cut: a setting must never break the user's write.
 const MAX_CLAIM: usize = 1000;
@@ -22,7 +24,7 @@ const MAX_AGE: i64 = 3_600_000_000;
 struct Claims {
     actor: Option<Vec<u8>>,
     context: Option<Vec<u8>>,
-    application: Option<Vec<u8>>,
+    application: Vec<u8>,
     user: Oid,
     session_user: Oid,
     log_owner: Oid,
@@ -34,8 +36,7 @@ struct Written {
     at: i64,
     /// audit_context, where it stands.
     table: Option<Oid>,
-    /// The transaction that wrote it, while it is not known to have committed.
-    by: Option<pg_sys::TransactionId>,
+    pledge: Rc<Pledge>,
 }
 
 thread_local! {
@@ -59,76 +60,82 @@ pub fn forget(relid: Option<Oid>) {
     });
 }
 
-impl Written {
-    /// Whether the row is there: a rolled back transaction takes it along.
-    fn stands(&mut self) -> bool {
-        let Some(by) = self.by else { return true };
-        let committed = !xact::stands(by) && xact::committed(by);
-        if committed {
-            self.by = None;
+impl Claims {
+    fn now(log_owner: Oid) -> Claims {
+        Claims {
+            actor: with_actor(|actor| actor.map(<[u8]>::to_vec)),
+            context: guc::peek(&settings::CONTEXT, |c| claim(c, MAX_CONTEXT).map(<[u8]>::to_vec)),
+            application: guc::application_name(<[u8]>::to_vec),
+            user: user::current(),
+            session_user: user::session(),
+            log_owner,
         }
-        committed || xact::stands(by)
+    }
+
+    /// Whether `now` would give the same: asked for each statement, so without a copy.
+    fn are_still(&self, log_owner: Oid) -> bool {
+        self.user == user::current()
+            && self.session_user == user::session()
+            && self.log_owner == log_owner
+            && with_actor(|actor| actor == self.actor.as_deref())
+            && guc::peek(&settings::CONTEXT, |c| claim(c, MAX_CONTEXT) == self.context.as_deref())
+            && guc::application_name(|name| name == self.application)
     }
 }
 
 /// The id of the audit_context row that says who is acting now, for a change made at `at`.
 pub fn of(log_owner: Oid, at: i64) -> Result<i64> {
-    let claims = Claims {
-        actor: actor(),
-        context: claim(guc::string(&settings::CONTEXT), MAX_CONTEXT),
-        application: guc::value(c"application_name"),
-        user: user::current(),
-        session_user: user::session(),
-        log_owner,
-    };
-    let known = WRITTEN.with_borrow_mut(|written| match written {
-        Some(w) => {
-            let fits = w.claims == claims && (w.at..w.at + MAX_AGE).contains(&at);
-            (fits && w.stands()).then_some(w.id)
-        }
-        None => None,
+    let known = WRITTEN.with_borrow(|written| {
+        let fits = |w: &&Written| {
+            (w.at..w.at + MAX_AGE).contains(&at) && w.pledge.holds() && w.claims.are_still(log_owner)
+        };
+        written.as_ref().filter(fits).map(|w| w.id)
     });
     if let Some(id) = known {
         return Ok(id);
     }
+    let claims = Claims::now(log_owner);
     let context = claims.context.as_deref().map(as_json);
     let args = [
         Arg::Timestamptz(at),
         claims.actor.as_deref().map_or(Arg::Null, Arg::Text),
         Arg::Name(claims.session_user),
         Arg::Name(claims.user),
-        claims.application.as_deref().map_or(Arg::Null, Arg::Text),
+        Arg::Text(&claims.application),
         context.as_deref().map_or(Arg::Null, Arg::Text),
     ];
     let id = as_role(log_owner, Fence::Local, || NEW_CONTEXT.with(|plan| plan.run(&args)))?
         .ok_or_else(|| Error::internal("audit_context gave no id"))?;
     let table = of_ours(c"audit_context");
-    WRITTEN.set(Some(Written { claims, id, at, table, by: Some(xact::current_id()) }));
+    let pledge = Pledge::new(Some(xact::current_id()));
+    WRITTEN.set(Some(Written { claims, id, at, table, pledge }));
     Ok(id)
 }
 
 /// The tenant the application claims to act for.
-pub fn tenant() -> Option<Vec<u8>> {
-    claim(guc::string(&settings::TENANT), MAX_CLAIM)
+pub fn with_tenant<T>(f: impl FnOnce(Option<&[u8]>) -> T) -> T {
+    guc::peek(&settings::TENANT, |tenant| f(claim(tenant, MAX_CLAIM)))
 }
 
 /// dbguard.actor, or else the setting the application already uses.
-fn actor() -> Option<Vec<u8>> {
-    claim(guc::string(&settings::ACTOR), MAX_CLAIM).or_else(|| {
-        let name = settings::ACTOR_SETTING.get()?;
-        claim(guc::value(&name), MAX_CLAIM)
-    })
+fn with_actor<T>(f: impl FnOnce(Option<&[u8]>) -> T) -> T {
+    let set = guc::peek(&settings::ACTOR, |actor| claim(actor, MAX_CLAIM).is_some());
+    if set {
+        return guc::peek(&settings::ACTOR, |actor| f(claim(actor, MAX_CLAIM)));
+    }
+    let other = settings::ACTOR_SETTING.get().and_then(|name| guc::value(&name));
+    f(claim(other.as_deref(), MAX_CLAIM))
 }
 
 /// A claim as it may be kept: nothing for an empty one (what a pooled SET LOCAL leaves behind), and
 /// not longer than `max` bytes, cut between characters.
-fn claim(value: Option<Vec<u8>>, max: usize) -> Option<Vec<u8>> {
-    let mut value = value.filter(|v| !v.is_empty())?;
-    if value.len() > max {
-        let cut = (0..=max).rev().find(|i| value[*i] & 0xC0 != 0x80).unwrap_or(0);
-        value.truncate(cut);
+fn claim(value: Option<&[u8]>, max: usize) -> Option<&[u8]> {
+    let value = value.filter(|v| !v.is_empty())?;
+    if value.len() <= max {
+        return Some(value);
     }
-    Some(value)
+    let cut = (0..=max).rev().find(|i| value[*i] & 0xC0 != 0x80).unwrap_or(0);
+    Some(&value[..cut])
 }
 
 /// The context as JSON text that jsonb surely takes: what is not such JSON is kept as a string.

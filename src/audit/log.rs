@@ -156,7 +156,7 @@ pub fn number(entries: &mut [Entry]) -> Result<()> {
 pub fn write(batch: &mut Batch) -> Result<()> {
     number(&mut batch.entries)?;
     let tables = tables()?;
-    let claimed = context::tenant().map(|tenant| varlena(&tenant));
+    let claimed = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec)).map(|tenant| varlena(&tenant));
     let xact = Datum::from(xact::top_id());
     let mut rest = batch.entries.as_slice();
     while let Some(first) = rest.first() {

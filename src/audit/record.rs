@@ -45,7 +45,7 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     buffer::flush()?;
     let at = statement::time();
     let context = context::of(owner, at)?;
-    let tenant = context::tenant();
+    let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
     let new = new.to_string();
     as_role(owner, Fence::Local, || {
         let args = [

@@ -2,6 +2,7 @@
 //! changes, or the root it is a partition of, or the log.
 
 use super::options::{Bulk, Capture, Found, Listed, Options, Redaction};
+use super::pledge::Pledge;
 use super::{audited, context, lineage, log};
 use crate::cache::TriggerCache;
 use crate::catalog;
@@ -11,11 +12,10 @@ use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::{partition_parent, Relation};
 use crate::pg::trigger::TriggerCall;
 use crate::pg::user::{as_role, Fence};
-use crate::pg::{guc, xact};
+use crate::pg::{guc, statement, xact};
 use dbguard_core::jsonb;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// A column of the image.
@@ -38,8 +38,8 @@ pub struct Target {
     pub bulk: Bulk,
     /// Its row in audit_relation.
     pub relation: i32,
-    /// The transaction that wrote that row, while it is not known to have committed.
-    written_by: Cell<Option<pg_sys::TransactionId>>,
+    /// That it is there.
+    pledge: Rc<Pledge>,
 }
 
 thread_local! {
@@ -56,25 +56,13 @@ fn forget(relid: Option<Oid>) {
 pub fn of(call: &TriggerCall) -> Result<Rc<Target>> {
     let key = (call.relation_oid(), call.trigger_oid());
     TARGETS.with(|targets| {
-        targets.get(key, forget, Target::relation_stands, || guc::with_pinned_search_path(|| build(call)))
+        targets.get(
+            key,
+            forget,
+            |target: &Target| target.pledge.holds(),
+            || statement::apart(|| guc::with_pinned_search_path(|| build(call))),
+        )
     })
-}
-
-impl Target {
-    /// Whether the row in audit_relation is there: a rolled back transaction takes it along.
-    fn relation_stands(&self) -> bool {
-        match self.written_by.get() {
-            None => true,
-            Some(xid) if xact::stands(xid) => true,
-            Some(xid) => {
-                let committed = xact::committed(xid);
-                if committed {
-                    self.written_by.set(None);
-                }
-                committed
-            }
-        }
-    }
 }
 
 /// The relation audit was enabled on: a partition's trigger is a copy of its parent's.
@@ -131,7 +119,7 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
         tenant: attributes_of_call(call).into_iter().find(is_tenant),
         bulk: options.bulk,
         relation,
-        written_by: Cell::new(written_by),
+        pledge: Pledge::new(written_by),
     };
     // the log's own tables too: dropped and made again they hold other ids
     let depends = std::iter::once(root.oid).chain(log.all()).collect();
@@ -158,9 +146,10 @@ pub(super) fn relation_row(
     columns: &str,
 ) -> Result<(i32, Option<pg_sys::TransactionId>)> {
     const KNOWN: &str = "
-        SELECT max(id) FROM dbguard.audit_relation
+        SELECT id, xmin::text::int8 FROM dbguard.audit_relation
         WHERE schema_name = $1::name AND table_name = $2::name AND home = $3
-          AND key_columns = $4::name[] AND columns = $5::jsonb";
+          AND key_columns = $4::name[] AND columns = $5::jsonb
+        ORDER BY id DESC LIMIT 1";
     let known = Spi::connect(|client| {
         let args = [
             root.schema.as_str().into(),
@@ -169,10 +158,14 @@ pub(super) fn relation_row(
             key.to_vec().into(),
             columns.into(),
         ];
-        client.select(KNOWN, Some(1), &args)?.first().get_one::<i32>()
-    })?;
-    if let Some(id) = known {
-        return Ok((id, None));
+        let mut found = client.select(KNOWN, Some(1), &args)?;
+        found.next().map_or(Ok(None), |row| Ok(row.get::<i32>(1)?.zip(row.get::<i64>(2)?)))
+    })
+    .map_err(|e: pgrx::spi::Error| e)?;
+    if let Some((id, xmin)) = known {
+        // another of our triggers may have written it in a subtransaction that can still be rolled back
+        let by = pg_sys::TransactionId::from(xmin as u32);
+        return Ok((id, xact::stands(by).then_some(by)));
     }
     let lineage = lineage::of(root, here)?;
     let key = array_literal(key);

@@ -50,6 +50,28 @@ pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Looks at the value of one of our own string settings without copying it; None if it is not set.
+/// `f` must not call the server.
+pub fn peek<T>(
+    setting: &'static pgrx::GucSetting<Option<std::ffi::CString>>,
+    f: impl FnOnce(Option<&[u8]>) -> T,
+) -> T {
+    // SAFETY: the server keeps a C string or null there, and changes it only in calls of its own.
+    unsafe {
+        let value = *setting.as_ptr();
+        f((!value.is_null()).then(|| CStr::from_ptr(value).to_bytes()))
+    }
+}
+
+/// The same for application_name.
+pub fn application_name<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    // SAFETY: as above; null before the session has begun.
+    unsafe {
+        let name = pg_sys::application_name;
+        f(if name.is_null() { b"" } else { CStr::from_ptr(name).to_bytes() })
+    }
+}
+
 /// The value of one of our own string settings; None if it is not set.
 pub fn string(setting: &'static pgrx::GucSetting<Option<std::ffi::CString>>) -> Option<Vec<u8>> {
     setting.get().map(std::ffi::CString::into_bytes)

@@ -9,7 +9,10 @@ use std::ffi::{c_char, CStr};
 pub enum Arg<'a> {
     Null,
     Int4(i32),
+    Int8(i64),
+    Xid8(u64),
     Timestamptz(i64),
+    Char(u8),
     Text(&'a [u8]),
     Name(Oid),
 }
@@ -89,7 +92,9 @@ fn datum(arg: &Arg) -> Datum {
     match arg {
         Arg::Null => Datum::null(),
         Arg::Int4(n) => Datum::from(*n),
-        Arg::Timestamptz(n) => Datum::from(*n),
+        Arg::Int8(n) | Arg::Timestamptz(n) => Datum::from(*n),
+        Arg::Xid8(n) => Datum::from(*n),
+        Arg::Char(c) => Datum::from(*c),
         Arg::Text(bytes) => super::attribute::varlena(bytes),
         Arg::Name(role) => {
             // SAFETY: a role's name as text, in the current memory context; unknown roles give NULL,

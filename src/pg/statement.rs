@@ -14,8 +14,10 @@ pub struct Ends {
     pub flush: fn() -> Result<()>,
     /// A subtransaction and all within it were rolled back. Must not fail.
     pub subtransaction_aborted: fn(pg_sys::SubTransactionId),
-    /// The transaction is over, whichever way. Must not fail.
-    pub transaction_over: fn(),
+    /// The transaction is about to commit and has written all it will.
+    pub before_commit: fn(),
+    /// The transaction is over: whether it committed. Must not fail.
+    pub transaction_over: fn(bool),
 }
 
 static ENDS: OnceLock<Ends> = OnceLock::new();
@@ -32,6 +34,7 @@ struct Frame {
 
 thread_local! {
     static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    static APART: Cell<bool> = const { Cell::new(false) };
     /// The last time given out: each statement gets a later one.
     static LAST: Cell<i64> = const { Cell::new(0) };
     /// A statement whose end we do not see: when it started, and the time it was given.
@@ -105,7 +108,22 @@ impl Drop for Outer {
     }
 }
 
+/// Runs statements of our own in the middle of another: their ends are not that one's.
+pub fn apart<T>(f: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            APART.set(self.0);
+        }
+    }
+    let _back = Back(APART.replace(true));
+    f()
+}
+
 fn flush() {
+    if APART.get() {
+        return;
+    }
     if let Some(ends) = ENDS.get() {
         if (ends.pending)() {
             if let Err(e) = (ends.flush)() {
@@ -182,22 +200,31 @@ unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _a
     use pg_sys::XactEvent::*;
     let Some(ends) = ENDS.get() else { return };
     match event {
-        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE if (ends.pending)() => {
-            // SAFETY: before a commit the transaction can still do anything; what is written may need
-            // a snapshot, for TOAST.
-            unsafe {
-                let without = !pg_sys::ActiveSnapshotSet();
-                if without {
-                    pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-                }
-                flush();
-                if without {
-                    pg_sys::PopActiveSnapshot();
-                }
+        XACT_EVENT_PRE_COMMIT | XACT_EVENT_PRE_PREPARE => {
+            if (ends.pending)() {
+                flush_with_snapshot();
             }
+            (ends.before_commit)();
         }
-        XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE => (ends.transaction_over)(),
+        XACT_EVENT_COMMIT => (ends.transaction_over)(true),
+        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => (ends.transaction_over)(false),
         _ => {}
+    }
+}
+
+/// Before a commit the transaction can still do anything; what is written may need a snapshot, for
+/// TOAST.
+fn flush_with_snapshot() {
+    // SAFETY: a push and a pop around a write; an error in between ends the transaction.
+    unsafe {
+        let without = !pg_sys::ActiveSnapshotSet();
+        if without {
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+        flush();
+        if without {
+            pg_sys::PopActiveSnapshot();
+        }
     }
 }
 

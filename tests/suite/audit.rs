@@ -11,3 +11,4 @@ mod rights;
 mod schema_changes;
 mod survival;
 mod transactions;
+mod write_path;
