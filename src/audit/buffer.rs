@@ -60,7 +60,7 @@ pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
     let seen = statement::end_is_seen();
     // the halves of a move must meet
     let joins = second_half_of(|before| moved::halves(before, &entry));
-    let (mine, due) = LEVELS.with_borrow(|levels| match levels.last() {
+    let (mine, due) = LEVELS.with_borrow_mut(|levels| match top(levels) {
         Some(top) if top.sub == sub => (true, !joins && top.batch.is_due(seen)),
         _ => (false, false),
     });
@@ -84,8 +84,8 @@ pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
 /// Whether the last change kept back in this subtransaction waits for the other half of its move.
 pub fn second_half_of(fits: impl FnOnce(&Entry) -> bool) -> bool {
     let sub = statement::subtransaction();
-    LEVELS.with_borrow(|levels| {
-        let last = levels.last().filter(|top| top.sub == sub).and_then(|top| top.batch.entries.last());
+    LEVELS.with_borrow_mut(|levels| {
+        let last = top(levels).filter(|top| top.sub == sub).and_then(|top| top.batch.entries.last());
         last.is_some_and(|entry| entry.moves_on && fits(entry))
     })
 }
@@ -120,7 +120,7 @@ impl Batch {
 /// A level for a subtransaction that begins to change something. What the ones around it keep back
 /// was done before: it gets its ids now, and is written when they are current again.
 fn open_level(sub: SubTransactionId) -> Result<()> {
-    let outer = LEVELS.with_borrow_mut(|levels| levels.last_mut().map(|top| std::mem::take(&mut top.batch)));
+    let outer = LEVELS.with_borrow_mut(|levels| top(levels).map(|top| std::mem::take(&mut top.batch)));
     if let Some(mut batch) = outer {
         let drawn = if batch.entries.is_empty() { Ok(()) } else { log::number(&mut batch.entries) };
         LEVELS.with_borrow_mut(|levels| {
@@ -140,15 +140,24 @@ fn open_level(sub: SubTransactionId) -> Result<()> {
     Ok(())
 }
 
+/// The innermost level that keeps anything back. One that a subtransaction left empty must not hide
+/// what the ones around it keep.
+fn top(levels: &mut Vec<Level>) -> Option<&mut Level> {
+    while levels.len() > 1 && levels.last().is_some_and(|top| top.batch.entries.is_empty()) {
+        levels.pop();
+    }
+    levels.last_mut()
+}
+
 /// Whether anything is kept back that the current subtransaction could write.
 pub fn pending() -> bool {
-    LEVELS.with_borrow(|levels| levels.last().is_some_and(|top| !top.batch.entries.is_empty()))
+    LEVELS.with_borrow_mut(|levels| top(levels).is_some_and(|top| !top.batch.entries.is_empty()))
 }
 
 /// Writes what the current subtransaction keeps back.
 pub fn flush() -> Result<()> {
     let sub = statement::subtransaction();
-    let batch = LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
+    let batch = LEVELS.with_borrow_mut(|levels| match top(levels) {
         Some(top) if top.sub == sub => Some(std::mem::take(&mut top.batch)),
         _ => None,
     });

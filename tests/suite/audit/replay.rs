@@ -55,8 +55,16 @@ fn tables() -> (String, Vec<Table>) {
          SELECT dbguard.audit_enable('whole', capture => 'full'); SELECT dbguard.audit_enable('nokey');
          SELECT dbguard.audit_enable('pair'); SELECT dbguard.audit_enable('parts');
          CREATE FUNCTION touch_again() RETURNS trigger LANGUAGE plpgsql AS
-         $$ BEGIN UPDATE single SET n = coalesce(n, 0) + 1 WHERE id = NEW.id; RETURN NULL; END $$;
-         CREATE TRIGGER again AFTER INSERT ON single FOR EACH ROW WHEN (NEW.k = 3) EXECUTE FUNCTION touch_again()"
+         $$ BEGIN
+              UPDATE single SET n = coalesce(n, 0) + 1, k = k + 1 WHERE id = NEW.id;
+              BEGIN
+                UPDATE single SET v = 'twice' WHERE id = NEW.id;
+                IF NEW.id % 3 = 0 THEN PERFORM 1 / 0; END IF;
+              EXCEPTION WHEN division_by_zero THEN DELETE FROM single WHERE id = NEW.id + 1;
+              END;
+              RETURN NULL;
+            END $$;
+         CREATE TRIGGER again AFTER INSERT OR UPDATE ON single FOR EACH ROW WHEN (NEW.k IN (3, 4)) EXECUTE FUNCTION touch_again()"
     );
     let table = |name, has_key, partitioned| Table { name, has_key, partitioned, extra: vec![], added: 0 };
     let list = vec![

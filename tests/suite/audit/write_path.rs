@@ -70,7 +70,9 @@ fn whatever_somebody_does_to_the_log_it_is_heeded() {
         }
         if what.contains("index") {
             for index in ["by_length", "of_updates", "hashed", "gin"] {
-                db.exec(&format!("DO $$ BEGIN IF to_regclass('dbguard.{index}') IS NOT NULL THEN REINDEX INDEX dbguard.{index}; END IF; END $$"));
+                if db.value(&format!("SELECT to_regclass('dbguard.{index}') IS NOT NULL")) == "t" {
+                    db.exec(&format!("REINDEX INDEX dbguard.{index}"));
+                }
             }
         }
     }
@@ -98,7 +100,9 @@ fn indexes_of_the_log_find_what_was_put_straight_into_it() {
     );
     let count = |db: &mut Db, off: &str, on: &str, condition: &str| {
         db.exec(&format!("SET enable_seqscan = {off}; SET enable_indexscan = {on}; SET enable_bitmapscan = {on}; SET enable_indexonlyscan = {on}"));
-        db.value(&format!("SELECT count(*), sum(id) FROM dbguard.audit_change WHERE {condition}"))
+        db.value(&format!(
+            "SELECT count(*) || ' ' || coalesce(sum(id), 0) FROM dbguard.audit_change WHERE {condition}"
+        ))
     };
     for condition in [
         "relation = 1 AND key >= '1' AND key < '2'",
@@ -109,7 +113,7 @@ fn indexes_of_the_log_find_what_was_put_straight_into_it() {
     ] {
         let scanned = count(&mut db, "on", "off", condition);
         assert_eq!(count(&mut db, "off", "on", condition), scanned, "{condition}");
-        assert_ne!(scanned, "0 | <null>", "{condition}");
+        assert_ne!(scanned, "0 0", "{condition}");
     }
     // the summaries of the BRIN index hold every row's values
     db.exec("SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
@@ -197,7 +201,7 @@ fn order_holds_between_a_statement_and_what_its_triggers_do() {
     );
     assert_eq!(
         db.lines("SELECT op, key, new->>'v' FROM dbguard.audit_log ORDER BY id"),
-        ["INSERT | 1 | 1", "INSERT | 2 | 1", "UPDATE | 1 | 2", "UPDATE | 1 | 3"]
+        ["INSERT | 1 | 1", "UPDATE | 1 | 2", "UPDATE | 1 | 3", "INSERT | 2 | 1"]
     );
     assert_eq!(db.value("SELECT string_agg(v::text, ' ' ORDER BY id) FROM t"), "3 1");
 }
@@ -268,7 +272,7 @@ fn packs_hold_what_rows_would() {
         ));
     }
     let content = |table: &str| {
-        format!("SELECT count(*), md5(string_agg(concat_ws('|', op, key, old_key, old, new), E'\\n' ORDER BY id)) FROM dbguard.audit_log WHERE table_name = '{table}'")
+        format!("SELECT count(*) || ' ' || md5(string_agg(concat_ws('|', op, key, old_key, old, new), E'\\n' ORDER BY id)) FROM dbguard.audit_log WHERE table_name = '{table}'")
     };
     let (rows, packs) = (db.value(&content("r")), db.value(&content("p")));
     assert_eq!(packs, rows);
