@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::pg::guc;
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::{of_ours, Relation};
-use crate::pg::statement;
 use crate::pg::user::{as_role, Fence};
+use crate::pg::{statement, xact};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use serde_json::Value;
@@ -15,10 +15,9 @@ use serde_json::Value;
 thread_local! {
     static NEW_RECORD: KeptPlan = const { KeptPlan::new(
         c"INSERT INTO dbguard.audit_change (at, xact, context, relation, op, tenant, new)
-          VALUES ($1, pg_catalog.pg_current_xact_id(), $2::pg_catalog.int8, $3, $4::pg_catalog.\"char\", $5,
-                  $6::pg_catalog.jsonb)",
-        &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::TEXTOID]) };
+          VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb)",
+        &[pg_sys::TIMESTAMPTZOID, pg_sys::XID8OID, pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::CHAROID,
+          pg_sys::TEXTOID, pg_sys::TEXTOID]) };
 }
 
 fn log_owner() -> Result<Oid> {
@@ -48,15 +47,16 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     let at = statement::time();
     let context = context::of(owner, at)?;
     let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
-    let (context, op, new) = (context.to_string(), [op], new.to_string());
+    let new = new.to_string();
     // a trigger function has no SET clause: the path is the caller's
     let relation = guc::with_pinned_search_path(|| as_role(owner, Fence::Local, || relation_row(table)))?;
     as_role(owner, Fence::Local, || {
         let args = [
             Arg::Timestamptz(at),
-            Arg::Text(context.as_bytes()),
+            Arg::Xid8(xact::top_id()),
+            Arg::Int8(context),
             Arg::Int4(relation),
-            Arg::Text(&op),
+            Arg::Char(op),
             tenant.as_deref().map_or(Arg::Null, Arg::Text),
             Arg::Text(new.as_bytes()),
         ];
