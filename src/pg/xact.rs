@@ -32,3 +32,15 @@ pub fn stands(xid: pg_sys::TransactionId) -> bool {
     // SAFETY: looks into the backend's transaction stack.
     unsafe { pg_sys::TransactionIdIsCurrentTransactionId(xid) }
 }
+
+/// Which command of the transaction is running: the same for all that one statement does and its AFTER
+/// triggers are called for, higher for every statement after one that changed something.
+pub fn command() -> u32 {
+    // SAFETY: reads the snapshot of the running statement, if there is one.
+    unsafe {
+        match pg_sys::ActiveSnapshotSet() {
+            true => (*pg_sys::GetActiveSnapshot()).curcid,
+            false => 0,
+        }
+    }
+}
