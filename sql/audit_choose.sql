@@ -118,6 +118,20 @@ CREATE FUNCTION dbguard.audit_coverage(schema text DEFAULT NULL)
     FROM pg_trigger t
     JOIN pg_proc f ON f.oid = t.tgfoid AND f.proname IN ('audit_row', 'audit_truncate')
     JOIN pg_namespace n ON n.oid = f.pronamespace AND n.nspname = 'dbguard'
+  ), asked AS (
+    -- the options are in the arguments of whichever trigger a table has of its own
+    SELECT DISTINCT ON (tgrelid) tgrelid, args,
+           args !~ '(^|\\000)operations=' OR args ~ '(^|\\000)operations=[A-Z,]*(INSERT|UPDATE|DELETE)' AS rows,
+           args !~ '(^|\\000)operations=' OR args ~ '(^|\\000)operations=[A-Z,]*TRUNCATE' AS truncates
+    FROM ours
+    WHERE NOT is_clone AND args <> 'partition\000'
+    ORDER BY tgrelid, of_rows DESC
+  ), present AS (
+    SELECT tgrelid,
+           max(tgenabled::text) FILTER (WHERE of_rows) AS rows,
+           max(tgenabled::text) FILTER (WHERE NOT of_rows) AS truncate
+    FROM ours
+    GROUP BY tgrelid
   ), tables AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition,
            CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END::oid AS root
@@ -129,36 +143,25 @@ CREATE FUNCTION dbguard.audit_coverage(schema text DEFAULT NULL)
       AND NOT EXISTS (SELECT FROM pg_depend d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   ), judged AS (
-    SELECT t.*, a.args IS NOT NULL AS root_audited,
+    SELECT t.*, a.tgrelid AS audited_by,
            CASE
-             WHEN a.args IS NULL AND t.relkind = 'f' THEN 'a foreign table cannot be audited here'
-             WHEN a.args IS NULL AND t.relispartition THEN 'the table it is a partition of is not audited'
-             WHEN a.args IS NULL THEN 'audit is not enabled'
+             WHEN a.tgrelid IS NULL AND t.relkind = 'f' THEN 'a foreign table cannot be audited here'
+             WHEN a.tgrelid IS NULL AND t.relispartition THEN 'the table it is a partition of is not audited'
+             WHEN a.tgrelid IS NULL THEN 'audit is not enabled'
              WHEN a.args ~ '(^|\\000)paused=' THEN 'audit is paused'
-             WHEN a.rows AND o.rows IS NULL THEN 'its trigger is missing'
-             WHEN a.rows AND o.rows = 'D' THEN 'its trigger is disabled'
-             WHEN a.rows AND o.rows = 'R' THEN 'its trigger fires on replicas only'
-             WHEN a.truncates AND o.truncate IS NULL AND (t.relkind = 'r' OR t.oid = t.root) THEN 'its trigger of TRUNCATE is missing'
-             WHEN a.truncates AND o.truncate IN ('D', 'R') THEN 'its trigger of TRUNCATE is disabled'
+             WHEN a.rows AND p.rows IS NULL THEN 'its trigger is missing'
+             WHEN a.rows AND p.rows = 'D' THEN 'its trigger is disabled'
+             WHEN a.rows AND p.rows = 'R' THEN 'its trigger fires on replicas only'
+             WHEN a.truncates AND p.truncate IS NULL AND (t.relkind = 'r' OR a.tgrelid = t.oid)
+               THEN 'its trigger of TRUNCATE is missing'
+             WHEN a.truncates AND p.truncate IN ('D', 'R') THEN 'its trigger of TRUNCATE is disabled'
            END AS reason
     FROM tables t
-    LEFT JOIN LATERAL (
-      -- the options are in the arguments of whichever trigger the root has
-      SELECT w.args,
-             w.args !~ '(^|\\000)operations=' OR w.args ~ '(^|\\000)operations=[A-Z,]*(INSERT|UPDATE|DELETE)' AS rows,
-             w.args !~ '(^|\\000)operations=' OR w.args ~ '(^|\\000)operations=[A-Z,]*TRUNCATE' AS truncates
-      FROM ours w
-      WHERE w.tgrelid IN (t.root, t.oid) AND NOT w.is_clone AND w.args <> 'partition\000'
-      ORDER BY w.tgrelid = t.oid DESC, w.of_rows DESC LIMIT 1) a ON true
-    CROSS JOIN LATERAL (
-      SELECT max(w.tgenabled::text) FILTER (WHERE w.of_rows) AS rows,
-             max(w.tgenabled::text) FILTER (WHERE NOT w.of_rows) AS truncate
-      FROM ours w WHERE w.tgrelid = t.oid) o
+    LEFT JOIN present p ON p.tgrelid = t.oid
+    LEFT JOIN asked own ON own.tgrelid = t.oid
+    LEFT JOIN asked a ON a.tgrelid = CASE WHEN own.tgrelid IS NULL THEN t.root ELSE t.oid END
   )
-  SELECT j.oid::regclass, j.reason IS NULL,
-         CASE WHEN j.root_audited THEN coalesce((SELECT w.tgrelid FROM ours w
-                WHERE w.tgrelid = j.oid AND NOT w.is_clone AND w.args <> 'partition\000' LIMIT 1), j.root) END::regclass,
-         j.reason
+  SELECT j.oid::regclass, j.reason IS NULL, j.audited_by::regclass, j.reason
   FROM judged j
   ORDER BY j.nspname, j.relname
   $$;

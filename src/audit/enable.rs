@@ -96,6 +96,7 @@ pub fn enable(relation: Oid, wanted: &Wanted) -> Result<&'static str> {
         (None, before) => before.as_ref().is_some_and(|a| a.state == "always"),
     };
     let state = if always { "always" } else { "enabled" };
+    leaves::let_owner_make_them(&table)?;
     let action = match &before {
         Some(a) if a.state == state && a.as_left(&options) && leaves::covered(&table, &options)? => {
             notice(format!("audit of table \"{}\" is already enabled, nothing to do", table.name));

@@ -3,7 +3,7 @@
 //! which must know a table's new name before anything is dumped.
 
 use super::enable::attach;
-use super::{audited, record, status};
+use super::{audited, leaves, record, status};
 use crate::catalog::extension_owner;
 use crate::error::Result;
 use crate::pg::relation::{describe, with_inheritors};
@@ -31,6 +31,7 @@ fn follow() -> Result<()> {
             as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state, &names))?;
         }
         record::name(&table)?;
+        leaves::let_owner_make_them(&table)?;
     }
     Ok(())
 }

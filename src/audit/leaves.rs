@@ -48,6 +48,31 @@ fn audited_itself(partition: &Relation) -> Error {
         .hint("Take it out first: SELECT dbguard.audit_disable(...). What is logged of it stays.")
 }
 
+/// The owner of an audited partitioned table, if he cannot make partitions of it: the server asks whoever
+/// does for the right to execute the function of each trigger a partition gets.
+pub fn hindered_owner(table: &Relation) -> Result<Option<String>> {
+    const LACKS: &str = "
+        SELECT r.rolname::text FROM pg_roles r
+        WHERE r.oid = $1 AND NOT has_function_privilege(r.oid, 'dbguard.audit_row()', 'EXECUTE')";
+    if table.kind != 'p' {
+        return Ok(None);
+    }
+    Ok(Spi::connect(|client| {
+        let mut found = client.select(LACKS, Some(1), &[table.owner.into()])?;
+        found.next().map_or(Ok(None), |row| row.get::<String>(1))
+    })?)
+}
+
+/// Gives him, and nobody else, that right.
+pub fn let_owner_make_them(table: &Relation) -> Result<()> {
+    match hindered_owner(table)? {
+        Some(role) => {
+            as_role(extension_owner()?, Fence::Local, || ddl::run(&ddl::audit::grant_row_function(&role)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Whether every partition has the TRUNCATE trigger that `options` want it to have.
 pub fn covered(table: &Relation, options: &Options) -> Result<bool> {
     let wanted = options.operations.truncate;
@@ -72,6 +97,10 @@ fn place_on(partition: Oid, state: &str) -> Result<()> {
     lock::share_row_exclusive(partition);
     let Some(found) = describe(partition) else { return Ok(()) };
     let (schema, name) = (&found.schema, &found.name);
+    // one that somebody gave another name would make a second record
+    for other in found.triggers.iter().filter(|t| is_partitions_trigger(t) && t.name != TRUNCATE_TRIGGER) {
+        ddl::run(&ddl::audit::drop_trigger(&other.name, schema, name))?;
+    }
     ddl::run(&ddl::audit::create_truncate_trigger(schema, name, &[PARTITION.to_owned()]))?;
     if state != "enabled" {
         ddl::run(&ddl::audit::set_trigger_state(TRUNCATE_TRIGGER, schema, name, state))?;

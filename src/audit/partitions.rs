@@ -17,8 +17,11 @@ fn follow(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     const TABLES: &str = "
         SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
         WHERE classid = 'pg_class'::regclass AND object_type IN ('table', 'foreign table')";
-    if event::statement(fcinfo) == Statement::Detach {
-        leaves::let_go()?;
+    match event::statement(fcinfo) {
+        Statement::Create | Statement::Attach => {}
+        Statement::Detach => return leaves::let_go(),
+        // a restore makes the triggers itself, among other changes to tables
+        _ => return Ok(()),
     }
     let tables = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         client.update(TABLES, None, &[])?.map(|row| row.get::<Oid>(1)).collect()

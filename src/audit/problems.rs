@@ -14,17 +14,17 @@ use std::ffi::CStr;
 const NAMED: usize = 3;
 
 /// What is not as audit_enable left it.
-pub fn of(table: &Relation, audited: &Audited) -> Vec<String> {
+pub fn of(table: &Relation, audited: &Audited) -> Result<Vec<String>> {
     if let Some(pause) = &audited.options.paused {
-        return vec![match audited.active() {
+        return Ok(vec![match audited.active() {
             false => pause.told(),
             true => {
                 format!("{}; but its trigger was enabled otherwise: call dbguard.audit_resume", pause.told())
             }
-        }];
+        }]);
     }
     if !audited.active() {
-        return vec![format!("changes are not audited: the trigger is {}", audited.state)];
+        return Ok(vec![format!("changes are not audited: the trigger is {}", audited.state)]);
     }
     let mut list = vec![];
     let rows = audited.options.operations.row_words();
@@ -42,7 +42,10 @@ pub fn of(table: &Relation, audited: &Audited) -> Vec<String> {
         partitions.push(format!("{more} more partitions are not audited as they should be"));
     }
     list.extend(partitions);
-    list
+    list.extend(leaves::hindered_owner(table)?.map(|role| {
+        format!("role \"{role}\" owns the table since, and cannot make partitions of it: call dbguard.audit_enable")
+    }));
+    Ok(list)
 }
 
 /// Columns that were listed and cannot be found.

@@ -3,6 +3,7 @@
 use super::{audited, buffer, context, lineage, target};
 use crate::catalog;
 use crate::error::{Error, Result};
+use crate::pg::guc;
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
@@ -47,12 +48,14 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     let context = context::of(owner, at)?;
     let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
     let new = new.to_string();
+    // a trigger function has no SET clause: the path is the caller's
+    let relation = guc::with_pinned_search_path(|| as_role(owner, Fence::Local, || relation_row(table)))?;
     as_role(owner, Fence::Local, || {
         let args = [
             Arg::Timestamptz(at),
             Arg::Xid8(xact::top_id()),
             Arg::Int8(context),
-            Arg::Int4(relation_row(table)?),
+            Arg::Int4(relation),
             Arg::Char(op),
             tenant.as_deref().map_or(Arg::Null, Arg::Text),
             Arg::Text(new.as_bytes()),

@@ -51,7 +51,7 @@ fn audit_status() -> std::result::Result<
             shown.tenant,
             Some(shown.bulk),
             Some(table.key()),
-            lines(problems::of(&table, &audited)),
+            lines(problems::of(&table, &audited)?),
             lines(notes),
         ));
     }

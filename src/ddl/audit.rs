@@ -49,6 +49,11 @@ pub fn set_trigger_state(name: &str, schema: &str, table: &str, state: &str) -> 
     format!("ALTER TABLE {} {action} TRIGGER {}", qualified(schema, table), ident(name))
 }
 
+/// The server asks for this right of whoever makes a partition, for the trigger it gets.
+pub fn grant_row_function(role: &str) -> String {
+    format!("GRANT EXECUTE ON FUNCTION dbguard.audit_row() TO {}", ident(role))
+}
+
 /// `kind` is TABLE or SEQUENCE; `grantee` None is PUBLIC.
 pub fn revoke_all(kind: &str, schema: &str, name: &str, grantee: Option<&str>) -> String {
     let grantee = grantee.map_or_else(|| "PUBLIC".to_owned(), ident);

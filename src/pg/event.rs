@@ -6,8 +6,12 @@ use pgrx::pg_sys::{self, NodeTag};
 pub enum Statement {
     /// ALTER ... SET SCHEMA
     SetSchema,
-    /// ALTER TABLE ... DETACH PARTITION, maybe beside other things.
+    /// ALTER TABLE ... ATTACH PARTITION
+    Attach,
+    /// ALTER TABLE ... DETACH PARTITION
     Detach,
+    /// CREATE TABLE, also as a part of CREATE SCHEMA
+    Create,
     Other,
 }
 
@@ -25,7 +29,8 @@ pub fn statement(fcinfo: pg_sys::FunctionCallInfo) -> Statement {
         }
         match (*tree).type_ {
             NodeTag::T_AlterObjectSchemaStmt => Statement::SetSchema,
-            NodeTag::T_AlterTableStmt if detaches(tree.cast()) => Statement::Detach,
+            NodeTag::T_CreateStmt | NodeTag::T_CreateSchemaStmt => Statement::Create,
+            NodeTag::T_AlterTableStmt => of_alter_table(tree.cast()),
             _ => Statement::Other,
         }
     }
@@ -33,14 +38,18 @@ pub fn statement(fcinfo: pg_sys::FunctionCallInfo) -> Statement {
 
 /// # Safety
 /// `tree` must be a whole ALTER TABLE statement.
-unsafe fn detaches(tree: *mut pg_sys::AlterTableStmt) -> bool {
-    // SAFETY: as promised; the list is of AlterTableCmd.
+unsafe fn of_alter_table(tree: *mut pg_sys::AlterTableStmt) -> Statement {
+    // SAFETY: as promised; the list is of AlterTableCmd. Either of the two stands alone.
     unsafe {
         let list = (*tree).cmds;
-        !list.is_null()
-            && (0..(*list).length as usize).any(|i| {
-                let command = (*(*list).elements.add(i)).ptr_value.cast::<pg_sys::AlterTableCmd>();
-                (*command).subtype == pg_sys::AlterTableType::AT_DetachPartition
-            })
+        if list.is_null() || (*list).length == 0 {
+            return Statement::Other;
+        }
+        let command = (*(*list).elements).ptr_value.cast::<pg_sys::AlterTableCmd>();
+        match (*command).subtype {
+            pg_sys::AlterTableType::AT_AttachPartition => Statement::Attach,
+            pg_sys::AlterTableType::AT_DetachPartition => Statement::Detach,
+            _ => Statement::Other,
+        }
     }
 }
