@@ -7,6 +7,12 @@ use std::borrow::Cow;
 /// What stands in the log for a value that was not to be seen.
 pub const REDACTED: &[u8] = b"[redacted]";
 
+/// What a keyed hash of such a value begins with; hexadecimal digits follow.
+const HASHED: &[u8] = b"hmac-sha256:";
+
+/// The image of no columns.
+pub const EMPTY: [u8; 4] = 0x2000_0000_u32.to_ne_bytes();
+
 /// What became of a column since the image was made: its name then, and its name now if it has one.
 pub type Rename = (Vec<u8>, Option<Vec<u8>>);
 
@@ -27,7 +33,7 @@ pub fn overlay(first: &[u8], later: &[u8]) -> Option<Vec<u8>> {
 /// The image under today's column names, without the values nobody knows: what was redacted is null.
 /// None if it is no object.
 pub fn tidy<'a>(image: &'a [u8], renames: &[Rename]) -> Option<Cow<'a, [u8]>> {
-    if renames.is_empty() && !contains(image, REDACTED) {
+    if renames.is_empty() && !contains(image, REDACTED) && !contains(image, HASHED) {
         return Some(Cow::Borrowed(image));
     }
     let mut columns = vec![];
@@ -37,10 +43,16 @@ pub fn tidy<'a>(image: &'a [u8], renames: &[Rename]) -> Option<Cow<'a, [u8]>> {
             Some((_, None)) => continue,
             None => name,
         };
-        columns.push((name, if value == Value::String(REDACTED) { Value::Null } else { value }));
+        columns.push((name, if is_redacted(&value) { Value::Null } else { value }));
     }
     columns.sort_by(|a, b| key_order(a.0, b.0));
     write(&columns).map(Cow::Owned)
+}
+
+fn is_redacted(value: &Value) -> bool {
+    let Value::String(bytes) = value else { return false };
+    *bytes == REDACTED
+        || bytes.strip_prefix(HASHED).is_some_and(|h| h.len() == 64 && h.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn contains(image: &[u8], wanted: &[u8]) -> bool {
@@ -79,7 +91,8 @@ mod tests {
     #[test]
     fn the_first_value_of_a_column_wins() {
         let first = image(&[("status", text("new")), ("n", Value::Int(1))]);
-        let later = image(&[("status", text("paid")), ("amount", Value::Int(123_456)), ("gift", Value::Bool(true))]);
+        let later =
+            image(&[("status", text("paid")), ("amount", Value::Int(123_456)), ("gift", Value::Bool(true))]);
         let both = image(&[
             ("status", text("new")),
             ("n", Value::Int(1)),
@@ -95,7 +108,8 @@ mod tests {
     fn more_columns_than_one_stride_of_offsets() {
         let names: Vec<String> = (0..100).map(|i| format!("c{i:03}")).collect();
         let all: Vec<(&str, Value)> = names.iter().map(|n| (n.as_str(), text("value"))).collect();
-        let (even, odd): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|(name, _)| name.ends_with(['0', '4', '8']));
+        let (even, odd): (Vec<_>, Vec<_>) =
+            all.iter().cloned().partition(|(name, _)| name.ends_with(['0', '4', '8']));
         assert_eq!(overlay(&image(&even), &image(&odd)), Some(image(&all)));
     }
 
@@ -103,23 +117,35 @@ mod tests {
     fn containers_and_numbers_keep_their_alignment() {
         let inner = image(&[("a", Value::Int(5)), ("b", text("x"))]);
         let whole = image(&[("x", text("abc")), ("doc", Value::Container(&inner)), ("num", Value::Int(-7))]);
-        assert_eq!(overlay(&whole, &image(&[("zz", text("y"))])).map(|o| entries(&o).unwrap().len()), Some(4));
+        assert_eq!(
+            overlay(&whole, &image(&[("zz", text("y"))])).map(|o| entries(&o).unwrap().len()),
+            Some(4)
+        );
         assert_eq!(overlay(&whole, &image(&[])), Some(whole.clone()));
     }
 
     #[test]
     fn renamed_dropped_and_redacted_columns() {
-        let old = image(&[("a", text("1")), ("b", text("2")), ("card", text("[redacted]")), ("gone", text("3"))]);
-        let renames: Vec<Rename> =
-            vec![(b"a".to_vec(), Some(b"b".to_vec())), (b"b".to_vec(), Some(b"a".to_vec())), (b"gone".to_vec(), None)];
+        let old =
+            image(&[("a", text("1")), ("b", text("2")), ("card", text("[redacted]")), ("gone", text("3"))]);
+        let renames: Vec<Rename> = vec![
+            (b"a".to_vec(), Some(b"b".to_vec())),
+            (b"b".to_vec(), Some(b"a".to_vec())),
+            (b"gone".to_vec(), None),
+        ];
         let now = image(&[("b", text("1")), ("a", text("2")), ("card", Value::Null)]);
         assert_eq!(tidy(&old, &renames), Some(Cow::Owned(now)));
+        let hash = format!("hmac-sha256:{}", "0a".repeat(32));
+        let hashed = image(&[("a", Value::String(hash.as_bytes())), ("b", text("hmac-sha256:"))]);
+        let now = image(&[("a", Value::Null), ("b", text("hmac-sha256:"))]);
+        assert_eq!(tidy(&hashed, &[]), Some(Cow::Owned(now)));
         let plain = image(&[("a", text("[red]"))]);
         assert_eq!(tidy(&plain, &[]), Some(Cow::Borrowed(&plain[..])));
     }
 
     #[test]
     fn what_is_no_object_is_no_image() {
+        assert_eq!(image(&[]), EMPTY);
         assert_eq!(overlay(&[], &image(&[])), None);
         assert_eq!(overlay(&image(&[]), &[1, 2, 3]), None);
         assert_eq!(tidy(b"[redacted]", &[]), None);

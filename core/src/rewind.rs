@@ -178,13 +178,48 @@ impl Rewind {
         Ok(())
     }
 
-    /// The place a row went to whose changes there are not known yet.
-    pub fn next(&self) -> Option<&[u8]> {
-        self.left.iter().find(|(_, _, _, id)| !self.arrived.contains_key(id)).map(|(_, _, to, _)| to.as_slice())
+    /// The same for a place of which only the row matters that was there at the moment.
+    pub fn add_row_there<E>(
+        &mut self,
+        key: &[u8],
+        mut place: Place,
+        emit: &mut impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        place.stretches.retain(|s| s.start == Start::There);
+        self.add(key, place, emit)
+    }
+
+    /// The same for a place of which only the rows matter that came from another.
+    pub fn add_arrivals(&mut self, place: Place) {
+        for stretch in place.stretches {
+            if let Start::Arrived(id) = stretch.start {
+                self.arrived.insert(id, stretch);
+            }
+        }
+    }
+
+    /// Whether the place is known to which this change took a row.
+    pub fn knows(&self, id: i64) -> bool {
+        self.arrived.contains_key(&id)
+    }
+
+    /// The next place a row went to that is not known, and the change that took it there.
+    pub fn next(&self) -> Option<(&[u8], i64)> {
+        self.left.iter().find_map(|(_, _, to, id)| {
+            let (mut to, mut id) = (to, id);
+            while let Some(stretch) = self.arrived.get(id) {
+                let End::Left { to: further, id: by } = &stretch.end else { return None };
+                (to, id) = (further, by);
+            }
+            Some((to.as_slice(), *id))
+        })
     }
 
     /// Follows the rows that changed their key to where they are now.
-    pub fn finish<E: From<Unreadable>>(mut self, emit: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    pub fn finish<E: From<Unreadable>>(
+        mut self,
+        emit: &mut impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
         for (was_there, mut old, mut place, mut id) in self.left {
             while let Some(stretch) = self.arrived.remove(&id) {
                 if let Some(later) = &stretch.old {

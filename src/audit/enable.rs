@@ -2,6 +2,7 @@
 
 use super::audited;
 use super::options::{Capture, Listed, Options};
+use super::version;
 use crate::catalog::{self, extension_owner, own_table};
 use crate::ddl;
 use crate::error::{notice, Error, Result};
@@ -107,6 +108,7 @@ fn enable(
             make_log()?;
             attach(&table, &options, state, &names)
         })?;
+        version::note(&table, !before.as_ref().is_some_and(|a| a.active()))?;
     }
     let capture = options.capture.word().to_owned();
     Ok((relation, action.to_owned(), capture, exclude, redact, table.key()))

@@ -1,8 +1,9 @@
 //! Keeping the triggers' arguments in step with the tables: the numbers in them say which columns
-//! are redacted whatever they are called, but only the names go through a dump and restore.
+//! are redacted whatever they are called, but only the names go through a dump and restore. And
+//! noting for the log what the tables' columns are now.
 
 use super::enable::attach;
-use super::{audited, status};
+use super::{audited, status, version};
 use crate::catalog::extension_owner;
 use crate::error::Result;
 use crate::pg::relation::{describe, with_inheritors};
@@ -23,6 +24,7 @@ fn follow() -> Result<()> {
     for relation in touched()? {
         let Some(table) = describe(relation) else { continue };
         let Some(audited) = audited::of(&table)? else { continue };
+        version::note(&table, false)?;
         let options = audited.options.brought_up_to_date(&audited::columns(&table), &audited::home(&table));
         // one that somebody made by hand is not ours to replace
         if options != audited.options && audited.well_named() {

@@ -31,9 +31,8 @@ fn rewind(deferrable: bool, changes: &[Change]) -> Vec<String> {
     let mut lines = vec![];
     let mut emit = |found: Found| -> Result<(), Unreadable> {
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-        let value = |old: &[u8]| {
-            (0..100).find(|v| entries(old).unwrap() == entries(&image(*v)).unwrap()).unwrap()
-        };
+        let value =
+            |old: &[u8]| (0..100).find(|v| entries(old).unwrap() == entries(&image(*v)).unwrap()).unwrap();
         lines.push(match found {
             Found::Changed { place, old } => format!("{} was {}", text(&place), value(&old)),
             Found::New { place } => format!("{} was not", text(&place)),
@@ -64,20 +63,26 @@ fn plain_lives() {
     assert_eq!(rewind(false, &[(1, each(1), 'U', "a", "", 5), (2, each(2), 'U', "a", "", 6)]), ["a was 5"]);
     assert_eq!(rewind(false, &[(1, each(1), 'I', "a", "", 0), (2, each(2), 'U', "a", "", 6)]), ["a was not"]);
     assert_eq!(rewind(false, &[(1, each(1), 'D', "a", "", 7)]), ["gone from a: 7"]);
-    assert_eq!(rewind(false, &[(1, each(1), 'I', "a", "", 0), (2, each(2), 'D', "a", "", 7)]), Vec::<String>::new());
+    assert_eq!(
+        rewind(false, &[(1, each(1), 'I', "a", "", 0), (2, each(2), 'D', "a", "", 7)]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn a_key_used_again_is_another_row() {
-    let changes = [(1, each(1), 'U', "a", "", 3), (2, each(2), 'D', "a", "", 4), (3, each(3), 'I', "a", "", 0)];
+    let changes =
+        [(1, each(1), 'U', "a", "", 3), (2, each(2), 'D', "a", "", 4), (3, each(3), 'I', "a", "", 0)];
     assert_eq!(rewind(false, &changes), ["a was not", "gone from a: 3"]);
-    let changes = [(1, each(1), 'M', "a", "b", 3), (2, each(2), 'I', "a", "", 0), (3, each(3), 'U', "b", "", 9)];
+    let changes =
+        [(1, each(1), 'M', "a", "b", 3), (2, each(2), 'I', "a", "", 0), (3, each(3), 'U', "b", "", 9)];
     assert_eq!(rewind(false, &changes), ["a was not", "b was 3"]);
 }
 
 #[test]
 fn keys_that_move_on_and_back() {
-    let changes = [(1, each(1), 'M', "a", "b", 3), (2, each(1), 'M', "b", "c", 3), (3, each(3), 'D', "c", "", 3)];
+    let changes =
+        [(1, each(1), 'M', "a", "b", 3), (2, each(1), 'M', "b", "c", 3), (3, each(3), 'D', "c", "", 3)];
     assert_eq!(rewind(false, &changes), ["gone from c: 3"]);
     let changes = [(1, each(1), 'M', "a", "b", 3), (2, each(2), 'M', "b", "a", 3)];
     assert_eq!(rewind(false, &changes), ["a was 3"]);
@@ -106,7 +111,8 @@ fn keys_that_swap() {
 
 #[test]
 fn a_log_with_a_gap_invents_no_rows() {
-    let changes = [(1, each(1), 'I', "a", "", 0), (2, each(2), 'D', "a", "", 4), (3, each(3), 'U', "a", "", 5)];
+    let changes =
+        [(1, each(1), 'I', "a", "", 0), (2, each(2), 'D', "a", "", 4), (3, each(3), 'U', "a", "", 5)];
     assert_eq!(rewind(false, &changes), ["a was not"]);
 }
 
@@ -157,7 +163,9 @@ fn any_history_can_be_rewound() {
                     Some(Err(_)) => {}
                 }
             }
-            then.extend(lines.iter().filter_map(|l| l.strip_prefix("gone from ")?.get(3..)?.parse::<i64>().ok()));
+            then.extend(
+                lines.iter().filter_map(|l| l.strip_prefix("gone from ")?.get(3..)?.parse::<i64>().ok()),
+            );
             then.sort();
             let mut expected: Vec<i64> = state.values().copied().collect();
             expected.sort();
