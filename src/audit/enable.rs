@@ -106,9 +106,9 @@ fn enable(
         // the trigger functions are not for everybody: only here are they attached, by their owner
         as_role(extension_owner()?, Fence::Local, || -> Result<()> {
             make_log()?;
+            version::note(&table, !before.as_ref().is_some_and(|a| a.active()))?;
             attach(&table, &options, state, &names)
         })?;
-        version::note(&table, !before.as_ref().is_some_and(|a| a.active()))?;
     }
     let capture = options.capture.word().to_owned();
     Ok((relation, action.to_owned(), capture, exclude, redact, table.key()))

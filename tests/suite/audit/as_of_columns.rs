@@ -116,7 +116,7 @@ fn generated_identity_domain_and_enum_columns() {
         "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN percent AS int CHECK (value BETWEEN 0 AND 100); CREATE TYPE pair AS (a int, b text);
          CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, m mood, p percent, c pair, cs pair[]);
          SELECT dbguard.audit_enable('t', capture => 'full');
-         INSERT INTO t (a, m, p, c, cs) SELECT i, 'ok', i, (i, 'x \"y\"'), ARRAY[(i, NULL)::pair] FROM generate_series(1, 10) i",
+         INSERT INTO t (a, m, p, c, cs) SELECT i, 'ok', i, (i, 'x \"y\"')::pair, ARRAY[(i, NULL)::pair] FROM generate_series(1, 10) i",
     );
     let moment = keep(&mut db, "t", "k");
     db.exec("UPDATE t SET a = a + 1, m = 'sad', p = NULL, c = NULL, cs = '{}' WHERE id < 5; DELETE FROM t WHERE id > 8; INSERT INTO t (a) VALUES (1)");
