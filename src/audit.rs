@@ -4,10 +4,12 @@
 //! what is no change of a row;
 //! `options` is what was asked for (`choice` its words, `wanted` a caller's arguments), `audited` what a
 //! table's triggers say; `enable` sets up (`all` many tables, `auto` new ones), `follow` keeps up with new
-//! names, `leaves` with partitions, `pause` rests; `status` and `history` read, `problems` knows what is
-//! wrong; `make` makes the log, `log_option` and `maintain` look after it.
+//! names, `leaves` with partitions, `pause` rests; `status` shows, `problems` knows what is wrong;
+//! `read` reads the log for `history` and `as_of` (`version` knows a table's columns over time, `rewind` its
+//! rows); `make` makes the log, `log_option` and `maintain` look after it.
 
 mod all;
+mod as_of;
 mod audited;
 mod auto;
 mod buffer;
@@ -32,11 +34,14 @@ mod pause;
 mod paused;
 mod pledge;
 mod problems;
+mod read;
 mod record;
+mod rewind;
 mod status;
 mod target;
 mod trigger;
 mod truncated;
+mod version;
 mod wanted;
 
 /// Called when the library is loaded.

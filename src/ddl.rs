@@ -2,6 +2,7 @@
 //! a statement kind, a file a part; nothing else in the project glues a name or a value into a
 //! statement.
 
+pub mod as_of;
 pub mod audit;
 pub mod audit_log;
 pub mod lint;

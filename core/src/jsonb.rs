@@ -271,6 +271,44 @@ pub fn root(datum: &[u8]) -> Option<Value<'_>> {
     })
 }
 
+/// The columns of an object (a jsonb datum without its length word), in `key_order`. None if the
+/// bytes are no object.
+pub fn entries(datum: &[u8]) -> Option<Vec<(&[u8], Value<'_>)>> {
+    let word = |at: usize| Some(u32::from_ne_bytes(datum.get(at..at + 4)?.try_into().ok()?));
+    let header = word(0)?;
+    if header & IS_OBJECT == 0 {
+        return None;
+    }
+    let count = (header & COUNT_MASK) as usize;
+    let data = datum.get(4 + count.checked_mul(8)?..)?;
+    let mut end = 0;
+    let mut child = |i: usize| {
+        let (entry, start) = (word(4 + i * 4)?, end);
+        let length = (entry & ENTRY_LENGTH_MASK) as usize;
+        end = if entry & ENTRY_HAS_OFFSET != 0 { length } else { start + length };
+        Some((entry & ENTRY_KIND_MASK, start, end))
+    };
+    let mut columns = Vec::with_capacity(count);
+    for i in 0..count {
+        let (_, start, end) = child(i)?;
+        columns.push((data.get(start..end)?, Value::Null));
+    }
+    for (i, column) in columns.iter_mut().enumerate() {
+        let (kind, start, end) = child(count + i)?;
+        let aligned = start.next_multiple_of(4);
+        column.1 = match kind {
+            ENTRY_STRING => Value::String(data.get(start..end)?),
+            ENTRY_NUMERIC => Value::Numeric(data.get(aligned + 4..end)?),
+            ENTRY_CONTAINER => Value::Container(data.get(aligned..end)?),
+            ENTRY_FALSE => Value::Bool(false),
+            ENTRY_TRUE => Value::Bool(true),
+            ENTRY_NULL => Value::Null,
+            _ => return None,
+        };
+    }
+    Some(columns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

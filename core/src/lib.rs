@@ -2,8 +2,10 @@
 //! so all of it is tested without a server.
 
 pub mod hash;
+pub mod image;
 pub mod jsonb;
 pub mod lint;
 pub mod pack;
 pub mod partition;
 pub mod quote;
+pub mod rewind;

@@ -4,6 +4,7 @@ use super::audited::{self, Audited};
 use super::leaves;
 use super::make::make_log;
 use super::options::Options;
+use super::version;
 use super::wanted::{Arguments, Names, Wanted};
 use crate::catalog::{self, extension_owner, own_table};
 use crate::ddl;
@@ -110,6 +111,7 @@ pub fn enable(relation: Oid, wanted: &Wanted) -> Result<&'static str> {
     // the trigger functions are not for everybody: only here are they attached, by their owner
     as_role(extension_owner()?, Fence::Local, || -> Result<()> {
         make_log()?;
+        version::note(&table, !before.as_ref().is_some_and(Audited::active))?;
         attach(&table, &options, state, &names)?;
         leaves::place(&table, &options, state)
     })?;

@@ -3,7 +3,7 @@
 //! which must know a table's new name before anything is dumped.
 
 use super::enable::attach;
-use super::{audited, leaves, record, status};
+use super::{audited, leaves, status, version};
 use crate::catalog::extension_owner;
 use crate::error::Result;
 use crate::pg::relation::{describe, with_inheritors};
@@ -24,13 +24,14 @@ fn follow() -> Result<()> {
     for relation in touched()? {
         let Some(table) = describe(relation) else { continue };
         let Some(audited) = audited::of(&table)? else { continue };
+        version::note(&table, false)?;
         let options = audited.options.brought_up_to_date(&audited::columns(&table), &audited::home(&table));
         // one that somebody made by hand is not ours to replace
         if options != audited.options && audited.well_named() {
             let names: Vec<&str> = audited.triggers.iter().map(String::as_str).collect();
             as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state, &names))?;
         }
-        record::name(&table)?;
+        version::note(&table, false)?;
         leaves::let_owner_make_them(&table)?;
     }
     Ok(())

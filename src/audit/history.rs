@@ -1,35 +1,65 @@
-//! Keys as users write them, for audit_history.
+//! The life of one row, and keys as users write them.
 
 use super::image::key_text;
+use super::read;
 use crate::catalog;
 use crate::ddl;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_relation, Attribute};
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::pg_sys::{Datum, Oid};
+use crate::pg::query::{jsonb_param, param, text_param, SetCall};
+use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::prelude::*;
 use serde_json::Value;
 use std::ffi::CString;
 
+const HISTORY: &str = include_str!("read/history.sql");
+const HISTORY_BY_VALUES: &str = include_str!("read/history_by_values.sql");
+
+/// dbguard.audit_history(relation, key, since, until): the life of one row, newest last.
+#[pg_extern(sql = false)]
+fn audit_history(fcinfo: pg_sys::FunctionCallInfo) {
+    if let Err(e) = history(&SetCall::new(fcinfo)) {
+        e.raise();
+    }
+}
+
+fn history(call: &SetCall) -> Result<()> {
+    let relation = call.oid(0).ok_or_else(|| Error::null_argument("relation"))?;
+    let key = call.text(1).ok_or_else(|| Error::null_argument("key"))?;
+    let (since, until) = (call.arg(2), call.arg(3));
+    let always = since.1.is_none() && until.1.is_none();
+    let table = read::logged_as(relation)?;
+    call.begin();
+    // a key is read by its type's own function: with the caller's rights, before the log's are taken
+    let Some(wanted) = log_key(relation, &key)? else {
+        let values = jsonb_param(&key);
+        return read::with_log(|| {
+            let Some(lineage) = read::lineage_of(&table)? else { return Ok(()) };
+            call.append_query(HISTORY_BY_VALUES, &[param(lineage), values, since, until])?;
+            Ok(())
+        });
+    };
+    let rows = read::with_log(|| {
+        let versions = read::versions_of(&table)?;
+        call.append_query(HISTORY, &[param(versions), text_param(wanted.as_bytes()), since, until])
+    })?;
+    if rows == 0 && always {
+        require_row(relation, &key)?;
+    }
+    Ok(())
+}
+
 /// The key as the log holds it, from the user's text. Raises the error the user must see: no such
 /// form, not a value of the column's type, columns of the key missing.
-/// For a table without a primary key: NULL, and the text must be a JSON object of columns.
-#[pg_extern(sql = false)]
-fn audit_key(relation: Option<Oid>, key: Option<&str>) -> std::result::Result<Option<String>, ErrorReport> {
-    let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
-    let key = key.ok_or_else(|| Error::null_argument("key"))?;
+/// For a table without a primary key: None, and the text must be a JSON object of columns.
+pub fn log_key(relation: Oid, key: &str) -> Result<Option<String>> {
     let values = key_values(relation, key)?;
     let pairs: Vec<(&Attribute, Datum)> = values.iter().map(|(a, d, _)| (a, *d)).collect();
-    Ok(key_text(&Attribute::row_of(&pairs), pairs.iter().map(|(a, _)| *a))?)
+    key_text(&Attribute::row_of(&pairs), pairs.iter().map(|(a, _)| *a))
 }
 
 /// Raises P0002 unless the table holds a row with this key. For a key the log knows nothing of: a
 /// row that was there before audit was enabled has no history, a key that is nowhere is a mistake.
-#[pg_extern(sql = false)]
-fn audit_require_row(relation: Oid, key: &str) -> std::result::Result<(), ErrorReport> {
-    Ok(require_row(relation, key)?)
-}
-
 fn require_row(relation: Oid, key: &str) -> Result<()> {
     const READABLE: &str = "SELECT pg_catalog.has_table_privilege($1, 'SELECT')";
     const TYPE: &str = "

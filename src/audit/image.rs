@@ -172,7 +172,7 @@ pub fn key_text<'a>(row: &Row, columns: impl Iterator<Item = &'a Attribute>) -> 
     Ok(Some(shortened(text)))
 }
 
-const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
+pub const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
     (c"bytea_output", c"hex"),
     (c"datestyle", c"ISO"),
     (c"extra_float_digits", c"1"),
@@ -201,7 +201,7 @@ fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     Ok(jsonb_text(&out))
 }
 
-fn shortened(text: String) -> String {
+pub fn shortened(text: String) -> String {
     if text.len() <= MAX_KEY {
         return text;
     }

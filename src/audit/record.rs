@@ -1,6 +1,6 @@
 //! What the log is told besides changes of rows: a table's new name, a pause, a partition that was emptied.
 
-use super::{audited, buffer, context, lineage, target};
+use super::{audited, buffer, context, target};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::guc;
@@ -9,7 +9,6 @@ use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{statement, xact};
 use pgrx::pg_sys::{self, Oid};
-use pgrx::prelude::*;
 use serde_json::Value;
 
 thread_local! {
@@ -63,32 +62,4 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
         NEW_RECORD.with(|plan| plan.run(&args))
     })?;
     Ok(())
-}
-
-/// Notes the table's name if the log knows the table by another one: so that its history is found
-/// under the new one although nothing is written until the next dump.
-pub fn name(table: &Relation) -> Result<()> {
-    const KNOWN: &str = "
-        SELECT schema_name::text, table_name::text FROM dbguard.audit_relation
-        WHERE home = $1 ORDER BY id DESC LIMIT 1";
-    if of_ours(c"audit_relation").is_none() {
-        return Ok(());
-    }
-    as_role(log_owner()?, Fence::Local, || {
-        let here = audited::home(table);
-        let known = Spi::connect_mut(|client| {
-            let mut found = client.update(KNOWN, Some(1), &[here.as_str().into()])?;
-            found.next().map_or(Ok(None), |row| Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?)))
-        })
-        .map_err(|e: pgrx::spi::Error| e)?;
-        let news = match known {
-            Some((schema, name)) => schema != table.schema || name != table.name,
-            // not seen in this database: of interest only if it is a table the log knows
-            None => lineage::of(table, &here)?.is_some(),
-        };
-        if news {
-            relation_row(table)?;
-        }
-        Ok(())
-    })
 }

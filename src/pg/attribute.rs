@@ -350,7 +350,7 @@ fn hyphenated(uuid: &[u8]) -> [u8; 36] {
 }
 
 /// The bytes of a varlena without its header, fetched and decompressed if need be.
-fn detoasted<'r>(datum: Datum) -> &'r [u8] {
+pub(super) fn detoasted<'r>(datum: Datum) -> &'r [u8] {
     // SAFETY: a varlena that is not null; what is fetched lives in the current memory context, what
     // is not in the row itself.
     unsafe {
