@@ -5,18 +5,26 @@
 //! `options` is what was asked for (`choice` its words, `wanted` a caller's arguments), `audited` what a
 //! table's triggers say; `enable` sets up (`all` many tables, `auto` new ones), `follow` keeps up with new
 //! names, `leaves` with partitions, `pause` rests; `status` and `history` read, `problems` knows what is
-//! wrong; `make` makes the log, `log_option` and `maintain` look after it.
+//! wrong; `make` makes the log, `log_option` and `maintain` look after it;
+//! `command` logs DDL, `command_enable` switches that on; `export`, `publication` and `ship` take the log
+//! elsewhere, `import` takes another tool's log in.
 
 mod all;
 mod audited;
 mod auto;
 mod buffer;
 mod choice;
+mod command;
+mod command_enable;
 mod context;
 mod enable;
+mod export;
 mod follow;
 mod history;
 mod image;
+mod import;
+mod import_source;
+mod import_table;
 mod leaves;
 mod lineage;
 mod log;
@@ -32,7 +40,9 @@ mod pause;
 mod paused;
 mod pledge;
 mod problems;
+mod publication;
 mod record;
+mod ship;
 mod status;
 mod target;
 mod trigger;

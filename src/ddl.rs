@@ -4,8 +4,11 @@
 
 pub mod audit;
 pub mod audit_log;
+pub mod command;
+pub mod import;
 pub mod lint;
 pub mod partition;
+pub mod publication;
 pub mod touch;
 
 use pgrx::prelude::*;

@@ -1,6 +1,8 @@
 //! The statement an event trigger was fired for.
 
+use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, NodeTag};
+use std::ffi::CStr;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Statement {
@@ -42,5 +44,31 @@ unsafe fn detaches(tree: *mut pg_sys::AlterTableStmt) -> bool {
                 let command = (*(*list).elements.add(i)).ptr_value.cast::<pg_sys::AlterTableCmd>();
                 (*command).subtype == pg_sys::AlterTableType::AT_DetachPartition
             })
+    }
+}
+
+/// The tag of the command, such as CREATE TABLE.
+pub fn tag(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<u8>> {
+    // SAFETY: the server passes a valid fcinfo; its context, if any, is a node that says what it is,
+    // and the name of a tag is a constant of the server.
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || !pgrx::is_a(context, pg_sys::NodeTag::T_EventTriggerData) {
+            return Err(Error::trigger_protocol("not called by an event trigger"));
+        }
+        let name = pg_sys::GetCommandTagName((*context.cast::<pg_sys::EventTriggerData>()).tag);
+        Ok(CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// What the client sent: the text of all its statements.
+pub fn client_text() -> Vec<u8> {
+    // SAFETY: the server's string is copied before anything else runs.
+    unsafe {
+        let text = pg_sys::debug_query_string;
+        if text.is_null() {
+            return vec![];
+        }
+        CStr::from_ptr(text).to_bytes().to_vec()
     }
 }
