@@ -67,7 +67,10 @@ thread_local! {
           ) d
           LEFT JOIN dbguard.audit_ddl_option o ON true
           WHERE (d.original OR d.normal) AND NOT d.is_temporary AND d.lies_in IS DISTINCT FROM 'pg_temp'
-            AND NOT (d.object_type = 'rule' AND d.address_names[cardinality(d.address_names)] = '_RETURN')
+            AND (d.original OR d.object_type NOT IN ('default value', 'table constraint', 'trigger', 'rule', 'policy')
+                 OR d.address_names[1:2] NOT IN (SELECT ARRAY[r.schema_name, r.object_name]
+                                                 FROM pg_event_trigger_dropped_objects() r
+                                                 WHERE r.classid = 'pg_class'::regclass AND r.objsubid = 0))
             AND (d.original OR d.classid || '/' || d.objid NOT IN (SELECT unnest($6::text[])))
             AND (o.schemas IS NULL OR d.lies_in IS NULL OR d.lies_in = ANY (o.schemas))
           ORDER BY d.place",
@@ -103,6 +106,10 @@ fn audit_ddl_start(fcinfo: pg_sys::FunctionCallInfo) {
 #[pg_extern(sql = false)]
 fn audit_ddl_drop(fcinfo: pg_sys::FunctionCallInfo) {
     let members = MEMBERS.take();
+    // what an extension's script drops is the extension's affair, as what it creates is
+    if event::in_extension_script() {
+        return;
+    }
     let members = if members.is_empty() { "{}" } else { &members };
     if let Err(e) = event::tag(fcinfo).and_then(|tag| log(&LOG_DROPS, &tag, members)) {
         e.raise();

@@ -24,12 +24,3 @@ COMMENT ON COLUMN dbguard.audit_command.tag IS 'The command: CREATE TABLE, ALTER
 COMMENT ON COLUMN dbguard.audit_command.schema_name IS 'Where the object lies; NULL for one that lies in no schema';
 COMMENT ON COLUMN dbguard.audit_command.object IS 'The object''s identity, quoted as in SQL, under its name after the command; NULL where the command names none (GRANT)';
 COMMENT ON COLUMN dbguard.audit_command.command IS 'What the client sent, if audit_ddl_enable asked for it';
-
-CREATE TABLE dbguard.audit_ddl_option (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  command_text boolean NOT NULL,
-  schemas text[],
-  since timestamptz NOT NULL DEFAULT pg_catalog.now()
-);
-COMMENT ON TABLE dbguard.audit_ddl_option IS 'What audit_ddl_enable was asked for';
-COMMENT ON COLUMN dbguard.audit_ddl_option.schemas IS 'Only objects in these schemas are logged, and those in none; NULL: all';

@@ -72,3 +72,9 @@ pub fn client_text() -> Vec<u8> {
         CStr::from_ptr(text).to_bytes().to_vec()
     }
 }
+
+/// Whether the script of an extension is running.
+pub fn in_extension_script() -> bool {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::creating_extension }
+}
