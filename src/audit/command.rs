@@ -1,16 +1,16 @@
 //! DDL as events of the log: event triggers that write what a command did, with the log owner's
 //! rights, whoever ran it.
 
-use super::context;
+use super::{buffer, context};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::event;
 use crate::pg::inval;
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::of_ours;
+use crate::pg::statement;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
-use crate::pg::xact;
 use dbguard_core::secret;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
@@ -141,6 +141,8 @@ fn remember_members() -> Result<()> {
 /// Writes with `plan`; if that cannot tell what the command did, that there was one. A log that
 /// cannot be written at all fails the command, as it fails the change of a row.
 fn log(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<()> {
+    // after what was changed before it
+    buffer::flush()?;
     match subtransaction(|| write(plan, tag, extra)) {
         Ok(()) => Ok(()),
         Err(_) => write(&LOG_TAG, tag, extra),
@@ -154,7 +156,7 @@ fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<(
     })?;
     let owner = catalog::relation(table)?.owner;
     inval::on_change(context::forget);
-    let at = xact::clock();
+    let at = statement::time();
     let context = context::of(owner, at)?;
     let tenant = context::tenant();
     let text = shortened(secret::hide(&event::client_text()));

@@ -1,7 +1,7 @@
 //! Switching the log of commands (DDL) on and off.
 
 use super::command::log_switch;
-use super::enable::make_log;
+use super::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::error::{notice, Error, Result};
@@ -11,20 +11,22 @@ use ddl::command::{create_event_trigger, drop_event_trigger, enable_always};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-/// Name, event, function, and the commands it is for (none: all). The event triggers are no members
+/// Name, event, function, and the commands it is for (none: all). They fire in the order of their
+/// names: an underscore comes before all letters, so that a command is logged before what others make
+/// of it. The event triggers are no members
 /// of the extension: a dump must carry them, and that they are enabled.
 const TRIGGERS: &[(&str, &str, &str, &[&str])] = &[
     (
-        "dbguard_audit_ddl_start",
+        "_dbguard_audit_ddl_start",
         "ddl_command_start",
         "_audit_ddl_start",
         &["DROP EXTENSION", "DROP OWNED", "DROP SCHEMA"],
     ),
-    ("dbguard_audit_ddl_drop", "sql_drop", "_audit_ddl_drop", &[]),
-    ("dbguard_audit_ddl_end", "ddl_command_end", "_audit_ddl_end", &[]),
+    ("_dbguard_audit_ddl_drop", "sql_drop", "_audit_ddl_drop", &[]),
+    ("_dbguard_audit_ddl_end", "ddl_command_end", "_audit_ddl_end", &[]),
 ];
 /// What stands for them in the log.
-const LOGGED_AS: &str = "dbguard_audit_ddl_end";
+const LOGGED_AS: &str = "_dbguard_audit_ddl_end";
 
 type Options = (bool, Option<Vec<String>>);
 

@@ -1,6 +1,6 @@
 //! audit_export: the log as JSON lines, streamed.
 
-use super::{audited, lineage};
+use super::{audited, lineage, record};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::relation::of_ours;
@@ -41,8 +41,7 @@ impl Lines {
             WHERE ($1 IS NULL OR l.at >= $1) AND ($2 IS NULL OR l.at < $2) AND ($3 IS NULL OR l.lineage = $3)
             ORDER BY l.id";
         if of_ours(c"audit_log").is_none() {
-            return Err(Error::not_in_state("there is no audit log yet")
-                .hint("Enable audit on a table first: SELECT dbguard.audit_enable('...')."));
+            return Err(record::no_log());
         }
         // a table the log does not know has no lines
         let lineage = relation.map(|oid| Ok::<_, Error>(lineage_of(oid)?.unwrap_or(0))).transpose()?;
@@ -85,7 +84,7 @@ impl Iterator for Lines {
 
 fn lineage_of(relation: Oid) -> Result<Option<i32>> {
     let table = catalog::relation(relation)?;
-    let log = of_ours(c"audit_relation").ok_or_else(|| Error::not_in_state("the audit log is gone"))?;
+    let log = of_ours(c"audit_relation").ok_or_else(record::no_log)?;
     let owner = catalog::relation(log)?.owner;
     as_role(owner, Fence::Local, || lineage::of(&table, &audited::home(&table)))
 }

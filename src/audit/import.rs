@@ -3,9 +3,9 @@
 //! Imported changes have negative ids, so they sort before all that was audited here. Of a table that
 //! is audited here already, only what is older than its own audit is taken: the rest is in the log.
 
-use super::enable::make_log;
 use super::import_source;
 use super::import_table::{known, Known};
+use super::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::ddl::import::{Part, Shape, Source};

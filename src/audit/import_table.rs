@@ -2,6 +2,7 @@
 
 use super::audited;
 use super::lineage;
+use super::options::{Found, Listed};
 use crate::ddl::import::{Key, Shape, Source};
 use crate::error::{Error, Result};
 use crate::pg::relation::{describe, Relation};
@@ -30,11 +31,11 @@ pub fn known(source: &Source, schema: &str, name: &str) -> Result<std::result::R
     let mut shape = Shape::default();
     if let Some(audited) = audited::of(&table)? {
         let columns = audited::columns(&table);
-        let names = |list| audited.options.names(list, &columns, &home);
+        let names = |list: &[Listed]| audited.options.names(list, &columns, &home);
         shape.exclude = names(&audited.options.exclude);
         shape.redact = names(&audited.options.redact);
-        let listed = audited.options.exclude.len() + audited.options.redact.len();
-        if listed != shape.exclude.len() + shape.redact.len() {
+        let mut listed = audited.options.exclude.iter().chain(&audited.options.redact);
+        if listed.any(|c| audited.options.find(c, &columns, &home) == Found::Lost) {
             return Ok(Err(
                 "an excluded or redacted column cannot be found: call audit_enable first".to_owned()
             ));

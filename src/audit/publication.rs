@@ -1,6 +1,6 @@
 //! The log in another database, by logical replication.
 
-use super::enable::make_log;
+use super::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::error::{Error, Result};

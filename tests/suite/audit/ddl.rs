@@ -12,7 +12,7 @@ fn db() -> Db<'static> {
 fn logged(db: &mut Db) -> Vec<String> {
     let lines = db.lines(
         "SELECT op, object_type, object FROM dbguard.audit_events
-         WHERE id > coalesce(nullif(current_setting('t.seen', true), ''), '0')::bigint AND object IS DISTINCT FROM 'dbguard_audit_ddl_end'
+         WHERE id > coalesce(nullif(current_setting('t.seen', true), ''), '0')::bigint AND object IS DISTINCT FROM '_dbguard_audit_ddl_end'
          ORDER BY id",
     );
     db.exec("SELECT set_config('t.seen', max(id)::text, false) FROM dbguard.audit_events");
@@ -173,7 +173,7 @@ fn in_replica_sessions_and_by_ordinary_roles_too() {
     let mut app = db.connect_as("ddl_app");
     db.exec("CREATE SCHEMA app AUTHORIZATION ddl_app; REVOKE ALL ON SCHEMA dbguard FROM PUBLIC; SET session_replication_role = replica; CREATE TABLE r (); RESET session_replication_role");
     app.exec("SET search_path = app; CREATE TABLE t (a int); CREATE TABLE pg_class (a int); ALTER TABLE t ADD b int; DROP OWNED BY ddl_app");
-    let lines = db.lines("SELECT op, object, current_user_name FROM dbguard.audit_events WHERE object <> 'dbguard_audit_ddl_end' ORDER BY id");
+    let lines = db.lines("SELECT op, object, current_user_name FROM dbguard.audit_events WHERE object <> '_dbguard_audit_ddl_end' ORDER BY id");
     assert_eq!(
         lines[..5],
         [
@@ -225,9 +225,9 @@ fn switching_on_and_off() {
         ["changed | t | {public}"]
     );
     assert_eq!(db.lines(status), ["enabled | t | {public} | <null>"]);
-    db.exec("ALTER EVENT TRIGGER dbguard_audit_ddl_drop DISABLE");
-    assert!(db.lines(status)[0].contains("\"dbguard_audit_ddl_drop\" is not enabled"));
-    db.exec("DROP EVENT TRIGGER dbguard_audit_ddl_end");
+    db.exec("ALTER EVENT TRIGGER _dbguard_audit_ddl_drop DISABLE");
+    assert!(db.lines(status)[0].contains("\"_dbguard_audit_ddl_drop\" is not enabled"));
+    db.exec("DROP EVENT TRIGGER _dbguard_audit_ddl_end");
     assert_eq!(
         db.lines("SELECT * FROM dbguard.audit_ddl_enable(true, '{public}')"),
         ["changed | t | {public}"]
@@ -239,10 +239,10 @@ fn switching_on_and_off() {
     assert_eq!(
         db.lines("SELECT op, object FROM dbguard.audit_events ORDER BY id"),
         [
-            "CREATE EVENT TRIGGER | dbguard_audit_ddl_end",
-            "ALTER EVENT TRIGGER | dbguard_audit_ddl_end",
-            "CREATE EVENT TRIGGER | dbguard_audit_ddl_end",
-            "DROP EVENT TRIGGER | dbguard_audit_ddl_end"
+            "CREATE EVENT TRIGGER | _dbguard_audit_ddl_end",
+            "ALTER EVENT TRIGGER | _dbguard_audit_ddl_end",
+            "CREATE EVENT TRIGGER | _dbguard_audit_ddl_end",
+            "DROP EVENT TRIGGER | _dbguard_audit_ddl_end"
         ]
     );
 }
