@@ -111,11 +111,12 @@ fn export_is_a_json_object_a_line() {
     );
     let mut out = String::new();
     std::io::Read::read_to_string(
-        &mut db.client().copy_out("COPY (SELECT dbguard.audit_export()) TO STDOUT").unwrap(),
+        &mut db.client().copy_out("COPY (SELECT dbguard.audit_export()) TO STDOUT WITH (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").unwrap(),
         &mut out,
     )
     .unwrap();
-    assert_eq!(out.lines().count(), 6);
+    assert_eq!(out.lines().collect::<Vec<_>>(), db.lines("SELECT dbguard.audit_export()"));
+    assert!(out.contains(r#"line\nbreak"#) && out.contains(r#"u \"1\""#));
 }
 
 #[test]
