@@ -67,6 +67,7 @@ thread_local! {
           ) d
           LEFT JOIN dbguard.audit_ddl_option o ON true
           WHERE (d.original OR d.normal) AND NOT d.is_temporary AND d.lies_in IS DISTINCT FROM 'pg_temp'
+            AND (d.original OR d.object_type NOT LIKE '% of access method')
             AND (d.original OR d.object_type NOT IN ('default value', 'table constraint', 'trigger', 'rule', 'policy')
                  OR d.address_names[1:2] NOT IN (SELECT ARRAY[r.schema_name, r.object_name]
                                                  FROM pg_event_trigger_dropped_objects() r
