@@ -6,7 +6,9 @@
 //! table's triggers say; `enable` sets up (`all` many tables, `auto` new ones), `follow` keeps up with new
 //! names, `leaves` with partitions, `pause` rests; `status` shows, `problems` knows what is wrong;
 //! `read` reads the log for `history` and `as_of` (`version` knows a table's columns over time, `rewind` its
-//! rows); `make` makes the log, `log_option` and `maintain` look after it.
+//! rows); `make` makes the log, `log_option` and `maintain` look after it;
+//! `command` logs DDL, `command_enable` switches that on; `export`, `publication` and `ship` take the log
+//! elsewhere, `import` takes another tool's log in.
 
 mod all;
 mod as_of;
@@ -14,11 +16,17 @@ mod audited;
 mod auto;
 mod buffer;
 mod choice;
+mod command;
+mod command_enable;
 mod context;
 mod enable;
+mod export;
 mod follow;
 mod history;
 mod image;
+mod import;
+mod import_source;
+mod import_table;
 mod leaves;
 mod lineage;
 mod log;
@@ -34,9 +42,11 @@ mod pause;
 mod paused;
 mod pledge;
 mod problems;
+mod publication;
 mod read;
 mod record;
 mod rewind;
+mod ship;
 mod status;
 mod target;
 mod trigger;

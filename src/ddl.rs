@@ -5,8 +5,11 @@
 pub mod as_of;
 pub mod audit;
 pub mod audit_log;
+pub mod command;
+pub mod import;
 pub mod lint;
 pub mod partition;
+pub mod publication;
 pub mod touch;
 
 use pgrx::prelude::*;

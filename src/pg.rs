@@ -12,6 +12,8 @@ pub mod identity;
 pub mod inval;
 pub mod jsonb;
 pub mod lock;
+pub mod message;
+pub mod notify;
 pub mod plan;
 pub mod procedure;
 pub mod query;

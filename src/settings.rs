@@ -10,6 +10,8 @@ pub static ACTOR_SETTING: GucSetting<Option<CString>> =
 pub static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static CONTEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static REDACT_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+pub static AUDIT_NOTIFY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 pub fn define() {
     GucRegistry::define_string_guc(
@@ -51,6 +53,22 @@ pub fn define() {
         &REDACT_KEY,
         GucContext::Suset,
         GucFlags::SUPERUSER_ONLY | GucFlags::NO_SHOW_ALL,
+    );
+    GucRegistry::define_string_guc(
+        c"dbguard.audit_notify",
+        c"The channel on which audited changes are announced as they commit; empty: none.",
+        c"A notification a table and transaction, with the number of changes.",
+        &AUDIT_NOTIFY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"dbguard.audit_message",
+        c"Writes a message that says who is acting into the WAL, for logical decoding.",
+        c"Its prefix is dbguard; before the first audited change of a transaction, and when it changes.",
+        &AUDIT_MESSAGE,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     crate::pg::guc::reserve_prefix(c"dbguard");
 }

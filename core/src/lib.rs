@@ -9,3 +9,4 @@ pub mod pack;
 pub mod partition;
 pub mod quote;
 pub mod rewind;
+pub mod secret;

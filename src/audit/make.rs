@@ -6,35 +6,51 @@ use crate::partition;
 use crate::pg::relation::of_ours;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
+use std::ffi::CStr;
 
-const LOG: &str = include_str!("log.sql");
+/// The parts of the log: the relation that tells whether it is there, and what makes it.
+const PARTS: &[(&CStr, &str)] = &[
+    (c"audit_change", include_str!("log.sql")),
+    (c"audit_command", include_str!("command.sql")),
+    (c"audit_ddl_option", include_str!("command_option.sql")),
+    (c"audit_import", include_str!("import.sql")),
+    (c"audit_events", include_str!("events.sql")),
+];
+/// Its tables that are partitioned by time.
+const SETS: &[&CStr] = &[c"audit_context", c"audit_change", c"audit_pack", c"audit_command"];
 const MONTHS_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 30;
 
-/// Makes the log if it is not there yet. To be called as the extension's owner.
+/// Makes the log, or what is missing of it. To be called as the extension's owner.
 pub fn make_log() -> Result<()> {
     const LOG_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('dbguard.audit_log', 0))";
     // two sessions that are the first at once: the second waits and finds the log made
     Spi::run(LOG_LOCK)?;
-    if of_ours(c"audit_change").is_some() {
+    let missing: Vec<_> = PARTS.iter().filter(|(name, _)| of_ours(name).is_none()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    Spi::run(LOG)?;
-    partition(Interval::from_months(1))?;
+    let new: Vec<&CStr> = SETS.iter().copied().filter(|name| of_ours(name).is_none()).collect();
+    for (_, script) in missing {
+        Spi::run(script)?;
+    }
+    for name in new {
+        partition_table(name, Interval::from_months(1))?;
+    }
     keep_to_owner()
 }
 
 /// Lets the log have partitions of that width from where those there are end.
 pub fn partition(every: Interval) -> Result<()> {
+    SETS.iter().try_for_each(|name| partition_table(name, every))
+}
+
+/// The log is a partition set like any other.
+fn partition_table(name: &CStr, every: Interval) -> Result<()> {
     // narrow ones are made further ahead: four hours would not last until somebody looks
     let ahead = if every.months() > 0 { MONTHS_AHEAD } else { MOST_AHEAD };
-    // the log is a partition set like any other
-    for name in [c"audit_context", c"audit_change", c"audit_pack"] {
-        let table = of_ours(name).ok_or_else(|| Error::internal("the audit log was not made"))?;
-        let name = name.to_string_lossy();
-        partition::enable_internal(table, "dbguard", &name, every, ahead)?;
-    }
-    Ok(())
+    let table = of_ours(name).ok_or_else(|| Error::internal("the audit log was not made"))?;
+    partition::enable_internal(table, "dbguard", &name.to_string_lossy(), every, ahead)
 }
 
 /// Default privileges may have granted something on the new tables: nobody but the owner may write

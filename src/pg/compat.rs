@@ -53,3 +53,38 @@ pub unsafe fn index_insert_cleanup(index: pg_sys::Relation, info: &mut pg_sys::I
         pg_sys::index_insert_cleanup(index, info)
     }
 }
+
+// replication/message.h, which pgrx does not bind. From 17 on it is said whether to flush at once.
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" {
+    fn LogLogicalMessage(
+        prefix: *const std::ffi::c_char,
+        message: *const std::ffi::c_char,
+        size: usize,
+        transactional: bool,
+    ) -> pg_sys::XLogRecPtr;
+}
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" {
+    fn LogLogicalMessage(
+        prefix: *const std::ffi::c_char,
+        message: *const std::ffi::c_char,
+        size: usize,
+        transactional: bool,
+        flush: bool,
+    ) -> pg_sys::XLogRecPtr;
+}
+
+/// Writes a message for logical decoding as a part of this transaction. It is flushed with the commit.
+pub fn log_logical_message(prefix: &std::ffi::CStr, message: &[u8]) {
+    let (prefix, start, size) = (prefix.as_ptr(), message.as_ptr().cast(), message.len());
+    // SAFETY: the server copies the C string and the bytes into the WAL record.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        LogLogicalMessage(prefix, start, size, true);
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        LogLogicalMessage(prefix, start, size, true, false);
+    }
+}

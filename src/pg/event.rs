@@ -1,6 +1,8 @@
 //! The statement an event trigger was fired for.
 
+use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, NodeTag};
+use std::ffi::CStr;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Statement {
@@ -52,4 +54,36 @@ unsafe fn of_alter_table(tree: *mut pg_sys::AlterTableStmt) -> Statement {
             _ => Statement::Other,
         }
     }
+}
+
+/// The tag of the command, such as CREATE TABLE.
+pub fn tag(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<u8>> {
+    // SAFETY: the server passes a valid fcinfo; its context, if any, is a node that says what it is,
+    // and the name of a tag is a constant of the server.
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || !pgrx::is_a(context, pg_sys::NodeTag::T_EventTriggerData) {
+            return Err(Error::trigger_protocol("not called by an event trigger"));
+        }
+        let name = pg_sys::GetCommandTagName((*context.cast::<pg_sys::EventTriggerData>()).tag);
+        Ok(CStr::from_ptr(name).to_bytes().to_vec())
+    }
+}
+
+/// What the client sent: the text of all its statements.
+pub fn client_text() -> Vec<u8> {
+    // SAFETY: the server's string is copied before anything else runs.
+    unsafe {
+        let text = pg_sys::debug_query_string;
+        if text.is_null() {
+            return vec![];
+        }
+        CStr::from_ptr(text).to_bytes().to_vec()
+    }
+}
+
+/// Whether the script of an extension is running.
+pub fn in_extension_script() -> bool {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::creating_extension }
 }

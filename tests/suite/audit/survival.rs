@@ -64,7 +64,7 @@ fn the_log_is_a_partition_set_with_a_net() {
     );
     assert_eq!(
         db.lines("SELECT table_name, every, ahead, state, partitions, missing FROM dbguard.partition_status() ORDER BY 1"),
-        ["audit_change | 1 mon | 4 | ok | 5 | 0", "audit_context | 1 mon | 4 | ok | 5 | 0", "audit_pack | 1 mon | 4 | ok | 5 | 0"]
+        ["audit_change | 1 mon | 4 | ok | 5 | 0", "audit_command | 1 mon | 4 | ok | 5 | 0", "audit_context | 1 mon | 4 | ok | 5 | 0", "audit_pack | 1 mon | 4 | ok | 5 | 0"]
     );
     let month = db.value("SELECT 'dbguard.audit_change_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')");
     assert_eq!(db.value(&format!("SELECT count(*) FROM {month}")), "1");
