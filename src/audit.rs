@@ -48,6 +48,7 @@ mod record;
 mod rewind;
 mod ship;
 mod status;
+mod tally;
 mod target;
 mod trigger;
 mod truncated;
@@ -60,9 +61,14 @@ pub fn install() {
         pending: buffer::pending,
         flush: buffer::flush,
         subtransaction_aborted: buffer::subtransaction_aborted,
-        before_commit: pledge::before_commit,
+        before_commit: || {
+            pledge::before_commit();
+            tally::announce();
+        },
+        before_prepare: pledge::before_commit,
         transaction_over: |committed| {
             buffer::transaction_over();
+            tally::transaction_over();
             pledge::transaction_over(committed);
         },
     });

@@ -1,7 +1,7 @@
 //! Every `dbguard.*` setting. What could switch auditing off or misdirect it is for superusers;
 //! what merely claims who is acting is for anyone (the facts stand beside the claim in the log).
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use std::ffi::CString;
 
 pub static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -10,6 +10,15 @@ pub static ACTOR_SETTING: GucSetting<Option<CString>> =
 pub static TENANT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static CONTEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static REDACT_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// What the log keeps of the statement that made a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PostgresGucEnum)]
+pub enum Query {
+    Off,
+    Hash,
+    Text,
+}
+
+pub static AUDIT_QUERY: GucSetting<Query> = GucSetting::<Query>::new(Query::Off);
 pub static AUDIT_NOTIFY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
 
@@ -67,6 +76,14 @@ pub fn define() {
         c"Writes a message that says who is acting into the WAL, for logical decoding.",
         c"Its prefix is dbguard; before the first audited change of a transaction, and when it changes.",
         &AUDIT_MESSAGE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"dbguard.audit_query",
+        c"What the log keeps of the statement that made a change: off, hash or text.",
+        c"The text may show values that are redacted otherwise.",
+        &AUDIT_QUERY,
         GucContext::Suset,
         GucFlags::default(),
     );

@@ -2,12 +2,13 @@
 //! any of it changes.
 
 use super::pledge::Pledge;
+use super::ship;
 use crate::error::{Error, Result};
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::of_ours;
 use crate::pg::user::{self, as_role, Fence};
 use crate::pg::{guc, xact};
-use crate::settings;
+use crate::settings::{self, Query};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ struct Claims {
     actor: Option<Vec<u8>>,
     context: Option<Vec<u8>>,
     application: Vec<u8>,
+    query: Option<Vec<u8>>,
     user: Oid,
     session_user: Oid,
     log_owner: Oid,
@@ -43,10 +45,11 @@ thread_local! {
     static WRITTEN: RefCell<Option<Written>> = const { RefCell::new(None) };
     static NEW_CONTEXT: KeptPlan = const { KeptPlan::new(
         c"INSERT INTO dbguard.audit_context
-            (at, actor, session_user_name, current_user_name, application_name, client_addr, context)
-          VALUES ($1, $2, $3, $4, $5, pg_catalog.inet_client_addr(), $6::pg_catalog.jsonb)
+            (at, actor, session_user_name, current_user_name, application_name, client_addr, context, query)
+          VALUES ($1, $2, $3, $4, $5, pg_catalog.inet_client_addr(), $6::pg_catalog.jsonb, $7)
           RETURNING id",
-        &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+        &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
+          pg_sys::TEXTOID]) };
 }
 
 /// Called when a relation changed: a log that was made anew knows nothing of the row.
@@ -66,6 +69,7 @@ impl Claims {
             actor: with_actor(|actor| actor.map(<[u8]>::to_vec)),
             context: guc::peek(&settings::CONTEXT, |c| claim(c, MAX_CONTEXT).map(<[u8]>::to_vec)),
             application: guc::application_name(<[u8]>::to_vec),
+            query: query(),
             user: user::current(),
             session_user: user::session(),
             log_owner,
@@ -80,6 +84,7 @@ impl Claims {
             && with_actor(|actor| actor == self.actor.as_deref())
             && guc::peek(&settings::CONTEXT, |c| claim(c, MAX_CONTEXT) == self.context.as_deref())
             && guc::application_name(|name| name == self.application)
+            && (settings::AUDIT_QUERY.get() == Query::Off && self.query.is_none() || query() == self.query)
     }
 }
 
@@ -103,6 +108,7 @@ pub fn of(log_owner: Oid, at: i64) -> Result<i64> {
         Arg::Name(claims.user),
         Arg::Text(&claims.application),
         context.as_deref().map_or(Arg::Null, Arg::Text),
+        claims.query.as_deref().map_or(Arg::Null, Arg::Text),
     ];
     let id = as_role(log_owner, Fence::Local, || NEW_CONTEXT.with(|plan| plan.run(&args)))?
         .ok_or_else(|| Error::internal("audit_context gave no id"))?;
@@ -115,6 +121,33 @@ pub fn of(log_owner: Oid, at: i64) -> Result<i64> {
 /// The tenant the application claims to act for.
 pub fn with_tenant<T>(f: impl FnOnce(Option<&[u8]>) -> T) -> T {
     guc::peek(&settings::TENANT, |tenant| f(claim(tenant, MAX_CLAIM)))
+}
+
+/// The same as a copy.
+pub fn tenant() -> Option<Vec<u8>> {
+    with_tenant(|tenant| tenant.map(<[u8]>::to_vec))
+}
+
+/// Tells who decodes the WAL who is acting, if dbguard.audit_message asks for it.
+pub fn announce(xact: u64) {
+    if !settings::AUDIT_MESSAGE.get() {
+        return;
+    }
+    let (actor, tenant) = (with_actor(|actor| actor.map(<[u8]>::to_vec)), tenant());
+    let context = guc::string(&settings::CONTEXT);
+    let context = claim(context.as_deref(), MAX_CONTEXT).map(as_json);
+    let user = user::name(user::current());
+    let application = guc::application_name(<[u8]>::to_vec);
+    ship::announce_context(
+        xact,
+        &ship::Who {
+            actor: actor.as_deref(),
+            tenant: tenant.as_deref(),
+            user: &user,
+            application: Some(&application),
+            context: context.as_deref(),
+        },
+    );
 }
 
 /// dbguard.actor, or else the setting the application already uses.
@@ -136,6 +169,17 @@ fn claim(value: Option<&[u8]>, max: usize) -> Option<&[u8]> {
     }
     let cut = (0..=max).rev().find(|i| value[*i] & 0xC0 != 0x80).unwrap_or(0);
     Some(&value[..cut])
+}
+
+/// The statement the client sent, as far as dbguard.audit_query asks for it.
+fn query() -> Option<Vec<u8>> {
+    let text = |cut| guc::client_text(|text| claim(text, cut).map(<[u8]>::to_vec));
+    match settings::AUDIT_QUERY.get() {
+        Query::Off => None,
+        Query::Hash => text(usize::MAX).map(|text| dbguard_core::hash::hex(&text).into_bytes()),
+        // what is no text in the database's encoding could not be stored
+        Query::Text => text(MAX_CONTEXT).map(|text| String::from_utf8_lossy(&text).into_owned().into_bytes()),
+    }
 }
 
 /// The context as JSON text that jsonb surely takes: what is not such JSON is kept as a string.

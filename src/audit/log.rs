@@ -4,7 +4,7 @@
 use super::buffer::{Batch, Entry};
 use super::image::Span;
 use super::options::Bulk;
-use super::{context, packing};
+use super::{context, packing, tally};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::attribute::varlena;
@@ -156,8 +156,11 @@ pub fn number(entries: &mut [Entry]) -> Result<()> {
 pub fn write(batch: &mut Batch) -> Result<()> {
     number(&mut batch.entries)?;
     let tables = tables()?;
-    let claimed = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec)).map(|tenant| varlena(&tenant));
-    let xact = Datum::from(xact::top_id());
+    let claimed = context::with_tenant(|tenant| tenant.map(varlena));
+    let top = xact::top_id();
+    let xact = Datum::from(top);
+    context::announce(top);
+    tally::count(&batch.entries);
     let mut rest = batch.entries.as_slice();
     while let Some(first) = rest.first() {
         // those of one statement

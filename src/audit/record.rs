@@ -45,7 +45,7 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     buffer::flush()?;
     let at = statement::time();
     let context = context::of(owner, at)?;
-    let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
+    let tenant = context::tenant();
     let new = new.to_string();
     // a trigger function has no SET clause: the path is the caller's
     let relation = guc::with_pinned_search_path(|| as_role(owner, Fence::Local, || relation_row(table)))?;

@@ -26,6 +26,9 @@ pub struct Column {
 }
 
 pub struct Target {
+    /// Of the root, as they were when this was built.
+    pub schema: String,
+    pub name: String,
     pub capture: Capture,
     /// In the order of jsonb keys, without excluded ones.
     pub columns: Vec<Column>,
@@ -111,6 +114,8 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     let tenant = options.tenant.as_ref().map(|c| options.find(c, &columns, &here));
     let is_tenant = |a: &Attribute| tenant == Some(Found::As(&a.name));
     let target = Target {
+        schema: root.schema.clone(),
+        name: root.name.clone(),
         capture: options.capture,
         redacts: list.iter().any(|c| c.redact),
         columns: list,

@@ -1,5 +1,7 @@
 //! Every difference between server versions.
 
+#![allow(non_snake_case, reason = "the server's names")]
+
 use pgrx::pg_sys;
 
 /// Whether `role` owns relation `relid` (or is a member of the owner, or a superuser).

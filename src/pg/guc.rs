@@ -72,6 +72,15 @@ pub fn application_name<T>(f: impl FnOnce(&[u8]) -> T) -> T {
     }
 }
 
+/// The same for the text of the command the client sent.
+pub fn client_text<T>(f: impl FnOnce(Option<&[u8]>) -> T) -> T {
+    // SAFETY: as above; null between commands.
+    unsafe {
+        let text = pg_sys::debug_query_string;
+        f((!text.is_null()).then(|| CStr::from_ptr(text).to_bytes()))
+    }
+}
+
 /// The value of one of our own string settings; None if it is not set.
 pub fn string(setting: &'static pgrx::GucSetting<Option<std::ffi::CString>>) -> Option<Vec<u8>> {
     setting.get().map(std::ffi::CString::into_bytes)

@@ -1,5 +1,7 @@
 //! NOTIFY from inside.
 
+#![allow(non_snake_case, reason = "the server's names")]
+
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr};
 

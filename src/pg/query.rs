@@ -1,12 +1,13 @@
 //! Queries that see what the statement around them sees, read a batch at a time or handed on as the
 //! result of a set-returning function, without a conversion of their values.
 
+#![allow(non_snake_case, reason = "the server's names")]
+
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
 use std::ffi::{c_char, CString};
 
 #[pgrx::pg_guard]
-#[allow(non_snake_case, reason = "the server's name")]
 unsafe extern "C-unwind" {
     // executor/tstoreReceiver.h, which pgrx does not bind
     fn SetTuplestoreDestReceiverParams(

@@ -16,6 +16,8 @@ pub struct Ends {
     pub subtransaction_aborted: fn(pg_sys::SubTransactionId),
     /// The transaction is about to commit and has written all it will.
     pub before_commit: fn(),
+    /// The same before PREPARE TRANSACTION.
+    pub before_prepare: fn(),
     /// The transaction is over: whether it committed. Must not fail.
     pub transaction_over: fn(bool),
 }
@@ -204,7 +206,11 @@ unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _a
             if (ends.pending)() {
                 flush_with_snapshot();
             }
-            (ends.before_commit)();
+            if event == XACT_EVENT_PRE_COMMIT {
+                (ends.before_commit)();
+            } else {
+                (ends.before_prepare)();
+            }
         }
         XACT_EVENT_COMMIT => (ends.transaction_over)(true),
         XACT_EVENT_ABORT | XACT_EVENT_PREPARE => (ends.transaction_over)(false),

@@ -31,6 +31,18 @@ pub fn as_role<T>(role: pg_sys::Oid, fence: Fence, f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// A role's name; empty if there is no such role.
+pub fn name(role: pg_sys::Oid) -> Vec<u8> {
+    // SAFETY: a syscache look-up; the name is copied at once.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        if name.is_null() {
+            return vec![];
+        }
+        std::ffi::CStr::from_ptr(name).to_bytes().to_vec()
+    }
+}
+
 /// The role that is current: what privileges are checked against.
 pub fn current() -> pg_sys::Oid {
     // SAFETY: reads a variable of the backend.

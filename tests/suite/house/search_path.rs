@@ -110,7 +110,7 @@ fn nothing_of_an_attackers_is_ever_called() {
         owner.exec(&format!("SELECT pg_catalog.set_config('search_path', '{path}', false)"));
         db.exec(&format!("SELECT pg_catalog.set_config('search_path', '{path}', false)"));
         for (who, session) in [("owner", &mut owner), ("superuser", &mut db)] {
-            let owners = OWNERS_CALLS.iter().filter(|_| who == "superuser");
+            let owners = OF_THE_LOGS_OWNER.iter().filter(|_| who == "superuser");
             for call in CALLS.iter().chain(owners) {
                 session.try_exec(call).unwrap_or_else(|e| panic!("{who}, path {path:?}, {call}: {e:?}"));
                 let called = session.lines("SELECT what, who FROM evil.called");
