@@ -17,7 +17,7 @@ pub struct Entry {
     pub target: Rc<Target>,
     /// The relation that holds, or held, the row: the partition.
     pub leaf: Oid,
-    /// 0 until it is drawn.
+    /// 0 until it is written.
     pub id: i64,
     pub at: i64,
     /// I, U, D or T
@@ -68,7 +68,7 @@ pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
         flush()?;
     }
     if !mine {
-        open_level(sub)?;
+        open_level(sub);
     }
     let at_once = !seen && !entry.moves_on;
     LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
@@ -117,27 +117,15 @@ impl Batch {
     }
 }
 
-/// A level for a subtransaction that begins to change something. What the ones around it keep back
-/// was done before: it gets its ids now, and is written when they are current again.
-fn open_level(sub: SubTransactionId) -> Result<()> {
-    let outer = LEVELS.with_borrow_mut(|levels| top(levels).map(|top| std::mem::take(&mut top.batch)));
-    if let Some(mut batch) = outer {
-        let drawn = if batch.entries.is_empty() { Ok(()) } else { log::number(&mut batch.entries) };
-        LEVELS.with_borrow_mut(|levels| {
-            if let Some(top) = levels.last_mut() {
-                top.batch = batch;
-            }
-        });
-        drawn?;
-    }
+/// A level for a subtransaction that begins to change something.
+fn open_level(sub: SubTransactionId) {
     LEVELS.with_borrow_mut(|levels| {
         // one that is done and empty serves again
-        match levels.last_mut() {
+        match top(levels) {
             Some(top) if top.batch.entries.is_empty() => top.sub = sub,
             _ => levels.push(Level { sub, batch: Batch::default() }),
         }
     });
-    Ok(())
 }
 
 /// The innermost level that keeps anything back. One that a subtransaction left empty must not hide

@@ -136,12 +136,12 @@ pub fn tables() -> Result<Tables> {
     Ok(found)
 }
 
-/// Gives ids to those that have none, in their order. All rows they tell of are locked by us, so
-/// that whoever changes one of them later draws a higher id.
-pub fn number(entries: &mut [Entry]) -> Result<()> {
+/// Gives them ids, in their order. All rows they tell of are locked by us, so that whoever changes
+/// one of them later draws a higher id.
+fn number(entries: &mut [Entry]) -> Result<()> {
     let ids = tables()?.ids;
     let mut next = 0..0;
-    for entry in entries.iter_mut().filter(|entry| entry.id == 0) {
+    for entry in entries {
         if next.is_empty() {
             let first = sequence::next(ids);
             next = first..first + DRAW;

@@ -79,7 +79,7 @@ pub fn time() -> i64 {
     // SAFETY: reads a variable of the backend.
     let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
     let (known, at) = UNSEEN.get();
-    if known == started && at == LAST.get() {
+    if known == started {
         return at;
     }
     let at = tick();
@@ -98,6 +98,11 @@ struct Outer(Frame);
 
 impl Outer {
     fn enter() -> Outer {
+        // what the statement around has changed was changed before: its time is the earlier one, also
+        // for those of its triggers that are still to come
+        if end_is_seen() {
+            time();
+        }
         let outer = FRAME.get();
         FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
         Outer(outer)

@@ -221,7 +221,7 @@ struct Change {
 
 fn changes(db: &mut Db, table: &str) -> Vec<Change> {
     let rows = db.rows(&format!(
-        "SELECT id, op, old, new, key, old_key FROM dbguard.audit_log WHERE table_name = '{table}' ORDER BY id"
+        "SELECT id, op, old, new, key, old_key FROM dbguard.audit_log WHERE table_name = '{table}' ORDER BY at, id"
     ));
     let some = |text: &String| Some(text.clone()).filter(|text| text != "<null>");
     rows.iter()
