@@ -25,6 +25,7 @@ mod touch;
 extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", bootstrap);
 extension_sql_file!("../sql/audit.sql", name = "audit", requires = ["bootstrap"]);
 extension_sql_file!("../sql/audit_choose.sql", name = "audit_choose", requires = ["audit"]);
+extension_sql_file!("../sql/audit_seal.sql", name = "audit_seal", requires = ["audit"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);

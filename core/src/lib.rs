@@ -7,3 +7,4 @@ pub mod lint;
 pub mod pack;
 pub mod partition;
 pub mod quote;
+pub mod seal;

@@ -1,5 +1,6 @@
 //! Making the log.
 
+use super::guard;
 use crate::ddl;
 use crate::error::{Error, Result};
 use crate::partition;
@@ -20,6 +21,8 @@ pub fn make_log() -> Result<()> {
         return Ok(());
     }
     Spi::run(LOG)?;
+    // before the partitions, which take over what guards their parent
+    guard::put()?;
     partition(Interval::from_months(1))?;
     keep_to_owner()
 }

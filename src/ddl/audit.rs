@@ -68,3 +68,26 @@ pub fn row_exists(schema: &str, table: &str, key: &[(String, String, String)]) -
         .collect();
     format!("SELECT EXISTS (SELECT FROM {} WHERE {})", qualified(schema, table), conditions.join(" AND "))
 }
+
+/// What keeps a table of the log from being changed. Rows: partitions have the trigger from their
+/// parent. TRUNCATE: each partition needs one of its own.
+pub const GUARD_TRIGGER: &str = "audit_guard";
+pub const TRUNCATE_GUARD_TRIGGER: &str = "audit_guard_truncate";
+
+pub fn guard(schema: &str, table: &str) -> Vec<String> {
+    let rows = always(GUARD_TRIGGER, "UPDATE OR DELETE", "ROW", &qualified(schema, table));
+    [rows, guard_truncate(schema, table)].concat()
+}
+
+pub fn guard_truncate(schema: &str, table: &str) -> Vec<String> {
+    always(TRUNCATE_GUARD_TRIGGER, "TRUNCATE", "STATEMENT", &qualified(schema, table))
+}
+
+/// Also under session_replication_role = replica.
+fn always(name: &str, events: &str, level: &str, table: &str) -> Vec<String> {
+    let name = ident(name);
+    vec![
+        format!("CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {level} EXECUTE FUNCTION dbguard._audit_guard()"),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"),
+    ]
+}
