@@ -1,5 +1,6 @@
 //! The guard of the log: nobody changes what is written, not its owner and not a superuser by
-//! mistake. Only our own functions are let through, by a flag that no setting reaches.
+//! mistake. Only our own functions are let through, by a flag that no setting reaches. As with any
+//! trigger, a superuser who means it sets session_replication_role, or disables it.
 
 use crate::ddl;
 use crate::error::{Error, Result};
@@ -27,9 +28,13 @@ thread_local! {
 
 /// Guards a log just made, as its owner.
 pub fn put() -> Result<()> {
-    let whole = TABLES.iter().flat_map(|table| ddl::audit::guard("dbguard", table));
-    let partitions = PARTITIONS.iter().flat_map(|table| ddl::audit::guard_truncate("dbguard", table));
-    whole.chain(partitions).try_for_each(|statement| ddl::run(&statement))
+    for table in TABLES {
+        ddl::run(&ddl::audit::guard("dbguard", table))?;
+    }
+    for table in TABLES.iter().chain(&PARTITIONS) {
+        ddl::run(&ddl::audit::guard_truncate("dbguard", table))?;
+    }
+    Ok(())
 }
 
 /// Runs `f`, one statement of ours, with updates let through. However it ends, the guard is up again.
@@ -56,8 +61,8 @@ pub fn missing() -> Result<Vec<String>> {
         JOIN pg_class c ON c.oid = member.oid
         WHERE (SELECT count(*) FROM pg_trigger t
                WHERE t.tgrelid = c.oid AND t.tgfoid = 'dbguard._audit_guard()'::regprocedure
-                 -- fires in every session; on rows for UPDATE and DELETE, or for TRUNCATE
-                 AND t.tgenabled = 'A' AND t.tgtype & 56 IN (24, 32)) < 2
+                 -- fires in ordinary sessions; on rows for UPDATE and DELETE, or for TRUNCATE
+                 AND t.tgenabled IN ('O', 'A') AND t.tgtype & 56 IN (24, 32)) < 2
         ORDER BY 1";
     let roots: Vec<String> = TABLES.iter().map(|t| (*t).to_owned()).collect();
     let names = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {

@@ -5,7 +5,7 @@ use super::chain;
 use super::members::{self, Kind, Members, Stretch, KINDS};
 use crate::error::{Error, Result};
 use crate::pg::relation::of_ours;
-use crate::pg::{identity, lock};
+use crate::pg::{identity, lock, xact};
 use dbguard_core::seal::{self as pure, Contents, Entry, Seal};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -84,6 +84,8 @@ pub fn lock_chain() -> Result<()> {
     chain::need_log()?;
     let table = of_ours(c"audit_seal").ok_or_else(|| Error::internal("table \"audit_seal\" is gone"))?;
     lock::share_row_exclusive(table);
+    // whoever has a number of his own reads anew, and not what was before the wait
+    xact::top_id();
     Ok(())
 }
 

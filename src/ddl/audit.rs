@@ -74,20 +74,18 @@ pub fn row_exists(schema: &str, table: &str, key: &[(String, String, String)]) -
 pub const GUARD_TRIGGER: &str = "audit_guard";
 pub const TRUNCATE_GUARD_TRIGGER: &str = "audit_guard_truncate";
 
-pub fn guard(schema: &str, table: &str) -> Vec<String> {
-    let rows = always(GUARD_TRIGGER, "UPDATE OR DELETE", "ROW", &qualified(schema, table));
-    [rows, guard_truncate(schema, table)].concat()
+pub fn guard(schema: &str, table: &str) -> String {
+    guarding(GUARD_TRIGGER, "UPDATE OR DELETE", "ROW", schema, table)
 }
 
-pub fn guard_truncate(schema: &str, table: &str) -> Vec<String> {
-    always(TRUNCATE_GUARD_TRIGGER, "TRUNCATE", "STATEMENT", &qualified(schema, table))
+pub fn guard_truncate(schema: &str, table: &str) -> String {
+    guarding(TRUNCATE_GUARD_TRIGGER, "TRUNCATE", "STATEMENT", schema, table)
 }
 
-/// Also under session_replication_role = replica.
-fn always(name: &str, events: &str, level: &str, table: &str) -> Vec<String> {
-    let name = ident(name);
-    vec![
-        format!("CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH {level} EXECUTE FUNCTION dbguard._audit_guard()"),
-        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"),
-    ]
+fn guarding(name: &str, events: &str, level: &str, schema: &str, table: &str) -> String {
+    format!(
+        "CREATE TRIGGER {} BEFORE {events} ON {} FOR EACH {level} EXECUTE FUNCTION dbguard._audit_guard()",
+        ident(name),
+        qualified(schema, table)
+    )
 }

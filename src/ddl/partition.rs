@@ -43,7 +43,7 @@ pub fn make(parent: &Blueprint, name: &str, from: &str, to: &str) -> Vec<String>
         _ => {}
     }
     if parent.guarded {
-        statements.extend(super::audit::guard_truncate(&parent.schema, name));
+        statements.push(super::audit::guard_truncate(&parent.schema, name));
     }
     statements.push(format!(
         "ALTER TABLE {} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({})",

@@ -5,6 +5,8 @@ mod auto;
 mod capture;
 mod context;
 mod enable;
+mod evidence;
+mod guard;
 mod history;
 mod image;
 mod leaves;
@@ -13,9 +15,26 @@ mod log_option;
 mod options;
 mod partitioned;
 mod pause;
+mod redact;
 mod replay;
 mod rights;
 mod schema_changes;
+mod seal;
 mod survival;
 mod transactions;
+mod verify;
 mod write_path;
+
+use dbguard_tests::Db;
+
+/// Seals the log. What other tests' sessions hold open, in whatever database, is waited for.
+fn seal(db: &mut Db) -> Vec<String> {
+    for _ in 0..200 {
+        let sealed = db.lines("SELECT seal, changes FROM dbguard.audit_seal()");
+        if !sealed.is_empty() {
+            return sealed;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("nothing to seal");
+}

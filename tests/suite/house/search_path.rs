@@ -22,6 +22,10 @@ const CALLS: &[&str] = &[
     "UPDATE mine.t SET c = 'y'",
     "ALTER TABLE mine.t RENAME b TO bb",
     "SELECT * FROM dbguard.audit_history('mine.t'::regclass, '1')",
+    "SELECT * FROM dbguard.audit_redact('mine.t'::regclass, '1', '{c}'::text[], 'asked to')",
+    "SELECT * FROM dbguard.audit_seal()",
+    "SELECT dbguard.audit_seal_export()",
+    "SELECT * FROM dbguard.audit_verify()",
     "DELETE FROM mine.t",
     "TRUNCATE mine.t",
     "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",
@@ -85,7 +89,8 @@ fn nothing_of_an_attackers_is_ever_called() {
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
          RESET ROLE;
          SELECT dbguard.audit_enable('mine.t'); SELECT dbguard.audit_disable('mine.t');
-         GRANT SELECT ON dbguard.audit_log TO path_owner",
+         GRANT ALL ON ALL TABLES IN SCHEMA dbguard TO path_owner;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbguard TO path_owner",
     );
     // planted, then used: as the owner, then by a superuser who is careless about his path
     owner.exec(FAKES);
