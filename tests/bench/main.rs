@@ -3,16 +3,3 @@
 
 mod audit;
 mod measure;
-mod memory;
-
-fn main() {
-    let rounds = std::env::args().nth(2).and_then(|n| n.parse().ok());
-    match std::env::args().nth(1).as_deref() {
-        Some("audit") => audit::run(rounds.unwrap_or(5)),
-        Some("memory") => memory::run(rounds.unwrap_or(5)),
-        _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | memory [MILLIONS]");
-            std::process::exit(2);
-        }
-    }
-}

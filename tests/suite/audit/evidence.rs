@@ -107,6 +107,7 @@ fn check(db: &mut Db) -> Vec<String> {
             }
         }
     }
+    wrong.sort();
     wrong.dedup();
     wrong
 }

@@ -6,7 +6,7 @@ use dbguard_tests::Db;
 
 const LOG: &str = "SELECT op, key, old, new FROM dbguard.audit_log ORDER BY id";
 const PROBLEMS: &str =
-    "SELECT problem, key FROM dbguard.audit_verify() WHERE state NOT IN ('ok', 'unsealed') AND problem NOT LIKE '%guarded%' ORDER BY 1";
+    "SELECT problem, key FROM dbguard.audit_verify() WHERE state = 'problem' AND problem NOT LIKE '%guarded%' ORDER BY 1";
 
 fn db() -> Db<'static> {
     let mut db = Db::new();
@@ -192,7 +192,7 @@ fn in_packs_too() {
     assert_eq!(db.value("SELECT problem FROM dbguard.audit_verify(1) WHERE seal = 1"), "2 redacted");
     db.unguard();
     db.exec("UPDATE dbguard.audit_pack SET data = set_byte(data, 15, 255 - get_byte(data, 15))");
-    assert_eq!(db.lines(PROBLEMS).len(), 2, "{:?}", db.lines(PROBLEMS));
+    assert_eq!(db.lines(PROBLEMS), ["pack is damaged, its 3 changes cannot be read | <null>"]);
 }
 
 #[test]
