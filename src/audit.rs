@@ -8,31 +8,39 @@
 //! `read` reads the log for `history` and `as_of` (`version` knows a table's columns over time, `rewind` its
 //! rows); `make` makes the log, `log_option` and `maintain` look after it;
 //! `command` logs DDL, `command_enable` switches that on; `export`, `publication` and `ship` take the log
-//! elsewhere, `import` takes another tool's log in.
+//! elsewhere, `import` takes another tool's log in. Evidence: `guard` keeps the log from being changed,
+//! `seal` hashes it into a chain (`chain`, of `members`), `verify` looks whether it still is what was sealed
+//! (`sealed`) but for `differences`, `redact` erases what must not be kept (`life` finds it) and
+//! `redactions` remembers that.
 
 mod all;
 mod as_of;
 mod audited;
 mod auto;
 mod buffer;
+mod chain;
 mod choice;
 mod command;
 mod command_enable;
 mod context;
+mod differences;
 mod enable;
 mod export;
 mod follow;
+mod guard;
 mod history;
 mod image;
 mod import;
 mod import_source;
 mod import_table;
 mod leaves;
+mod life;
 mod lineage;
 mod log;
 mod log_option;
 mod maintain;
 mod make;
+mod members;
 mod moved;
 mod options;
 mod pack;
@@ -45,13 +53,18 @@ mod problems;
 mod publication;
 mod read;
 mod record;
+mod redact;
+mod redactions;
 mod rewind;
+mod seal;
+mod sealed;
 mod ship;
 mod status;
 mod tally;
 mod target;
 mod trigger;
 mod truncated;
+mod verify;
 mod version;
 mod wanted;
 

@@ -28,6 +28,7 @@ extension_sql_file!("../sql/audit_choose.sql", name = "audit_choose", requires =
 extension_sql_file!("../sql/audit_read.sql", name = "audit_read", requires = ["audit"]);
 extension_sql_file!("../sql/audit_ddl.sql", name = "audit_ddl", requires = ["audit"]);
 extension_sql_file!("../sql/audit_ship.sql", name = "audit_ship", requires = ["audit_ddl"]);
+extension_sql_file!("../sql/audit_seal.sql", name = "audit_seal", requires = ["audit"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);

@@ -9,4 +9,5 @@ pub mod pack;
 pub mod partition;
 pub mod quote;
 pub mod rewind;
+pub mod seal;
 pub mod secret;

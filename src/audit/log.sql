@@ -131,3 +131,81 @@ FROM (
 JOIN dbguard.audit_relation r ON r.id = c.relation
 LEFT JOIN dbguard.audit_context t ON t.id = c.context AND t.at <= c.at AND t.at > c.at - interval '1 hour';
 COMMENT ON VIEW dbguard.audit_log IS 'Every audited change, in people''s words';
+
+CREATE TABLE dbguard.audit_seal (
+  number bigint PRIMARY KEY,
+  sealed_at timestamptz NOT NULL,
+  home text NOT NULL,
+  from_xact xid8 NOT NULL,
+  to_xact xid8 NOT NULL,
+  closed boolean NOT NULL,
+  changes bigint NOT NULL,
+  first_id bigint,
+  last_id bigint,
+  contents bytea NOT NULL,
+  previous bytea,
+  hash bytea NOT NULL
+);
+COMMENT ON TABLE dbguard.audit_seal IS 'A chain of hashes over the log: each row seals the changes of a stretch of transactions that had all ended';
+COMMENT ON COLUMN dbguard.audit_seal.home IS 'The database in which the sealed changes were made: transaction numbers mean something only there';
+COMMENT ON COLUMN dbguard.audit_seal.from_xact IS 'The first transaction of the stretch: where the seal of this home before it ended';
+COMMENT ON COLUMN dbguard.audit_seal.to_xact IS 'The first transaction after the stretch';
+COMMENT ON COLUMN dbguard.audit_seal.closed IS 'True for the last stretch of a log that was moved here from another database';
+COMMENT ON COLUMN dbguard.audit_seal.changes IS 'How many changes are sealed';
+COMMENT ON COLUMN dbguard.audit_seal.first_id IS 'The lowest id among them';
+COMMENT ON COLUMN dbguard.audit_seal.last_id IS 'The highest';
+COMMENT ON COLUMN dbguard.audit_seal.contents IS 'SHA-256 of the rows of audit_seal_record';
+COMMENT ON COLUMN dbguard.audit_seal.previous IS 'The hash of the seal before; NULL in the first';
+COMMENT ON COLUMN dbguard.audit_seal.hash IS 'SHA-256 of the other columns';
+
+CREATE TABLE dbguard.audit_seal_record (
+  seal bigint NOT NULL,
+  part integer NOT NULL,
+  kind "char" NOT NULL,
+  data bytea NOT NULL,
+  PRIMARY KEY (seal, part)
+);
+-- digests do not get smaller
+ALTER TABLE dbguard.audit_seal_record ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE dbguard.audit_seal_record IS 'The digests of what a seal covers, a thousand in a row: they say which record differs';
+COMMENT ON COLUMN dbguard.audit_seal_record.kind IS 'R audit_relation, W audit_context (who), E audit_redaction (erased), C changes';
+COMMENT ON COLUMN dbguard.audit_seal_record.data IS 'Of each record its id, its time and its digest; docs/audit-evidence.md has the form';
+
+CREATE TABLE dbguard.audit_redaction (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL,
+  xact xid8 NOT NULL,
+  home text NOT NULL,
+  session_user_name text NOT NULL,
+  current_user_name text NOT NULL,
+  lineage integer NOT NULL,
+  schema_name name NOT NULL,
+  table_name name NOT NULL,
+  key text NOT NULL,
+  columns text[] NOT NULL,
+  reason text NOT NULL,
+  ids bigint[] NOT NULL,
+  digests_before bytea NOT NULL,
+  digests_after bytea NOT NULL
+);
+COMMENT ON TABLE dbguard.audit_redaction IS 'What dbguard.audit_redact erased, why, and who did it';
+COMMENT ON COLUMN dbguard.audit_redaction.home IS 'The database xact is of';
+COMMENT ON COLUMN dbguard.audit_redaction.lineage IS 'The table, as audit_relation knows it';
+COMMENT ON COLUMN dbguard.audit_redaction.key IS 'The row whose history it was';
+COMMENT ON COLUMN dbguard.audit_redaction.ids IS 'The changes that were rewritten';
+COMMENT ON COLUMN dbguard.audit_redaction.digests_before IS 'Their digests before, 16 bytes each';
+COMMENT ON COLUMN dbguard.audit_redaction.digests_after IS 'Their digests after';
+
+CREATE VIEW dbguard.audit_record AS
+SELECT c.*,
+       dbguard._audit_digest(c.relation::text, c.context::text, c.xact::text, extract(epoch FROM c.at)::text, c.op::text,
+                             c.tenant, c.key, c.old_key, c.old::text, c.new::text) AS digest
+FROM (
+  SELECT id, at, xact, context, relation, op, tenant, key, old_key, old, new, NULL::bigint AS pack, NULL::integer AS pack_changes
+  FROM dbguard.audit_change
+  UNION ALL
+  SELECT p.id + u.number, p.at, p.xact, p.context, p.relation, u.op, p.tenant, u.key, u.old_key, u.old, u.new, p.id, p.changes
+  FROM dbguard.audit_pack p
+  CROSS JOIN LATERAL dbguard._audit_unpack(p.data, p.changes, p.lowest_key, p.highest_key) u
+) c;
+COMMENT ON VIEW dbguard.audit_record IS 'Every change as it is stored, with its digest as seals hold it: the same in a pack and alone';

@@ -1,5 +1,6 @@
 //! Making the log.
 
+use super::guard;
 use crate::ddl;
 use crate::error::{Error, Result};
 use crate::partition;
@@ -34,6 +35,8 @@ pub fn make_log() -> Result<()> {
     for (_, script) in missing {
         Spi::run(script)?;
     }
+    // before the partitions, which take over what guards their parent
+    guard::put()?;
     for name in new {
         partition_table(name, Interval::from_months(1))?;
     }

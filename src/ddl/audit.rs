@@ -68,3 +68,24 @@ pub fn row_exists(schema: &str, table: &str, key: &[(String, String, String)]) -
         .collect();
     format!("SELECT EXISTS (SELECT FROM {} WHERE {})", qualified(schema, table), conditions.join(" AND "))
 }
+
+/// What keeps a table of the log from being changed. Rows: partitions have the trigger from their
+/// parent. TRUNCATE: each partition needs one of its own.
+pub const GUARD_TRIGGER: &str = "audit_guard";
+pub const TRUNCATE_GUARD_TRIGGER: &str = "audit_guard_truncate";
+
+pub fn guard(schema: &str, table: &str) -> String {
+    guarding(GUARD_TRIGGER, "UPDATE OR DELETE", "ROW", schema, table)
+}
+
+pub fn guard_truncate(schema: &str, table: &str) -> String {
+    guarding(TRUNCATE_GUARD_TRIGGER, "TRUNCATE", "STATEMENT", schema, table)
+}
+
+fn guarding(name: &str, events: &str, level: &str, schema: &str, table: &str) -> String {
+    format!(
+        "CREATE OR REPLACE TRIGGER {} BEFORE {events} ON {} FOR EACH {level} EXECUTE FUNCTION dbguard._audit_guard()",
+        ident(name),
+        qualified(schema, table)
+    )
+}

@@ -13,6 +13,8 @@ pub struct Blueprint {
     /// Whom default privileges, or ownership, would give what the parent does not.
     pub revoke: Vec<Grantee>,
     pub grants: Vec<Grant>,
+    /// Whether it is of the audit log and guarded against TRUNCATE, which row triggers do not see.
+    pub guarded: bool,
 }
 
 /// A role; `None` is PUBLIC.
@@ -39,6 +41,9 @@ pub fn make(parent: &Blueprint, name: &str, from: &str, to: &str) -> Vec<String>
         'f' => statements.push(format!("ALTER TABLE {partition} REPLICA IDENTITY FULL")),
         'n' => statements.push(format!("ALTER TABLE {partition} REPLICA IDENTITY NOTHING")),
         _ => {}
+    }
+    if parent.guarded {
+        statements.push(super::audit::guard_truncate(&parent.schema, name));
     }
     statements.push(format!(
         "ALTER TABLE {} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({})",

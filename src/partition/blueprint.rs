@@ -13,7 +13,10 @@ pub fn of(set: &Set) -> Result<Blueprint> {
                 "SELECT r.rolname::text, s.spcname::text, m.amname::text, c.relreplident::text,
                         c.relacl IS NULL
                           OR (SELECT count(*) FROM aclexplode(c.relacl) g WHERE g.grantee = c.relowner)
-                           = (SELECT count(*) FROM aclexplode(acldefault('r', c.relowner)))
+                           = (SELECT count(*) FROM aclexplode(acldefault('r', c.relowner))),
+                        EXISTS (SELECT FROM pg_trigger t
+                                WHERE t.tgrelid = c.oid AND t.tgname = 'audit_guard_truncate'
+                                  AND t.tgfoid = 'dbguard._audit_guard()'::regprocedure)
                  FROM pg_class c
                  JOIN pg_roles r ON r.oid = c.relowner
                  LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
@@ -77,6 +80,7 @@ pub fn of(set: &Set) -> Result<Blueprint> {
             replica_identity: row.get::<String>(4)?.and_then(|c| c.chars().next()).unwrap_or('d'),
             revoke,
             grants,
+            guarded: row.get(6)?.unwrap_or(false),
         })
     })
 }

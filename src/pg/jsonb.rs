@@ -1,4 +1,4 @@
-//! A jsonb value as a result column, without going through text.
+//! A jsonb value as a result column or taken from one, without going through text.
 
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::IntoDatum;
+use pgrx::{FromDatum, IntoDatum};
 
 /// The body of a jsonb datum: what follows the length word.
 pub struct Jsonb(pub Vec<u8>);
@@ -18,6 +18,20 @@ impl IntoDatum for Jsonb {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::JSONBOID
+    }
+}
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Jsonb> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller promises a jsonb datum; detoasted it is a length word and its body, which
+        // is copied at once.
+        unsafe {
+            let whole = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+            Some(Jsonb(pgrx::varlena_to_byte_slice(whole).to_vec()))
+        }
     }
 }
 

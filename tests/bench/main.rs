@@ -1,19 +1,21 @@
-//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `memory`. Ratios within one run are what counts; the
+//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`. Ratios within one run are what counts; the
 //! numbers are the backend's own CPU time, medians of interleaved rounds.
 
 mod audit;
 mod audit_read;
 mod measure;
 mod memory;
+mod seal;
 
 fn main() {
     let rounds = std::env::args().nth(2).and_then(|n| n.parse().ok());
     match std::env::args().nth(1).as_deref() {
         Some("audit") => audit::run(rounds.unwrap_or(5)),
         Some("audit-read") => audit_read::run(),
+        Some("seal") => seal::run(),
         Some("memory") => memory::run(rounds.unwrap_or(5)),
         _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read | memory [MILLIONS]");
+            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read | seal | memory [MILLIONS]");
             std::process::exit(2);
         }
     }

@@ -27,6 +27,25 @@ impl Session {
         work(&mut self.client);
         self.cpu() - before
     }
+
+    /// The same, and the most memory of its own the backend has meanwhile, in MB.
+    pub fn cost_and_peak(&mut self, work: impl FnOnce(&mut Client)) -> (f64, f64) {
+        let path = format!("/proc/{}/status", self.pid);
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            let mut most: f64 = 0.0;
+            while stopped.recv_timeout(std::time::Duration::from_millis(5)).is_err() {
+                let status = std::fs::read_to_string(&path).unwrap_or_default();
+                let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or_default();
+                let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+                most = most.max(kilobytes / 1024.0);
+            }
+            most
+        });
+        let cost = self.cost(work);
+        let _ = stop.send(());
+        (cost, watch.join().unwrap_or_default())
+    }
 }
 
 /// NaN of nothing.

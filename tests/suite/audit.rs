@@ -9,6 +9,8 @@ mod capture;
 mod context;
 mod ddl;
 mod enable;
+mod evidence;
+mod guard;
 mod history;
 mod image;
 mod import;
@@ -20,10 +22,27 @@ mod partitioned;
 mod pause;
 mod reading;
 mod reading_plans;
+mod redact;
 mod replay;
 mod rights;
 mod schema_changes;
+mod seal;
 mod ship;
 mod survival;
 mod transactions;
+mod verify;
 mod write_path;
+
+use dbguard_tests::Db;
+
+/// Seals the log. What other tests' sessions hold open, in whatever database, is waited for.
+fn seal(db: &mut Db) -> Vec<String> {
+    for _ in 0..200 {
+        let sealed = db.lines("SELECT seal, changes FROM dbguard.audit_seal()");
+        if !sealed.is_empty() {
+            return sealed;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("nothing to seal");
+}

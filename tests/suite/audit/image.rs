@@ -190,6 +190,8 @@ fn types_of_the_users_own() {
 #[test]
 fn wide_tables_and_odd_names() {
     let mut db = Db::new();
+    db.exec("CREATE TABLE narrow (id int PRIMARY KEY); SELECT dbguard.audit_enable('narrow')");
+    db.unguard();
     for width in [1, 30, 31, 32, 33, 63, 64, 65, 200] {
         let columns: Vec<String> = (0..width)
             .map(|i| format!("\"{}{i}\" text", "abcdé \"".repeat(i % 4).replace('"', "\"\"")))

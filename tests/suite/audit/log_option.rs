@@ -212,6 +212,7 @@ fn status_tells_of_trouble_with_the_log() {
     // anybody may ask
     let mut nobody = db.connect_as("log_nobody");
     assert_eq!(nobody.lines(trouble), lines);
+    db.unguard();
     db.exec("TRUNCATE dbguard.audit_change_default");
     db.exec("DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE dbguard.%I', max(c.relname)) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'dbguard.audit_context'::regclass AND c.relname !~ 'default'); END $$");
     assert_eq!(

@@ -225,6 +225,7 @@ fn an_old_snapshot_sees_the_present_table() {
             db.lines("SELECT table_name, key, new FROM dbguard.audit_log ORDER BY id"),
             [r#"t_old | 1 | {"v": null, "pk": 1}"#, r#"t_old | 2 | {"v": null, "pk": 2}"#]
         );
+        db.unguard();
         db.exec("DROP TABLE t_old; TRUNCATE dbguard.audit_change");
     }
 }
@@ -235,7 +236,7 @@ fn a_log_made_anew_is_noticed_by_live_sessions() {
     db.exec("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); SELECT dbguard.audit_enable('b'); SELECT dbguard.audit_enable('a')");
     let mut other = db.connect();
     other.exec("INSERT INTO b VALUES (1); INSERT INTO a VALUES (1)");
-    db.exec("DROP TABLE dbguard.audit_change, dbguard.audit_context, dbguard.audit_pack, dbguard.audit_relation CASCADE; SELECT dbguard.audit_enable('a', capture => 'full')");
+    db.exec("DROP TABLE dbguard.audit_change, dbguard.audit_context, dbguard.audit_pack, dbguard.audit_relation, dbguard.audit_seal, dbguard.audit_seal_record, dbguard.audit_redaction CASCADE; SELECT dbguard.audit_enable('a', capture => 'full')");
     other.exec("INSERT INTO a VALUES (2); INSERT INTO b VALUES (2)");
     assert_eq!(
         db.lines("SELECT table_name, key, xact IS NOT NULL FROM dbguard.audit_log ORDER BY id"),

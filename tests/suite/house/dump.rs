@@ -8,6 +8,7 @@ fn state(db: &mut Db) -> Vec<String> {
     for query in [
         "SELECT * FROM dbguard.audit_log ORDER BY id",
         "SELECT * FROM dbguard.audit_status()",
+        "SELECT seal, state, changes, problem FROM dbguard.audit_verify()",
         "SELECT * FROM dbguard.touch_status()",
         "SELECT * FROM dbguard.audit_history('shop.\"Orders\"', '2')",
         "SELECT schema_name, table_name, every, ahead, zone, state, partitions, missing, covered_until FROM dbguard.partition_status() ORDER BY 1, 2",
@@ -31,6 +32,7 @@ fn used() -> Db<'static> {
          SET dbguard.actor = 'u-1'; SET dbguard.context = '{\"a\": 1}';
          INSERT INTO shop.\"Orders\" VALUES (1, 'a', 's'), (2, 'b', 's');
          UPDATE shop.\"Orders\" SET v = 'c' WHERE id = 2; DELETE FROM shop.\"Orders\" WHERE id = 1;
+         SELECT dbguard.audit_redact('shop.\"Orders\"', '1', '{v}', 'asked to');
          CREATE TABLE shop.events (at timestamptz NOT NULL, kind text) PARTITION BY RANGE (at);
          SELECT dbguard.partition_enable('shop.events', '1 week', 3, 'Europe/Berlin');
          GRANT SELECT ON dbguard.audit_log TO pg_monitor",

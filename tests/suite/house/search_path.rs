@@ -29,6 +29,10 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.audit_as_of(NULL::mine.t, pg_catalog.clock_timestamp(), '1'::text)",
     "SELECT dbguard.audit_export(relation => 'mine.t'::regclass)",
     "SELECT * FROM dbguard.audit_ddl_status()",
+    "SELECT * FROM dbguard.audit_redact('mine.t'::regclass, '1', '{c}'::text[], 'asked to')",
+    "SELECT * FROM dbguard.audit_seal()",
+    "SELECT dbguard.audit_seal_export()",
+    "SELECT * FROM dbguard.audit_verify()",
     "DELETE FROM mine.t",
     "TRUNCATE mine.t",
     "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",
@@ -102,7 +106,8 @@ fn nothing_of_an_attackers_is_ever_called() {
          CREATE TABLE mine.record_version (id bigserial, op text, ts timestamptz, table_schema text, table_name text, record jsonb, old_record jsonb);
          RESET ROLE;
          SELECT dbguard.audit_enable('mine.t'); SELECT dbguard.audit_disable('mine.t');
-         GRANT SELECT ON dbguard.audit_log TO path_owner",
+         GRANT ALL ON ALL TABLES IN SCHEMA dbguard TO path_owner;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dbguard TO path_owner",
     );
     // planted, then used: as the owner, then by a superuser who is careless about his path
     owner.exec(FAKES);
