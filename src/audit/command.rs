@@ -159,7 +159,7 @@ fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<(
     inval::on_change(context::forget);
     let at = statement::time();
     let context = context::of(owner, at)?;
-    let tenant = context::tenant();
+    let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
     let text = shortened(secret::hide(&event::client_text()));
     let args = [
         Arg::Timestamptz(at),
