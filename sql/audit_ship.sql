@@ -36,3 +36,11 @@ CREATE FUNCTION dbguard.audit_import(source regclass, dry_run boolean DEFAULT fa
 COMMENT ON FUNCTION dbguard.audit_import(regclass, boolean) IS
   'Takes what supa_audit (record_version) or an audit trigger (logged_actions) has logged into this log. dry_run: only shows what would come of it. Called again, goes on after what was taken';
 REVOKE ALL ON FUNCTION dbguard.audit_import(regclass, boolean) FROM PUBLIC;
+
+CREATE FUNCTION dbguard._audit_import_key(relation regclass, key text) RETURNS text
+  LANGUAGE c STABLE STRICT
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'audit_import_key_wrapper';
+COMMENT ON FUNCTION dbguard._audit_import_key(regclass, text) IS
+  'A row''s key as the log holds it, for audit_import';
+REVOKE ALL ON FUNCTION dbguard._audit_import_key(regclass, text) FROM PUBLIC;

@@ -158,12 +158,16 @@ fn follow_schemas() -> Result<()> {
         UPDATE dbguard.audit_auto a SET schema_name = n.nspname
         FROM pg_namespace n WHERE n.oid = $1 AND a.schema = $1 AND a.home = $2";
     let home = identity::database();
-    let renamed = Spi::connect_mut(|client| {
-        let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
-        found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
+    // whoever runs the command may not even know our schema
+    let owner = extension_owner()?;
+    let renamed = as_role(owner, Fence::Local, || {
+        Spi::connect_mut(|client| {
+            let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
+            found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
+        })
     })?;
     if let Some(schema) = renamed {
-        as_role(extension_owner()?, Fence::Local, || {
+        as_role(owner, Fence::Local, || {
             Spi::run_with_args(STALE, &[schema.into(), home.as_str().into()])?;
             Spi::run_with_args(RENAME, &[schema.into(), home.as_str().into()])
         })?;
@@ -200,7 +204,7 @@ fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
                             AND f.pronamespace = 'dbguard'::regnamespace)
         ORDER BY c.oid";
     let moved = event::statement(fcinfo) == Statement::SetSchema;
-    let tables = Spi::connect_mut(|client| -> Result<Vec<New>> {
+    let read = |client: &mut pgrx::spi::SpiClient| -> Result<Vec<New>> {
         let mut list = vec![];
         for row in client.update(TABLES, None, &[moved.into()])? {
             let Some(table) = row.get::<Oid>(1)? else { continue };
@@ -217,7 +221,8 @@ fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
             list.push(New { table, registered: row.get(2)?, wanted });
         }
         Ok(list)
-    })?;
+    };
+    let tables = as_role(extension_owner()?, Fence::Local, || Spi::connect_mut(read))?;
     tables.iter().try_for_each(audit)
 }
 

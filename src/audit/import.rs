@@ -3,6 +3,7 @@
 //! Imported changes have negative ids, so they sort before all that was audited here. Of a table that
 //! is audited here already, only what is older than its own audit is taken: the rest is in the log.
 
+use super::history::log_key;
 use super::import_source;
 use super::import_table::{known, Known};
 use super::make::make_log;
@@ -113,7 +114,11 @@ fn import_table(source: &Source, found: &Found, base: i64) -> Result<Row> {
     };
     let part = Part { schema: &found.schema, table: &found.table, last: found.last, lineage: known.lineage };
     let late = count(&ddl::import::count_late(source, &part))?;
-    let relation = new_relation(found, &known)?;
+    let Some(first) = first_time(&ddl::import::first_time(source, &part))? else {
+        remember(source, found, 0)?;
+        return Ok(left_out(left_out_note(found, late, 0).join("; ")));
+    };
+    let relation = new_relation(found, &known, first)?;
     let bring = |shape: &Shape| take(&ddl::import::import(source, &part, shape, relation, base));
     let mut notes = vec![];
     let (changes, first, last) = match subtransaction(|| bring(&known.shape)) {
@@ -130,18 +135,20 @@ fn import_table(source: &Source, found: &Found, base: i64) -> Result<Row> {
     if known.shape.key.is_none() {
         notes.push("no primary key: changes are found by their columns' values".to_owned());
     }
+    notes.extend(left_out_note(found, late, changes));
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
+    Ok((label, changes, first, last, found.entries - changes, note))
+}
+
+fn left_out_note(found: &Found, late: i64, changes: i64) -> Vec<String> {
     let unchanged = found.entries - found.incomplete - late - changes;
-    for (n, what) in [
+    let reasons = [
         (late, "since this log audits the table itself"),
         (found.incomplete, "without the row, or of an unknown kind"),
         (unchanged, "that changed nothing"),
-    ] {
-        if n > 0 {
-            notes.push(format!("left out: {n} {what}"));
-        }
-    }
-    let note = (!notes.is_empty()).then(|| notes.join("; "));
-    Ok((label, changes, first, last, found.entries - changes, note))
+    ];
+    let some = reasons.into_iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, what)| format!("left out: {n} {what}")).collect()
 }
 
 /// As the source has it: nothing is read as a value of the table's types.
@@ -162,12 +169,13 @@ fn imported_from_elsewhere(source: &Source, found: &Found) -> Result<Option<Stri
 }
 
 /// The row of audit_relation for what is imported of a table. It knows no columns: so it is told from
-/// those of our own audit, which must not take it for theirs.
-fn new_relation(found: &Found, known: &Known) -> Result<i32> {
+/// those of our own audit, which must not take it for theirs. And it is older than they are: what the
+/// table was like when it was audited is for them to say.
+fn new_relation(found: &Found, known: &Known, since: TimestampWithTimeZone) -> Result<i32> {
     const NEW: &str = "
-        INSERT INTO dbguard.audit_relation (id, lineage, schema_name, table_name, home, key_columns, columns)
+        INSERT INTO dbguard.audit_relation (id, lineage, schema_name, table_name, home, key_columns, columns, since)
         OVERRIDING SYSTEM VALUE
-        SELECT n.id, coalesce($1, n.id), $2::name, $3::name, $4, $5::name[], '{}'
+        SELECT n.id, coalesce($1, n.id), $2::name, $3::name, $4, $5::name[], '{}', $6
         FROM (SELECT nextval('dbguard.audit_relation_id_seq')::int AS id) n
         RETURNING id";
     let key = known.shape.key.as_ref().map(|k| k.columns.clone()).unwrap_or_default();
@@ -177,6 +185,7 @@ fn new_relation(found: &Found, known: &Known) -> Result<i32> {
         found.table.as_str().into(),
         known.home.as_str().into(),
         key.into(),
+        since.into(),
     ];
     let id = Spi::connect_mut(|client| client.update(NEW, Some(1), &args)?.first().get_one::<i32>())?;
     id.ok_or_else(|| Error::internal("audit_relation gave no id"))
@@ -196,6 +205,16 @@ fn remember(source: &Source, found: &Found, changes: i64) -> Result<()> {
         changes.into(),
     ];
     Ok(Spi::run_with_args(REMEMBER, &args)?)
+}
+
+fn first_time(query: &str) -> Result<Option<TimestampWithTimeZone>> {
+    Ok(Spi::connect(|client| client.select(query, Some(1), &[])?.first().get_one())?)
+}
+
+/// A row's key as the log holds it, from its text.
+#[pg_extern(sql = false)]
+fn audit_import_key(relation: Oid, key: &str) -> std::result::Result<Option<String>, ErrorReport> {
+    Ok(log_key(relation, key)?)
 }
 
 fn count(query: &str) -> Result<i64> {

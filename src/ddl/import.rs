@@ -127,6 +127,17 @@ pub fn survey(source: &Source) -> String {
     )
 }
 
+/// The time of the first entry that can be taken in.
+pub fn first_time(source: &Source, part: &Part) -> String {
+    let at = source.names().at;
+    format!(
+        "SELECT min({at}) FROM {} s WHERE {} AND {at} < {}",
+        source.label(),
+        filter(source, part),
+        until(part)
+    )
+}
+
 /// Entries from a time on that the log itself has been told of the table.
 pub fn count_late(source: &Source, part: &Part) -> String {
     let late = format!("{} >= {}", source.names().at, until(part));
@@ -264,7 +275,7 @@ fn key(shape: &Shape, image: &str) -> String {
     };
     let there: Vec<String> = columns.iter().map(|c| format!("{image} ->> {c} IS NOT NULL")).collect();
     let text = match key.relation {
-        Some(relation) => format!("dbguard._audit_key({relation}::oid::regclass, {text})"),
+        Some(relation) => format!("dbguard._audit_import_key({relation}::oid::regclass, {text})"),
         None => format!("left({text}, 1000)"),
     };
     format!("CASE WHEN {} THEN {text} END", there.join(" AND "))

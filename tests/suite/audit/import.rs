@@ -120,8 +120,10 @@ fn what_this_log_has_seen_itself_is_left_out() {
            SELECT note('2020-01-02Z', 'UPDATE', 't', '{"id": 1, "secret": "s2", "hidden": "h"}', '{"id": 1, "secret": "s", "hidden": "h"}');
            SELECT note('2020-01-03Z', 'UPDATE', 't', '{"id": 1, "secret": "s2", "hidden": "h2"}', '{"id": 1, "secret": "s2", "hidden": "h"}');
            SELECT note('2020-01-03Z', 'UPDATE', 't', '{"id": 1, "secret": null, "hidden": "h2"}', '{"id": 1, "secret": "s2", "hidden": "h"}');
-           SELECT dbguard.audit_enable('shop.t', redact => '{secret}', exclude => '{hidden}');
-           BEGIN; INSERT INTO shop.t VALUES (5, 'x', 'y'); SELECT note(now(), 'INSERT', 't', '{"id": 5}', NULL); COMMIT;
+           SELECT dbguard.audit_enable('shop.t', redact => '{secret}', exclude => '{hidden}')"#,
+    );
+    db.exec(
+        r#"BEGIN; INSERT INTO shop.t VALUES (5, 'x', 'y'); SELECT note(now(), 'INSERT', 't', '{"id": 5}', NULL); COMMIT;
            SELECT note(now(), 'DELETE', 't', NULL, '{"id": 5}')"#,
     );
     assert_eq!(
