@@ -138,9 +138,20 @@ fn unregister(schema: Option<&str>) -> Result<bool> {
 /// Event trigger at the end of commands that make tables, move them, or rename schemas.
 #[pg_extern(sql = false)]
 fn audit_auto(fcinfo: pg_sys::FunctionCallInfo) {
-    if let Err(e) = follow_schemas().and_then(|()| new_tables(fcinfo)) {
+    if let Err(e) = follow(fcinfo) {
         e.raise();
     }
+}
+
+fn follow(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
+    // whoever makes a table may have no business in our schema
+    let owner = extension_owner()?;
+    let moved = event::statement(fcinfo) == Statement::SetSchema;
+    let new = as_role(owner, Fence::Local, || {
+        follow_schemas()?;
+        new_tables(moved)
+    })?;
+    new.iter().try_for_each(audit)
 }
 
 /// A schema is known by its name, and by its OID when that changes.
@@ -158,19 +169,13 @@ fn follow_schemas() -> Result<()> {
         UPDATE dbguard.audit_auto a SET schema_name = n.nspname
         FROM pg_namespace n WHERE n.oid = $1 AND a.schema = $1 AND a.home = $2";
     let home = identity::database();
-    // whoever runs the command may not even know our schema
-    let owner = extension_owner()?;
-    let renamed = as_role(owner, Fence::Local, || {
-        Spi::connect_mut(|client| {
-            let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
-            found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
-        })
+    let renamed = Spi::connect_mut(|client| {
+        let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
+        found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
     })?;
     if let Some(schema) = renamed {
-        as_role(owner, Fence::Local, || {
-            Spi::run_with_args(STALE, &[schema.into(), home.as_str().into()])?;
-            Spi::run_with_args(RENAME, &[schema.into(), home.as_str().into()])
-        })?;
+        Spi::run_with_args(STALE, &[schema.into(), home.as_str().into()])?;
+        Spi::run_with_args(RENAME, &[schema.into(), home.as_str().into()])?;
     }
     Ok(())
 }
@@ -183,7 +188,8 @@ struct New {
     wanted: Wanted,
 }
 
-fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
+/// The tables the command made, or moved into the schema they are in.
+fn new_tables(moved: bool) -> Result<Vec<New>> {
     const TABLES: &str = "
         SELECT c.oid, a.schema_name::text, a.capture, a.exclude, a.redact, a.operations, a.tenant,
                a.redact_with, a.bulk, a.always
@@ -203,8 +209,7 @@ fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
                           WHERE t.tgrelid = c.oid AND f.proname IN ('audit_row', 'audit_truncate')
                             AND f.pronamespace = 'dbguard'::regnamespace)
         ORDER BY c.oid";
-    let moved = event::statement(fcinfo) == Statement::SetSchema;
-    let read = |client: &mut pgrx::spi::SpiClient| -> Result<Vec<New>> {
+    Spi::connect_mut(|client| -> Result<Vec<New>> {
         let mut list = vec![];
         for row in client.update(TABLES, None, &[moved.into()])? {
             let Some(table) = row.get::<Oid>(1)? else { continue };
@@ -221,9 +226,7 @@ fn new_tables(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
             list.push(New { table, registered: row.get(2)?, wanted });
         }
         Ok(list)
-    };
-    let tables = as_role(extension_owner()?, Fence::Local, || Spi::connect_mut(read))?;
-    tables.iter().try_for_each(audit)
+    })
 }
 
 /// An audit that must be automatic and silently is not would be worse than a table that is not made.

@@ -24,7 +24,6 @@ fn follow() -> Result<()> {
     for relation in touched()? {
         let Some(table) = describe(relation) else { continue };
         let Some(audited) = audited::of(&table)? else { continue };
-        version::note(&table, false)?;
         let options = audited.options.brought_up_to_date(&audited::columns(&table), &audited::home(&table));
         // one that somebody made by hand is not ours to replace
         if options != audited.options && audited.well_named() {

@@ -57,10 +57,13 @@ pub fn hindered_owner(table: &Relation) -> Result<Option<String>> {
     if table.kind != 'p' {
         return Ok(None);
     }
-    Ok(Spi::connect(|client| {
-        let mut found = client.select(LACKS, Some(1), &[table.owner.into()])?;
-        found.next().map_or(Ok(None), |row| row.get::<String>(1))
-    })?)
+    // whoever alters a table may have no business in our schema
+    as_role(extension_owner()?, Fence::Local, || {
+        Ok(Spi::connect(|client| {
+            let mut found = client.select(LACKS, Some(1), &[table.owner.into()])?;
+            found.next().map_or(Ok(None), |row| row.get::<String>(1))
+        })?)
+    })
 }
 
 /// Gives him, and nobody else, that right.

@@ -93,18 +93,12 @@ pub fn notes(table: &Relation) -> Result<Vec<String>> {
             let mut found = client.select(LAST_KEY, Some(1), &[here.into()])?;
             found.next().map_or(Ok(None), |row| row.get::<Vec<String>>(1))
         })?;
-        let now = table.key();
-        match last {
-            Some(last) if now.is_empty() => list.push(format!(
+        // any other change of the key is noted as the table's next version
+        if let (Some(last), true) = (last, table.key().is_empty()) {
+            list.push(format!(
                 "there is no primary key any more, it was ({}): the log cannot name a row by it",
                 last.join(", ")
-            )),
-            Some(last) if last != now => list.push(format!(
-                "the primary key is ({}), it was ({}) when a change was last logged",
-                now.join(", "),
-                last.join(", ")
-            )),
-            _ => {}
+            ));
         }
     }
     Ok(list)

@@ -36,7 +36,8 @@ pub struct Versions {
 }
 
 /// Notes the version the table has now, unless it is the last one noted. `starts`: audit begins (again)
-/// now, and what changed before is not in the log; then it is noted in any case.
+/// now, and what changed before is not in the log; then it is noted in any case. Else not for a table the
+/// log knows nothing of: the triggers of a restore may be there before the log's own rows.
 pub fn note(table: &Relation, starts: bool) -> Result<()> {
     const NOTE: &str = "
         INSERT INTO dbguard.audit_relation
@@ -44,7 +45,7 @@ pub fn note(table: &Relation, starts: bool) -> Result<()> {
         OVERRIDING SYSTEM VALUE
         SELECT n.id, coalesce($1, n.id), $2::name, $3::name, $4, $5::name[], $6::jsonb, clock_timestamp(), $7::jsonb, $8
         FROM (SELECT nextval('dbguard.audit_relation_id_seq')::int4 AS id) n
-        WHERE $8 OR NOT EXISTS (
+        WHERE $8 OR $1 IS NOT NULL AND NOT EXISTS (
           SELECT FROM dbguard.audit_relation r
           WHERE r.id = (SELECT max(l.id) FROM dbguard.audit_relation l WHERE l.lineage = $1)
             AND r.schema_name = $2::name AND r.table_name = $3::name AND r.home = $4 AND r.key_columns = $5::name[]

