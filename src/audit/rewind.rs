@@ -109,6 +109,7 @@ impl Reader<'_> {
                 Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default()),
                 Some(b'U') => Act::Update,
                 Some(b'T') => return Err(self.truncated(row)),
+                Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
             };
             let reading = self.reading(row)?;
@@ -177,6 +178,7 @@ impl Reader<'_> {
             match row.letter(4) {
                 Some(b'I' | b'U' | b'D') => {}
                 Some(b'T') => return Err(self.truncated(row)),
+                Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
             }
             let reading = self.reading(row)?;
@@ -218,6 +220,14 @@ impl Reader<'_> {
         let when = crate::pg::datetime::shown(row.int8(3).unwrap_or_default());
         Error::not_in_state(format!("table \"{name}\" cannot be shown as it was before it was truncated"))
             .detail(format!("TRUNCATE was at {when}; the log does not hold the rows it removed."))
+            .hint("Ask for a later moment, or look at single changes: dbguard.audit_history, dbguard.audit_changes.")
+    }
+
+    fn paused(&self, row: &Row) -> Error {
+        let name = &self.table.name;
+        let when = crate::pg::datetime::shown(row.int8(3).unwrap_or_default());
+        Error::not_in_state(format!("table \"{name}\" cannot be shown as it was before its audit was paused"))
+            .detail(format!("It was paused or resumed at {when}; what changed meanwhile is not in the log."))
             .hint("Ask for a later moment, or look at single changes: dbguard.audit_history, dbguard.audit_changes.")
     }
 
