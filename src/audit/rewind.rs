@@ -7,7 +7,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::query::{each, param, text_param, Param, Row, SetCall};
 use crate::pg::relation::Relation;
 use dbguard_core::image::{overlay, tidy, EMPTY};
-use dbguard_core::rewind::{Act, Event, Found, Place, Rewind, Unreadable};
+use dbguard_core::rewind::{Act, Event, Found, Place, Rewind, Stretches, Unreadable};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use pgrx::IntoDatum;
@@ -97,7 +97,7 @@ impl Reader<'_> {
         &self,
         sql: &str,
         key: Option<&[u8]>,
-        mut take: impl FnMut(Option<&[u8]>, &Event) -> Result<()>,
+        mut take: impl FnMut(Option<&[u8]>, Event) -> Result<()>,
     ) -> Result<()> {
         let mut params = vec![param(self.versions.clone()), self.at];
         params.extend(key.map(text_param));
@@ -106,7 +106,7 @@ impl Reader<'_> {
                 Some(b'I') => Act::Insert,
                 Some(b'A') => Act::Arrive,
                 Some(b'D') => Act::Delete,
-                Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default()),
+                Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default().to_vec()),
                 Some(b'U') => Act::Update,
                 Some(b'T') => return Err(self.truncated(row)),
                 Some(b'P' | b'R') => return Err(self.paused(row)),
@@ -116,10 +116,10 @@ impl Reader<'_> {
             if !reading.same_key {
                 return Err(self.other_key());
             }
-            let old = self.old(row, 6, reading)?;
+            let old = self.old(row, 6, reading)?.into_owned();
             let statement = (row.int8(2).unwrap_or_default() as u64, row.int8(3).unwrap_or_default());
             let id = row.int8(1).unwrap_or_default();
-            take(row.bytes(0), &Event { id, statement, act, old: &old })
+            take(row.bytes(0), Event { id, statement, act, old })
         })
     }
 
@@ -130,7 +130,7 @@ impl Reader<'_> {
             let place = place.ok_or_else(|| self.other_key())?;
             if current.as_ref().is_none_or(|(key, _)| key != place) {
                 if let Some((key, done)) = current.take() {
-                    rewind.add(&key, done, emit)?;
+                    rewind.add(&key, done.done()?, emit)?;
                 }
                 current = Some((place.to_vec(), Place::new(self.deferrable)));
             }
@@ -140,7 +140,7 @@ impl Reader<'_> {
             }
         })?;
         if let Some((key, done)) = current {
-            rewind.add(&key, done, emit)?;
+            rewind.add(&key, done.done()?, emit)?;
         }
         rewind.finish(emit)
     }
@@ -148,7 +148,7 @@ impl Reader<'_> {
     /// The one row that had `key` at the moment, wherever it went since.
     fn one(&self, key: &[u8], emit: &mut impl FnMut(Found) -> Result<()>) -> Result<()> {
         let place = self.place(key)?;
-        if place.is_untouched() {
+        if place.is_empty() {
             return emit(Found::Changed { place: key.to_vec(), old: vec![] });
         }
         let mut rewind = Rewind::default();
@@ -162,13 +162,13 @@ impl Reader<'_> {
         rewind.finish(emit)
     }
 
-    fn place(&self, key: &[u8]) -> Result<Place> {
+    fn place(&self, key: &[u8]) -> Result<Stretches> {
         let mut place = Place::new(self.deferrable);
         self.each(EVENTS_OF_KEY, Some(key), |key, event| match key {
             Some(_) => Ok(place.apply(event)?),
             None => Err(self.other_key()),
         })?;
-        Ok(place)
+        Ok(place.done()?)
     }
 
     /// Without a key nothing tells equal rows apart, and nothing needs to: what was there is what is
