@@ -65,13 +65,13 @@ CREATE FUNCTION dbguard.audit_diff(
   SET search_path = pg_catalog, pg_temp
   AS $$
   SELECT h.at, h.id, h.op, c.name, c.old, c.new, h.actor, h.user_name
-  FROM dbguard.audit_history($1, $2, nullif($3, '-infinity'), nullif($4, 'infinity')) h
+  FROM dbguard.audit_history($1, $2, nullif($3, '-infinity'), nullif($4, 'infinity')) WITH ORDINALITY h
   CROSS JOIN LATERAL (
     SELECT coalesce(o.key, n.key), o.value, n.value
     FROM jsonb_each(h.old) o FULL JOIN jsonb_each(h.new) n ON n.key = o.key) c(name, old, new)
   -- an UPDATE shows in new what it changed; what is redacted looks the same before and after
   WHERE CASE WHEN h.op = 'UPDATE' THEN c.new IS NOT NULL AND (c.old IS DISTINCT FROM c.new OR c.new = '"[redacted]"') ELSE true END
-  ORDER BY h.id, c.name
+  ORDER BY h.ordinality, c.name
 $$;
 COMMENT ON FUNCTION dbguard.audit_diff(regclass, text, timestamptz, timestamptz) IS
   'What happened to one row, a line for each column that changed, newest last. key, since, until: as in audit_history';

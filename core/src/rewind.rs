@@ -1,6 +1,7 @@
 //! What a table was at a moment, from what it is and the changes since.
 //!
-//! Changes come key by key, a key's in their order. A key is a place: at each time a row may sit in
+//! Changes come key by key, a key's in the order of their ids. That is the order of transactions; within
+//! one, what a statement changed was changed at its time, before what its triggers changed then. A key is a place: at each time a row may sit in
 //! it. The changes of a place cut its time into stretches, one for each row that sat there; a change
 //! of key ends a stretch here and begins one there. Only rows that changed their key are kept in
 //! memory until all places are seen.
@@ -10,24 +11,24 @@ use std::collections::HashMap;
 
 /// What a change did to the row in the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act<'a> {
+pub enum Act {
     Insert,
     /// A row came here from another place.
     Arrive,
     Update,
     Delete,
     /// The row went to another place.
-    Leave(&'a [u8]),
+    Leave(Vec<u8>),
 }
 
 #[derive(Debug, Clone)]
-pub struct Event<'a> {
+pub struct Event {
     pub id: i64,
     /// The transaction, and the time that tells its statements apart.
     pub statement: (u64, i64),
-    pub act: Act<'a>,
+    pub act: Act,
     /// The image before, of the columns that changed (of all when the row was deleted).
-    pub old: &'a [u8],
+    pub old: Vec<u8>,
 }
 
 /// What is known of a row at the moment.
@@ -74,42 +75,61 @@ struct Stretch {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable(pub i64);
 
-/// The changes of one place, in the order of their ids.
+/// The changes of one place.
 pub struct Place {
     stretches: Vec<Stretch>,
+    /// Those of one transaction, until all of them are there.
+    pending: Vec<Event>,
     /// Whether two rows may have one key for a while.
     deferrable: bool,
 }
 
 impl Place {
     pub fn new(deferrable: bool) -> Self {
-        Place { stretches: vec![], deferrable }
+        Place { stretches: vec![], pending: vec![], deferrable }
     }
 
-    pub fn apply(&mut self, event: &Event) -> Result<(), Unreadable> {
+    /// Takes the next change by id.
+    pub fn apply(&mut self, event: Event) -> Result<(), Unreadable> {
+        if self.pending.last().is_some_and(|last| last.statement.0 != event.statement.0) {
+            self.settle()?;
+        }
+        self.pending.push(event);
+        Ok(())
+    }
+
+    /// All changes of the place are there.
+    pub fn done(mut self) -> Result<Stretches, Unreadable> {
+        self.settle()?;
+        Ok(Stretches(self.stretches))
+    }
+
+    fn settle(&mut self) -> Result<(), Unreadable> {
+        let mut events = std::mem::take(&mut self.pending);
+        events.sort_by_key(|e| (e.statement, e.id));
+        events.into_iter().try_for_each(|event| self.change(event))
+    }
+
+    fn change(&mut self, event: Event) -> Result<(), Unreadable> {
         let start = match event.act {
             Act::Insert => Some(Start::Inserted),
             Act::Arrive => Some(Start::Arrived(event.id)),
             _ => None,
         };
         if let Some(start) = start {
-            self.stretches.push(Stretch {
-                start,
-                started_by: Some(event.statement),
-                end: End::Stays,
-                old: None,
-            });
+            let started_by = Some(event.statement);
+            self.stretches.push(Stretch { start, started_by, end: End::Stays, old: None });
             return Ok(());
         }
-        let i = self.row_of(event);
+        let i = self.row_of(&event);
         let stretch = &mut self.stretches[i];
         stretch.old = Some(match &stretch.old {
-            None => event.old.to_vec(),
-            Some(first) => overlay(first, event.old).ok_or(Unreadable(event.id))?,
+            None => event.old,
+            Some(first) => overlay(first, &event.old).ok_or(Unreadable(event.id))?,
         });
         match event.act {
             Act::Delete => stretch.end = End::Deleted,
-            Act::Leave(to) => stretch.end = End::Left { to: to.to_vec(), id: event.id },
+            Act::Leave(to) => stretch.end = End::Left { to, id: event.id },
             _ => {}
         }
         Ok(())
@@ -139,10 +159,15 @@ impl Place {
                 (xact, at) == event.statement || (swap && xact == event.statement.0)
             })
     }
+}
 
-    /// Whether nothing happened here.
-    pub fn is_untouched(&self) -> bool {
-        self.stretches.is_empty()
+/// The rows that were in one place, one after the other.
+pub struct Stretches(Vec<Stretch>);
+
+impl Stretches {
+    /// Whether nothing happened there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -158,10 +183,10 @@ impl Rewind {
     pub fn add<E>(
         &mut self,
         key: &[u8],
-        place: Place,
+        place: Stretches,
         emit: &mut impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
-        for stretch in place.stretches {
+        for stretch in place.0 {
             let was_there = match stretch.start {
                 Start::Arrived(id) => {
                     self.arrived.insert(id, stretch);
@@ -182,16 +207,16 @@ impl Rewind {
     pub fn add_row_there<E>(
         &mut self,
         key: &[u8],
-        mut place: Place,
+        mut place: Stretches,
         emit: &mut impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
-        place.stretches.retain(|s| s.start == Start::There);
+        place.0.retain(|s| s.start == Start::There);
         self.add(key, place, emit)
     }
 
     /// The same for a place of which only the rows matter that came from another.
-    pub fn add_arrivals(&mut self, place: Place) {
-        for stretch in place.stretches {
+    pub fn add_arrivals(&mut self, place: Stretches) {
+        for stretch in place.0 {
             if let Start::Arrived(id) = stretch.start {
                 self.arrived.insert(id, stretch);
             }

@@ -79,8 +79,7 @@ fn check_audited(table: &Relation) -> Result<()> {
             .detail("What it was can only be told if all changes since are in the log.")
             .hint(format!("To audit it from now on: SELECT dbguard.audit_enable('{name}').")));
     };
-    let operations = audited.options.operations;
-    if !(operations.insert && operations.update && operations.delete && operations.truncate) {
+    if !audited.is_whole() {
         return Err(Error::unsupported(format!("not all changes to table \"{name}\" are logged"))
             .detail("What it was can only be told if all changes since are in the log.")
             .hint("Look at single changes: dbguard.audit_history, dbguard.audit_changes."));

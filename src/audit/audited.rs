@@ -86,6 +86,12 @@ pub fn state(enabled: char) -> &'static str {
 }
 
 impl Audited {
+    /// Whether every change to the table is logged.
+    pub fn is_whole(&self) -> bool {
+        let logged = self.options.operations;
+        self.active() && logged.insert && logged.update && logged.delete && logged.truncate
+    }
+
     /// Fires in ordinary sessions.
     pub fn active(&self) -> bool {
         self.state == "enabled" || self.state == "always"

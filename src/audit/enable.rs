@@ -111,7 +111,8 @@ pub fn enable(relation: Oid, wanted: &Wanted) -> Result<&'static str> {
     // the trigger functions are not for everybody: only here are they attached, by their owner
     as_role(extension_owner()?, Fence::Local, || -> Result<()> {
         make_log()?;
-        version::note(&table, !before.as_ref().is_some_and(Audited::active))?;
+        // what was not logged so far is missing from the log
+        version::note(&table, !before.as_ref().is_some_and(Audited::is_whole))?;
         attach(&table, &options, state, &names)?;
         leaves::place(&table, &options, state)
     })?;

@@ -1,7 +1,7 @@
 //! Reading the log: who may, and of which table's changes. What is read is the log owner's; who may
 //! SELECT from the view audit_log may read it by our functions, too.
 
-use super::{audited, lineage};
+use super::{audited, lineage, record};
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::query::{text_param, Param, SetCall};
@@ -18,8 +18,7 @@ const TRANSACTION: &str = include_str!("read/transaction.sql");
 pub fn with_log<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     const READABLE: &str = "SELECT has_table_privilege($1, 'SELECT')";
     let (Some(view), Some(changes)) = (of_ours(c"audit_log"), of_ours(c"audit_change")) else {
-        return Err(Error::not_in_state("there is no audit log yet")
-            .hint("Enable audit on a table first: SELECT dbguard.audit_enable('...')."));
+        return Err(record::no_log());
     };
     let readable =
         Spi::connect(|client| client.select(READABLE, Some(1), &[view.into()])?.first().get_one::<bool>())?;

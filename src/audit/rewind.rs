@@ -7,7 +7,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::query::{each, param, text_param, Param, Row, SetCall};
 use crate::pg::relation::Relation;
 use dbguard_core::image::{overlay, tidy, EMPTY};
-use dbguard_core::rewind::{Act, Event, Found, Place, Rewind, Unreadable};
+use dbguard_core::rewind::{Act, Event, Found, Place, Rewind, Stretches, Unreadable};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use pgrx::IntoDatum;
@@ -97,7 +97,7 @@ impl Reader<'_> {
         &self,
         sql: &str,
         key: Option<&[u8]>,
-        mut take: impl FnMut(Option<&[u8]>, &Event) -> Result<()>,
+        mut take: impl FnMut(Option<&[u8]>, Event) -> Result<()>,
     ) -> Result<()> {
         let mut params = vec![param(self.versions.clone()), self.at];
         params.extend(key.map(text_param));
@@ -106,19 +106,20 @@ impl Reader<'_> {
                 Some(b'I') => Act::Insert,
                 Some(b'A') => Act::Arrive,
                 Some(b'D') => Act::Delete,
-                Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default()),
+                Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default().to_vec()),
                 Some(b'U') => Act::Update,
                 Some(b'T') => return Err(self.truncated(row)),
+                Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
             };
             let reading = self.reading(row)?;
             if !reading.same_key {
                 return Err(self.other_key());
             }
-            let old = self.old(row, 6, reading)?;
+            let old = self.old(row, 6, reading)?.into_owned();
             let statement = (row.int8(2).unwrap_or_default() as u64, row.int8(3).unwrap_or_default());
             let id = row.int8(1).unwrap_or_default();
-            take(row.bytes(0), &Event { id, statement, act, old: &old })
+            take(row.bytes(0), Event { id, statement, act, old })
         })
     }
 
@@ -129,7 +130,7 @@ impl Reader<'_> {
             let place = place.ok_or_else(|| self.other_key())?;
             if current.as_ref().is_none_or(|(key, _)| key != place) {
                 if let Some((key, done)) = current.take() {
-                    rewind.add(&key, done, emit)?;
+                    rewind.add(&key, done.done()?, emit)?;
                 }
                 current = Some((place.to_vec(), Place::new(self.deferrable)));
             }
@@ -139,7 +140,7 @@ impl Reader<'_> {
             }
         })?;
         if let Some((key, done)) = current {
-            rewind.add(&key, done, emit)?;
+            rewind.add(&key, done.done()?, emit)?;
         }
         rewind.finish(emit)
     }
@@ -147,7 +148,7 @@ impl Reader<'_> {
     /// The one row that had `key` at the moment, wherever it went since.
     fn one(&self, key: &[u8], emit: &mut impl FnMut(Found) -> Result<()>) -> Result<()> {
         let place = self.place(key)?;
-        if place.is_untouched() {
+        if place.is_empty() {
             return emit(Found::Changed { place: key.to_vec(), old: vec![] });
         }
         let mut rewind = Rewind::default();
@@ -161,13 +162,13 @@ impl Reader<'_> {
         rewind.finish(emit)
     }
 
-    fn place(&self, key: &[u8]) -> Result<Place> {
+    fn place(&self, key: &[u8]) -> Result<Stretches> {
         let mut place = Place::new(self.deferrable);
         self.each(EVENTS_OF_KEY, Some(key), |key, event| match key {
             Some(_) => Ok(place.apply(event)?),
             None => Err(self.other_key()),
         })?;
-        Ok(place)
+        Ok(place.done()?)
     }
 
     /// Without a key nothing tells equal rows apart, and nothing needs to: what was there is what is
@@ -177,6 +178,7 @@ impl Reader<'_> {
             match row.letter(4) {
                 Some(b'I' | b'U' | b'D') => {}
                 Some(b'T') => return Err(self.truncated(row)),
+                Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
             }
             let reading = self.reading(row)?;
@@ -218,6 +220,14 @@ impl Reader<'_> {
         let when = crate::pg::datetime::shown(row.int8(3).unwrap_or_default());
         Error::not_in_state(format!("table \"{name}\" cannot be shown as it was before it was truncated"))
             .detail(format!("TRUNCATE was at {when}; the log does not hold the rows it removed."))
+            .hint("Ask for a later moment, or look at single changes: dbguard.audit_history, dbguard.audit_changes.")
+    }
+
+    fn paused(&self, row: &Row) -> Error {
+        let name = &self.table.name;
+        let when = crate::pg::datetime::shown(row.int8(3).unwrap_or_default());
+        Error::not_in_state(format!("table \"{name}\" cannot be shown as it was before its audit was paused"))
+            .detail(format!("It was paused or resumed at {when}; what changed meanwhile is not in the log."))
             .hint("Ask for a later moment, or look at single changes: dbguard.audit_history, dbguard.audit_changes.")
     }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 const ROWS: u32 = 1_000_000;
 const CHANGES: u32 = 10_000_000;
 const DAYS: u32 = 20;
-const ROUNDS: usize = 5;
 
 /// Each change finds another status and amount; a tenth of the keys gets half of the changes.
 fn setup() -> String {
@@ -58,7 +57,7 @@ const QUERIES: [(&str, &str); 8] = [
 ];
 
 /// Runs the benchmark and prints its table.
-pub fn run() {
+pub fn run(rounds: usize) {
     let cluster = Cluster::start(&[
         "shared_buffers = 1GB",
         "synchronous_commit = off",
@@ -71,10 +70,10 @@ pub fn run() {
     for statement in setup().split(";\n") {
         client.batch_execute(statement).unwrap();
     }
-    println!("{ROWS} rows, {CHANGES} changes in {DAYS} days; milliseconds, median of {ROUNDS} rounds.\n");
+    println!("{ROWS} rows, {CHANGES} changes in {DAYS} days; milliseconds, median of {rounds} rounds.\n");
     for (name, query) in QUERIES {
         let mut took = vec![];
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let start = Instant::now();
             client.batch_execute(query).unwrap();
             took.push(start.elapsed().as_secs_f64() * 1000.0);

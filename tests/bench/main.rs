@@ -11,11 +11,11 @@ fn main() {
     let rounds = std::env::args().nth(2).and_then(|n| n.parse().ok());
     match std::env::args().nth(1).as_deref() {
         Some("audit") => audit::run(rounds.unwrap_or(5)),
-        Some("audit-read") => audit_read::run(),
+        Some("audit-read") => audit_read::run(rounds.unwrap_or(5)),
         Some("seal") => seal::run(),
         Some("memory") => memory::run(rounds.unwrap_or(5)),
         _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read | seal | memory [MILLIONS]");
+            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | memory [MILLIONS]");
             std::process::exit(2);
         }
     }

@@ -14,16 +14,16 @@ type Change = (i64, (u64, i64), char, &'static str, &'static str, i64);
 /// What the log of these changes says was there: (place now, value then), or None for a new row.
 /// A change: id, statement, I U D or M (moved), the key (of M the old one), where to, the value before.
 fn rewind(deferrable: bool, changes: &[Change]) -> Vec<String> {
-    let mut places: BTreeMap<&str, Vec<(Event, Vec<u8>)>> = BTreeMap::new();
+    let mut places: BTreeMap<&str, Vec<Event>> = BTreeMap::new();
     for (id, statement, op, key, to, v) in changes {
-        let event = |act| Event { id: *id, statement: *statement, act, old: &[] };
-        let mut put = |place, act| places.entry(place).or_default().push((event(act), image(*v)));
+        let event = |act| Event { id: *id, statement: *statement, act, old: image(*v) };
+        let mut put = |place, act| places.entry(place).or_default().push(event(act));
         match op {
             'I' => put(*key, Act::Insert),
             'U' => put(*key, Act::Update),
             'D' => put(*key, Act::Delete),
             _ => {
-                put(*key, Act::Leave(to.as_bytes()));
+                put(*key, Act::Leave(to.as_bytes().to_vec()));
                 put(*to, Act::Arrive);
             }
         }
@@ -43,10 +43,10 @@ fn rewind(deferrable: bool, changes: &[Change]) -> Vec<String> {
     let mut rewind = Rewind::default();
     for (key, events) in places {
         let mut place = Place::new(deferrable);
-        for (event, old) in &events {
-            place.apply(&Event { old, ..event.clone() }).unwrap();
+        for event in events {
+            place.apply(event).unwrap();
         }
-        rewind.add(key.as_bytes(), place, &mut emit).unwrap();
+        rewind.add(key.as_bytes(), place.done().unwrap(), &mut emit).unwrap();
     }
     assert!(rewind.next().is_none());
     rewind.finish(&mut emit).unwrap();
@@ -107,6 +107,19 @@ fn keys_that_swap() {
     // by way of a free key
     let third = [(1, (1, 1), 'M', "a", "x", 1), (2, (1, 2), 'M', "b", "a", 2), (3, (1, 3), 'M', "x", "b", 1)];
     assert_eq!(rewind(false, &third), swapped);
+}
+
+#[test]
+fn a_statement_comes_before_its_triggers() {
+    // written after what its trigger changed, with a later id
+    let changes =
+        [(1, (1, 20), 'U', "a", "", 6), (2, (1, 10), 'U', "a", "", 5), (3, (2, 15), 'U', "a", "", 7)];
+    assert_eq!(rewind(false, &changes), ["a was 5"]);
+    let changes = [(1, (1, 20), 'U', "a", "", 6), (2, (1, 10), 'I', "a", "", 0)];
+    assert_eq!(rewind(false, &changes), ["a was not"]);
+    // transactions are in the order of their ids, whatever their times
+    let changes = [(1, (1, 20), 'U', "a", "", 5), (2, (2, 10), 'U', "a", "", 6)];
+    assert_eq!(rewind(false, &changes), ["a was 5"]);
 }
 
 #[test]

@@ -10,4 +10,4 @@ WHERE ($1 IS NULL OR l.lineage = $1)
   AND ($3 IS NULL OR l.tenant = $3)
   AND ($4 IS NULL OR l.at >= $4)
   AND ($5 IS NULL OR l.at < $5)
-ORDER BY l.id
+ORDER BY l.at, l.id

@@ -22,4 +22,5 @@ SELECT f.id,
        t.actor, t.current_user_name, f.old, f.new, f.xact, f.tenant, t.application_name, t.client_addr, t.context, t.query
 FROM found f
 LEFT JOIN dbguard.audit_context t ON t.id = f.context AND t.at <= f.at AND t.at > f.at - interval '1 hour'
-ORDER BY f.id
+-- transactions by their ids; in one, a statement before what its triggers changed
+ORDER BY min(f.id) OVER (PARTITION BY f.xact), f.at, f.id

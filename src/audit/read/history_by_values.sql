@@ -7,4 +7,4 @@ WHERE l.lineage = $1
   AND (l.old @> $2 OR l.new @> $2)
   AND ($3 IS NULL OR l.at >= $3)
   AND ($4 IS NULL OR l.at < $4)
-ORDER BY l.id
+ORDER BY min(l.id) OVER (PARTITION BY l.xact), l.at, l.id

@@ -2,4 +2,4 @@ SELECT l.id, l.at, l.op, l.schema_name, l.table_name, l.key, l.old_key, l.old, l
        l.session_user_name, l.current_user_name, l.xact, l.application_name, l.client_addr, l.context, l.query
 FROM dbguard.audit_log l
 WHERE l.xact = $1
-ORDER BY l.id
+ORDER BY l.at, l.id

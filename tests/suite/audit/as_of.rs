@@ -19,11 +19,20 @@ pub fn difference(db: &mut Db, table: &str, copy: &str, moment: &str) -> Vec<Str
 
 #[test]
 fn rows_come_back_and_vanish_and_change_back() {
+    back_to_each_moment("rows");
+}
+
+#[test]
+fn from_packed_changes_too() {
+    back_to_each_moment("pack");
+}
+
+fn back_to_each_moment(bulk: &str) {
     let mut db = Db::new();
     db.exec(
-        "CREATE TABLE t (id int PRIMARY KEY, a text, b numeric(12,2), at timestamptz, doc jsonb, list int[], bin bytea, span interval);
-         INSERT INTO t VALUES (0, 'never logged', 1.5, '2026-01-01 00:00Z', '{\"a\": [1, 2]}', '{1,2}', '\\xdead', '1 day 2 hours');
-         SELECT dbguard.audit_enable('t')",
+        &format!("CREATE TABLE t (id int PRIMARY KEY, a text, b numeric(12,2), at timestamptz, doc jsonb, list int[], bin bytea, span interval);
+         INSERT INTO t VALUES (0, 'never logged', 1.5, '2026-01-01 00:00Z', '{{\"a\": [1, 2]}}', '{{1,2}}', '\\xdead', '1 day 2 hours');
+         SELECT dbguard.audit_enable('t', bulk => '{bulk}')"),
     );
     let empty = keep(&mut db, "t", "k0");
     db.exec("INSERT INTO t SELECT i, 'row ' || i, i / 7.0, now(), jsonb_build_object('i', i), ARRAY[i], 'x', '1 month' FROM generate_series(1, 200) i");
@@ -36,6 +45,10 @@ fn rows_come_back_and_vanish_and_change_back() {
     db.exec("UPDATE t SET id = id + 1000 WHERE id < 10; DELETE FROM t WHERE id = 1002; INSERT INTO t (id, a) VALUES (3, 'three'); UPDATE t SET b = 0");
     let third = keep(&mut db, "t", "k3");
     db.exec("SET timezone = 'Asia/Kathmandu'; SET datestyle = 'SQL, DMY'; SET intervalstyle = iso_8601; SET bytea_output = escape; UPDATE t SET at = at + '1 day', span = '2 years'");
+    assert_eq!(
+        db.value("SELECT count(*) > 0 FROM dbguard.audit_pack"),
+        if bulk == "pack" { "t" } else { "f" }
+    );
     for (moment, copy) in [(empty, "k0"), (first, "k1"), (second, "k2"), (third, "k3")] {
         assert_eq!(difference(&mut db, "t", copy, &moment), Vec::<String>::new(), "{copy}");
         // row by row, by the key of then
@@ -266,7 +279,7 @@ fn seen_from_inside_a_transaction() {
 }
 
 #[test]
-fn packed_changes_are_read_as_well() {
+fn a_damaged_pack_is_said() {
     let mut db = Db::new();
     db.exec("CREATE TABLE t (id int PRIMARY KEY, v int); SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1, 0)");
     // a pack that cannot be read: what is lost is said
@@ -327,6 +340,29 @@ fn what_cannot_be_shown_is_said() {
         db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{after}')")),
         Vec::<String>::new()
     );
+    // a pause is a gap
+    db.exec("SELECT dbguard.audit_pause('t', 'moving house')");
+    assert_eq!(
+        db.error("SELECT * FROM dbguard.audit_as_of(NULL::t, now())").message,
+        "table \"t\" is not audited"
+    );
+    db.exec("DELETE FROM t; SELECT dbguard.audit_resume('t')");
+    for key in ["", ", '2'"] {
+        let error = db.error(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{after}'{key})"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("55000", "table \"t\" cannot be shown as it was before its audit was paused")
+        );
+    }
+    let after = db.value("SELECT clock_timestamp()");
+    assert_eq!(
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{after}')")),
+        Vec::<String>::new()
+    );
+    db.exec("SELECT dbguard.audit_enable('t', operations => '{DELETE}')");
+    assert_eq!(db.error("SELECT * FROM dbguard.audit_as_of(NULL::t, now())").code, "0A000");
+    db.exec("SELECT dbguard.audit_enable('t', operations => '{INSERT,UPDATE,DELETE,TRUNCATE}')");
+    assert_eq!(db.error(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{after}')")).code, "55000");
     // off and on again: what happened meanwhile is not known
     db.exec("SELECT dbguard.audit_disable('t'); DELETE FROM t");
     assert_eq!(
