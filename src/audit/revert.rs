@@ -91,7 +91,7 @@ fn audit_revert_plan(
     let force = OnConflict::parse(on_conflict)? == OnConflict::Force;
     let plan = || -> Result<Plan> {
         let mut plan = Plan::new(&selection.read()?)?;
-        plan.look(force)?;
+        plan.look(force, false)?;
         Ok(plan)
     };
     Ok(TableIterator::new(rows(&plan()?)))
@@ -137,7 +137,7 @@ fn revert(selection: &Selection, on_conflict: OnConflict) -> Result<Plan> {
         let logged = selection.read()?;
         let mut plan = Plan::new(&logged)?;
         plan.lock()?;
-        plan.look(on_conflict == OnConflict::Force)?;
+        plan.look(on_conflict == OnConflict::Force, true)?;
         let relation = selection.relation.map(catalog::relation).transpose()?;
         Ok((plan, logged, selection.told(relation.map(|r| qualified(&r.schema, &r.name)))))
     })?;

@@ -64,9 +64,13 @@ impl Column {
 
     /// A value of the record. A JSON null shows in the log as NULL does, so that only NOT NULL tells them apart.
     fn value(&self, field: &str) -> String {
-        match self.json {
-            Some(json) if self.not_null => format!("coalesce(r.{field}, 'null'::pg_catalog.{json})"),
+        let value = match self.json {
+            Some("json") => format!("r.{field}::{}", self.type_name),
             _ => format!("r.{field}"),
+        };
+        match self.json {
+            Some(json) if self.not_null => format!("coalesce({value}, 'null'::pg_catalog.{json})"),
+            _ => value,
         }
     }
 
@@ -94,7 +98,9 @@ impl Shape<'_> {
         let mut columns = vec!["n pg_catalog.int4".to_owned()];
         for (field, column) in self.fields() {
             let collation = column.collation.as_ref().map(|(s, n)| format!(" COLLATE {}", qualified(s, n)));
-            columns.push(format!("{field} {}{}", column.type_name, collation.unwrap_or_default()));
+            // json comes as its text: what reads the rows would stumble over \u0000 in it
+            let type_name = if column.json == Some("json") { "pg_catalog.text" } else { &column.type_name };
+            columns.push(format!("{field} {type_name}{}", collation.unwrap_or_default()));
         }
         format!("pg_catalog.json_to_recordset($1::pg_catalog.json) AS r({})", columns.join(", "))
     }
@@ -141,9 +147,16 @@ impl Shape<'_> {
 
     /// The rows as the table has them: number, whether it is there, whether a row with the key to
     /// restore is there, the values expected to be there as they are and as they should be (both
-    /// NULL if the same), and all values of the record as text in the order k, w, e, s.
+    /// NULL if the same), and the values of the record as text in the order k, w, e, s: without e
+    /// where there is a key.
     pub fn look(&self) -> String {
-        let texts: Vec<String> = self.fields().map(|(f, _)| format!("r.{f}::pg_catalog.text")).collect();
+        let shown = |field: &String| self.key.is_empty() || !field.starts_with('e');
+        let texts: Vec<String> = self
+            .fields()
+            .map(|(field, _)| field)
+            .filter(shown)
+            .map(|field| format!("r.{field}::pg_catalog.text"))
+            .collect();
         let texts = format!("ARRAY[{}]::pg_catalog.text[]", texts.join(", "));
         let table = self.table.target();
         if self.key.is_empty() && !self.expect.is_empty() {
@@ -173,7 +186,7 @@ impl Shape<'_> {
             "SELECT r.n, {}, {}, \
              CASE WHEN v.now OPERATOR(pg_catalog.<>) v.was THEN v.now::pg_catalog.text END, \
              CASE WHEN v.now OPERATOR(pg_catalog.<>) v.was THEN v.was::pg_catalog.text END, {texts} \
-             FROM {from} CROSS JOIN LATERAL (SELECT {images}) v",
+             FROM {from} CROSS JOIN LATERAL (SELECT {images} OFFSET 0) v",
             found[0], found[1]
         )
     }
@@ -247,8 +260,9 @@ impl Shape<'_> {
                 .map(|c| (ident(&c.name), constant(c, texts.next().flatten()), c.compared_as()))
                 .collect()
         };
-        let (key, _, expect, set) =
-            (take(&self.key), take(&self.wanted), take(&self.expect), take(&self.set));
+        let (key, _) = (take(&self.key), take(&self.wanted));
+        let expect = if self.key.is_empty() { take(&self.expect) } else { vec![] };
+        let set = take(&self.set);
         let lists = |pick: fn(&(String, String, Option<&'static str>)) -> String| -> String {
             set.iter().map(pick).collect::<Vec<_>>().join(", ")
         };

@@ -104,8 +104,15 @@ mod tests {
             Op::Update => (r#"{"a": 1}"#, r#"{"a": 2}"#),
             Op::Delete => (r#"{"id": 1, "a": 1}"#, "{}"),
         };
-        let change =
-            Change { id: 1, op, key: Some("1".into()), old_key: None, old: image(old), new: image(new) };
+        let change = Change {
+            id: 1,
+            place: 1,
+            op,
+            key: Some("1".into()),
+            old_key: None,
+            old: image(old),
+            new: image(new),
+        };
         fold(vec![change]).remove(0)
     }
 

@@ -15,6 +15,9 @@ pub enum Op {
 #[derive(Clone, Debug)]
 pub struct Change {
     pub id: i64,
+    /// Where it stands among all that are to be undone: ids alone tell the order of the changes of one
+    /// row by several transactions, not that within a transaction.
+    pub place: usize,
     pub op: Op,
     /// The row's key after the change; None in a table without one.
     pub key: Option<Rc<str>>,
@@ -63,6 +66,7 @@ pub struct Net {
 }
 
 struct Row {
+    newest: usize,
     existed: bool,
     exists: bool,
     undoes: Vec<i64>,
@@ -77,7 +81,7 @@ struct Row {
 }
 
 /// One action for each row that is not as it was, in the order of the rows' newest changes, newest
-/// first. `changes` must be those of one table, in the order of their ids.
+/// first. `changes` must be those of one table, oldest first.
 pub fn fold(changes: Vec<Change>) -> Vec<Net> {
     let mut rows: Vec<Row> = vec![];
     // by key, or by the whole image where there is none: then several rows may have the same
@@ -102,7 +106,7 @@ pub fn fold(changes: Vec<Change>) -> Vec<Net> {
             map.entry(after).or_default().push(at);
         }
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.undoes.last().copied()));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.newest));
     rows.into_iter().filter_map(Row::net).collect()
 }
 
@@ -137,6 +141,7 @@ fn take(map: &mut HashMap<Rc<str>, Vec<usize>>, key: &str) -> Option<usize> {
 impl Row {
     fn met(change: &Change) -> Row {
         Row {
+            newest: change.place,
             existed: change.op != Op::Insert,
             exists: change.op != Op::Insert,
             undoes: vec![],
@@ -151,6 +156,7 @@ impl Row {
 
     fn apply(&mut self, change: Change) {
         self.undoes.push(change.id);
+        self.newest = change.place;
         self.key_now = change.key;
         // what the row was before this change is what the last one left, or somebody else came in between
         if self.exists {
@@ -251,7 +257,7 @@ mod tests {
             None => (None, key),
         };
         let key = (!key.is_empty()).then(|| key.into());
-        Change { id, op, key, old_key, old: image(old), new: image(new) }
+        Change { id, place: id as usize, op, key, old_key, old: image(old), new: image(new) }
     }
 
     fn told(changes: Vec<Change>) -> Vec<String> {

@@ -8,9 +8,9 @@ use std::rc::Rc;
 /// What stands in the log for a value that is not to be seen.
 pub const REDACTED: &str = "\"[redacted]\"";
 
-/// Columns with their values, in the order of the names.
+/// Columns with their values, in the order of the names. Copies share the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image(Vec<(Rc<str>, Box<str>)>);
+pub struct Image(Vec<(Rc<str>, Rc<str>)>);
 
 /// Names of columns, each kept once.
 #[derive(Default)]
@@ -58,17 +58,20 @@ impl Image {
 
     /// Takes over the columns of `other` that are not there yet.
     pub fn fill(&mut self, other: &Image) {
-        for (name, value) in other.iter() {
+        for (name, value) in &other.0 {
             if let Err(at) = self.position(name) {
-                self.0.insert(at, (name.clone(), value.into()));
+                self.0.insert(at, (name.clone(), value.clone()));
             }
         }
     }
 
     /// Takes over all columns of `other`.
     pub fn overlay(&mut self, other: &Image) {
-        for (name, value) in other.iter() {
-            self.set(name, value);
+        for (name, value) in &other.0 {
+            match self.position(name) {
+                Ok(at) => self.0[at].1 = value.clone(),
+                Err(at) => self.0.insert(at, (name.clone(), value.clone())),
+            }
         }
     }
 

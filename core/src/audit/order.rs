@@ -41,8 +41,12 @@ pub fn order(groups: &[Group], references: &[(usize, usize)]) -> Vec<usize> {
 
 fn must_precede(a: Group, b: Group, references: &[(usize, usize)]) -> bool {
     use Action::{Delete, Insert, Update};
-    let a_is_parent = references.contains(&(b.table, a.table)) && a.table != b.table;
-    let a_is_child = references.contains(&(a.table, b.table)) && a.table != b.table;
+    let a_is_parent = references.contains(&(b.table, a.table));
+    let a_is_child = references.contains(&(a.table, b.table));
+    if a.table == b.table {
+        // rows that refer to others of their table: those come before and go after them
+        return a_is_parent && rank(a.action) > rank(b.action);
+    }
     match (a.action, b.action) {
         (Insert | Update, Insert | Update) => a_is_parent,
         (Delete, Delete | Update) | (Update, Delete) => a_is_child,
@@ -109,7 +113,7 @@ mod tests {
         );
         assert_eq!(
             ordered(&[(0, Insert), (0, Delete), (1, Insert)], &[(0, 1), (0, 0)]),
-            [(0, Delete), (1, Insert), (0, Insert)]
+            [(1, Insert), (0, Insert), (0, Delete)]
         );
     }
 

@@ -11,8 +11,10 @@ use dbguard_core::audit::image::{Image, Names};
 use pgrx::prelude::*;
 use std::collections::HashMap;
 
-/// So that no statement gets more rows than fit well into memory.
-const MOST_BYTES: usize = 64 << 20;
+/// How much one statement gets, in bytes of JSON: little to look at, so that the answer fits well into
+/// memory; more to do, because rows that refer to each other are best done at once.
+const LOOK_AT: usize = 4 << 20;
+const DO_AT_ONCE: usize = 64 << 20;
 
 pub struct Batch<'a> {
     pub table: &'a Table,
@@ -58,13 +60,13 @@ pub fn batches<'a>(
 
 impl Batch<'_> {
     /// The rows as JSON, numbered by their step: as many arrays as it takes to keep each small.
-    fn rows(&self, steps: &[Step], some: &[usize]) -> Vec<(Vec<usize>, String)> {
+    fn rows(&self, steps: &[Step], some: &[usize], most: usize) -> Vec<(Vec<usize>, String)> {
         let mut parts = vec![];
         let mut numbers = vec![];
         let mut json = String::from("[");
         for i in some {
             let Some(step) = steps.get(*i) else { continue };
-            if json.len() > MOST_BYTES {
+            if json.len() > most {
                 parts
                     .push((std::mem::take(&mut numbers), std::mem::replace(&mut json, "[".to_owned()) + "]"));
             }
@@ -87,10 +89,11 @@ impl Batch<'_> {
     }
 
     /// What the table says about each step. A value its column cannot read is a conflict of its row.
-    pub fn look(&self, steps: &mut [Step], seen: &mut HashMap<usize, Seen>) -> Result<()> {
+    /// `fresh`: as it is at this very moment, not when the caller's statement began.
+    pub fn look(&self, steps: &mut [Step], seen: &mut HashMap<usize, Seen>, fresh: bool) -> Result<()> {
         let query = self.shape.look();
-        for (numbers, json) in self.rows(steps, &self.steps) {
-            self.look_at(steps, seen, &query, &numbers, &json)?;
+        for (numbers, json) in self.rows(steps, &self.steps, LOOK_AT) {
+            self.look_at(steps, seen, (&query, fresh), &numbers, &json)?;
         }
         Ok(())
     }
@@ -99,7 +102,7 @@ impl Batch<'_> {
         &self,
         steps: &mut [Step],
         seen: &mut HashMap<usize, Seen>,
-        query: &str,
+        query: (&str, bool),
         numbers: &[usize],
         json: &str,
     ) -> Result<()> {
@@ -123,7 +126,7 @@ impl Batch<'_> {
             many => {
                 let (a, b) = many.split_at(many.len() / 2);
                 for half in [a, b] {
-                    for (numbers, json) in self.rows(steps, half) {
+                    for (numbers, json) in self.rows(steps, half, LOOK_AT) {
                         self.look_at(steps, seen, query, &numbers, &json)?;
                     }
                 }
@@ -132,12 +135,16 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn ask(&self, query: &str, json: &str) -> Result<Vec<(usize, Seen)>> {
+    fn ask(&self, (query, fresh): (&str, bool), json: &str) -> Result<Vec<(usize, Seen)>> {
         let mut names = Names::default();
         let expect: Vec<&str> = self.shape.expect.iter().map(|c| c.name.as_str()).collect();
-        Spi::connect(|client| {
+        Spi::connect_mut(|client| {
             let mut answers = vec![];
-            for row in client.select(query, None, &[json.into()])? {
+            let args = [json.into()];
+            // a select in a subtransaction that has written nothing sees what the caller's statement sees
+            let rows =
+                if fresh { client.update(query, None, &args) } else { client.select(query, None, &args) };
+            for row in rows? {
                 let n = row.get::<i32>(1)?.unwrap_or_default() as usize;
                 let there = row.get::<bool>(2)?.unwrap_or(false);
                 let mut image = |n: usize| -> Result<Image> {
@@ -165,7 +172,7 @@ impl Batch<'_> {
     /// Locks the rows, so that nobody changes them between the look and the deed.
     pub fn lock(&self, steps: &[Step]) -> Result<()> {
         let query = self.shape.lock();
-        for (numbers, json) in self.rows(steps, &self.steps) {
+        for (numbers, json) in self.rows(steps, &self.steps, LOOK_AT) {
             self.lock_rows(steps, &query, &numbers, &json)?;
         }
         Ok(())
@@ -183,7 +190,7 @@ impl Batch<'_> {
                 let (a, b) = numbers.split_at(numbers.len() / 2);
                 for half in [a, b].into_iter().filter(|half| half.len() < numbers.len()) {
                     for (numbers, json) in
-                        self.rows(steps, half).iter().filter(|(numbers, _)| !numbers.is_empty())
+                        self.rows(steps, half, LOOK_AT).iter().filter(|(numbers, _)| !numbers.is_empty())
                     {
                         self.lock_rows(steps, query, numbers, json)?;
                     }
@@ -202,7 +209,7 @@ impl Batch<'_> {
             Action::Update => shape.update(),
             Action::Delete => shape.delete(),
         };
-        for (numbers, json) in self.rows(steps, &self.steps) {
+        for (numbers, json) in self.rows(steps, &self.steps, DO_AT_ONCE) {
             pgrx::check_for_interrupts!();
             let changed = change(&statement, &json)?;
             if changed < numbers.len() {

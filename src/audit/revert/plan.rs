@@ -67,7 +67,7 @@ impl Plan {
             all.extend(entry.changes.into_iter().map(|change| (position, change)));
         }
         all.retain(|(_, change)| !left_alone.contains(&change.id));
-        all.sort_by_key(|(_, change)| std::cmp::Reverse(change.id));
+        all.sort_by_key(|(_, change)| std::cmp::Reverse(change.place));
         let mut steps = vec![];
         for (position, change) in all {
             let table = self.tables.get(position).and_then(Option::as_ref);
@@ -76,11 +76,12 @@ impl Plan {
         steps
     }
 
-    /// Looks at the rows, and finds the conflicts. Runs under the pinned search_path.
-    pub fn look(&mut self, force: bool) -> Result<()> {
+    /// Looks at the rows, and finds the conflicts. Runs under the pinned search_path. `fresh`: after
+    /// waiting for their locks.
+    pub fn look(&mut self, force: bool, fresh: bool) -> Result<()> {
         let mut seen: HashMap<usize, Seen> = HashMap::new();
         for batch in batches(&self.tables, &self.steps, self.possible()) {
-            batch.look(&mut self.steps, &mut seen)?;
+            batch.look(&mut self.steps, &mut seen, fresh)?;
         }
         let free = self.vacated(&seen);
         for (i, step) in self.steps.iter_mut().enumerate() {

@@ -27,7 +27,12 @@ pub fn run(plan: &Plan, logged: Vec<Logged>, mut told: Map<String, Value>) -> Re
             other => return other,
         };
         let steps = guc::with_pinned_search_path(|| plan.one_by_one(logged));
-        subtransaction(|| one_by_one(&plan.tables, &steps)).map_err(|_| error)
+        subtransaction(|| one_by_one(&plan.tables, &steps)).map_err(|second| {
+            error.detail(format!(
+                "Nor can the changes be undone one by one, newest first: {}.",
+                second.message()
+            ))
+        })
     })
 }
 
@@ -62,6 +67,8 @@ fn depends_on_order(error: &Error) -> bool {
             | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
             | PgSqlErrorCode::ERRCODE_EXCLUSION_VIOLATION
             | PgSqlErrorCode::ERRCODE_RESTRICT_VIOLATION
+            // a cascade took rows away before their turn
+            | PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
     )
 }
 

@@ -29,7 +29,7 @@ pub struct Logged {
     pub lineage: i32,
     pub schema: String,
     pub name: String,
-    /// In the order of their ids.
+    /// Oldest first.
     pub changes: Vec<Change>,
     /// What cannot be undone, and why.
     pub impossible: Vec<(i64, &'static str)>,
@@ -41,6 +41,10 @@ struct Key {
     until: Option<i64>,
 }
 
+/// Oldest first. Ids are drawn when changes are written, with their rows locked: so a transaction that
+/// came later to a row has the higher last id. Within one, a trigger's changes may be written before
+/// those of the statement that fired it; the time tells.
+///
 /// A selection is followed through the view, so with the rights of whoever asks. Parameters that are
 /// NULL are gone from the plan: it is made for the values.
 const SELECTED: &str = "
@@ -56,7 +60,7 @@ const SELECTED: &str = "
       AND ($8::text IS NULL OR l.key = $8 OR l.old_key = $8)
       AND ($9::int8 IS NULL OR l.id < $9)
       AND ($10::jsonb IS NULL OR l.old @> $10 OR l.new @> $10)
-    ORDER BY l.id";
+    ORDER BY max(l.id) OVER (PARTITION BY l.xact), l.at, l.id";
 
 const AT_ONCE: i64 = 5000;
 
@@ -128,15 +132,19 @@ impl Selection {
                 if let Some(Key { until: Some(id), .. }) = next {
                     logged.changes.retain(|change| change.id >= id);
                 }
-                match &mut row {
-                    Some(row) => row.changes.append(&mut logged.changes),
-                    None => row = Some(logged),
+                // what it was called before comes before
+                if let Some(later) = row.take() {
+                    let known: Vec<i64> = logged.changes.iter().map(|change| change.id).collect();
+                    let more = later.changes.into_iter().filter(|change| !known.contains(&change.id));
+                    logged.changes.extend(more);
                 }
+                row = Some(logged);
             }
         }
         if let Some(row) = &mut row {
-            row.changes.sort_by_key(|change| change.id);
-            row.changes.dedup_by_key(|change| change.id);
+            for (place, change) in row.changes.iter_mut().enumerate() {
+                change.place = place;
+            }
         }
         Ok(row.into_iter().collect())
     }
@@ -157,6 +165,7 @@ impl Selection {
         let mut tables: Vec<Logged> = vec![];
         let mut positions: HashMap<i32, usize> = HashMap::new();
         let mut names = Names::default();
+        let mut place = 0;
         Spi::connect(|client| -> Result<()> {
             let mut cursor = client.try_open_cursor(SELECTED, &args)?;
             loop {
@@ -207,7 +216,8 @@ impl Selection {
                     let (old, new) = (image(8)?, image(9)?);
                     let text =
                         |n: usize| -> Result<Option<Rc<str>>> { Ok(row.get::<&str>(n)?.map(Rc::from)) };
-                    table.changes.push(Change { id, op, key: text(6)?, old_key: text(7)?, old, new });
+                    place += 1;
+                    table.changes.push(Change { id, place, op, key: text(6)?, old_key: text(7)?, old, new });
                 }
             }
         })?;

@@ -99,7 +99,7 @@ impl Step {
         // a row that is there already gets all values: what it is found by is the key to restore
         self.action = Some(action);
         self.locate = std::mem::take(&mut self.wanted);
-        let before = self.locate.len() + self.expect.len();
+        let before = self.locate.len();
         let mut n = 0;
         texts.retain(|_| {
             n += 1;
@@ -156,6 +156,7 @@ impl Step {
             }
             self.set.push((at, stored(table, at, value)));
         }
+        self.set.sort_by_key(|(at, _)| *at);
         if net.action == Action::Update {
             for name in &net.redacted {
                 self.notes.push(format!("column {} is redacted in the log: left as it is", ident(name)));
@@ -242,7 +243,7 @@ fn fixed(table: &Table, at: usize) -> bool {
 /// A value as the column's type reads it from JSON.
 fn stored(table: &Table, at: usize, value: &str) -> String {
     match table.columns.get(at).and_then(|c| c.sql.json) {
-        Some("json") => image::json_as_stored(value),
+        Some("json") if value != "null" => image::quoted(&image::json_as_stored(value)),
         _ => value.to_owned(),
     }
 }

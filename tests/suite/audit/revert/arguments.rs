@@ -138,7 +138,8 @@ fn the_log_says_what_was_undone() {
             format!("{{\"context\": \"a word\", \"reverts\": {{\"xact\": \"{x}\", \"changes\": 2}}}}"),
         ),
     ] {
-        db.exec(&format!("SET dbguard.context = '{given}'; BEGIN"));
+        db.exec(&format!("SET dbguard.context = '{given}'"));
+        db.exec("BEGIN");
         revert(&mut db, &format!("xact => '{x}'"));
         let told = db.rows(LAST).remove(0);
         assert_eq!(told[0], "DELETE");
@@ -149,8 +150,9 @@ fn the_log_says_what_was_undone() {
     // put back after an error, too
     db.exec(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
-         CREATE TRIGGER refuse BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION refuse(); BEGIN; SAVEPOINT a",
+         CREATE TRIGGER refuse BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
+    db.exec("BEGIN; SAVEPOINT a");
     assert_eq!(db.error(&format!("SELECT * FROM dbguard.audit_revert(xact => '{x}')")).message, "no");
     db.exec("ROLLBACK TO a");
     assert_eq!(db.value("SELECT current_setting('dbguard.context')"), "a word");

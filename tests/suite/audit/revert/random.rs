@@ -23,7 +23,7 @@ fn statement(dice: &mut Dice) -> String {
         0 | 1 => format!("INSERT INTO p VALUES ({id}, 'u{other}', {v}) ON CONFLICT DO NOTHING"),
         2 | 3 => format!("INSERT INTO c SELECT {id}, (SELECT id FROM p WHERE id >= {other} ORDER BY id LIMIT 1), {v} ON CONFLICT DO NOTHING"),
         4 => format!("UPDATE p SET v = {v}, u = u || '' WHERE id >= {id}"),
-        5 => format!("UPDATE p SET u = 'w' || u WHERE id = {id} AND length(u) < 20"),
+        5 => format!("UPDATE p SET u = 'w' || u WHERE id = {id} AND length(u) < 20 AND NOT EXISTS (SELECT FROM p q WHERE q.u = 'w' || p.u)"),
         6 => format!("UPDATE p SET id = {other} WHERE id = {id} AND NOT EXISTS (SELECT FROM p q WHERE q.id = {other})"),
         7 => format!("UPDATE c SET p = (SELECT id FROM p WHERE id >= {other} ORDER BY id LIMIT 1), v = {v} WHERE id >= {id}"),
         8 => format!("DELETE FROM p WHERE id = {id}"),
@@ -42,9 +42,9 @@ fn every_transaction_can_be_undone_newest_first() {
              CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE {action} ON UPDATE CASCADE, v int);
              SELECT dbguard.audit_enable('p'); SELECT dbguard.audit_enable('c')"
         ));
-        let mut dice = Dice(seed * 0x9E37_79B9_7F4A_7C15);
+        let mut dice = Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
         let mut past = vec![];
-        for _ in 0..25 {
+        for _ in 0..40 {
             let before = (all(&mut db, "p"), all(&mut db, "c"));
             let statements: Vec<String> = (0..1 + dice.roll(8)).map(|_| statement(&mut dice)).collect();
             let sql = statements.join("; ");
@@ -57,6 +57,6 @@ fn every_transaction_can_be_undone_newest_first() {
             let now = (all(&mut db, "p"), all(&mut db, "c"));
             assert_eq!(now, before, "seed {seed}, {action}: {sql}");
         }
-        assert!(undone > 100, "seed {seed} did too little: {undone}");
+        assert!(undone > 60, "seed {seed} did too little: {undone}");
     }
 }

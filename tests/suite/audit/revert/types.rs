@@ -19,7 +19,7 @@ fn every_type_comes_back() {
           j json, jb jsonb, x xml, ip inet, ci cidr, mac macaddr, bi bit(4), vb varbit, pt point, tsv tsvector,
           e mood, p pair, dom positive DEFAULT 1, ws words, fr fl, ir int4range, mr int4multirange, oid oid,
           ia int[], ta text[], ja json[], pa pair[], ea mood[], na numeric[], tza timestamptz[], iaa int[][],
-          "quoted ""name" text, g int GENERATED ALWAYS AS (i4 * 2) STORED);
+          "quoted ""name" text, g int GENERATED ALWAYS AS (i2 * 2) STORED);
         SELECT dbguard.audit_enable('every');
         INSERT INTO every (id) VALUES (0);
         INSERT INTO every VALUES (1, -32768, 2147483647, -9223372036854775808, 0.1, 0.1::float8 + 2e-17, 'NaN', 1.50,
