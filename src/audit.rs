@@ -12,6 +12,7 @@
 //! `seal` hashes it into a chain (`chain`, of `members`), `verify` looks whether it still is what was sealed
 //! (`sealed`) but for `differences`, `redact` erases what must not be kept (`life` finds it) and
 //! `redactions` remembers that.
+//! `revert` undoes changes.
 
 mod all;
 mod as_of;
@@ -55,6 +56,7 @@ mod read;
 mod record;
 mod redact;
 mod redactions;
+mod revert;
 mod rewind;
 mod seal;
 mod sealed;

@@ -29,6 +29,7 @@ extension_sql_file!("../sql/audit_read.sql", name = "audit_read", requires = ["a
 extension_sql_file!("../sql/audit_ddl.sql", name = "audit_ddl", requires = ["audit"]);
 extension_sql_file!("../sql/audit_ship.sql", name = "audit_ship", requires = ["audit_ddl"]);
 extension_sql_file!("../sql/audit_seal.sql", name = "audit_seal", requires = ["audit"]);
+extension_sql_file!("../sql/audit_revert.sql", name = "audit_revert", requires = ["audit"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);

@@ -23,5 +23,6 @@ pub mod statement;
 pub mod subxact;
 pub mod trigger;
 pub mod types;
+pub mod type_name;
 pub mod user;
 pub mod xact;

@@ -1,6 +1,7 @@
 //! The pure logic of dbguard: plain Rust in, plain Rust out. Knows nothing of PostgreSQL's memory,
 //! so all of it is tested without a server.
 
+pub mod audit;
 pub mod hash;
 pub mod image;
 pub mod jsonb;

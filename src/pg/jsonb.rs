@@ -51,3 +51,24 @@ unsafe impl BoxRet for Jsonb {
         unsafe { fcinfo.return_raw_datum(datum) }
     }
 }
+
+impl Jsonb {
+    /// From JSON text; raises the server's own error if it is none.
+    pub fn parse(json: &str) -> Jsonb {
+        // json text has no NUL; should it, what follows is no JSON
+        let text = std::ffi::CString::new(json).unwrap_or_default();
+        // SAFETY: jsonb_in takes a C string and gives a jsonb that is not toasted, in the current
+        // memory context; its body is copied.
+        unsafe {
+            let datum = pgrx::fcinfo::direct_function_call_as_datum(
+                pg_sys::jsonb_in,
+                &[Some(pg_sys::Datum::from(text.as_ptr()))],
+            );
+            Jsonb(datum.map_or_else(Vec::new, |datum| {
+                let p = datum.cast_mut_ptr::<pg_sys::varlena>();
+                let body = pgrx::vardata_any(p).cast::<u8>();
+                std::slice::from_raw_parts(body, pgrx::varsize_any_exhdr(p)).to_vec()
+            }))
+        }
+    }
+}

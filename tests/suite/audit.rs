@@ -24,6 +24,7 @@ mod reading;
 mod reading_plans;
 mod redact;
 mod replay;
+mod revert;
 mod rights;
 mod schema_changes;
 mod seal;

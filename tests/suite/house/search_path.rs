@@ -33,6 +33,8 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.audit_seal()",
     "SELECT dbguard.audit_seal_export()",
     "SELECT * FROM dbguard.audit_verify()",
+    "SELECT * FROM dbguard.audit_revert_plan(relation => 'mine.t'::regclass, key => '1')",
+    "SELECT * FROM dbguard.audit_revert(relation => 'mine.t'::regclass, key => '1', on_conflict => 'force')",
     "DELETE FROM mine.t",
     "TRUNCATE mine.t",
     "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",

@@ -1,0 +1,158 @@
+//! Images of rows as the log shows them: columns and their values as JSON text. Text, because a
+//! number must keep every digit.
+
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+
+/// What stands in the log for a value that is not to be seen.
+pub const REDACTED: &str = "\"[redacted]\"";
+
+/// Columns with their values, in the order of the names. Copies share the values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image(Vec<(Rc<str>, Rc<str>)>);
+
+/// Names of columns, each kept once.
+#[derive(Default)]
+pub struct Names(HashSet<Rc<str>>);
+
+impl Names {
+    fn intern(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.0.get(name) {
+            return known.clone();
+        }
+        let name: Rc<str> = name.into();
+        self.0.insert(name.clone());
+        name
+    }
+}
+
+impl Image {
+    /// From the text of a JSON object; None if it is none.
+    pub fn parse(json: &str, names: &mut Names) -> Option<Image> {
+        let pairs: BTreeMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+        Some(Image(
+            pairs.into_iter().map(|(name, value)| (names.intern(&name), value.get().into())).collect(),
+        ))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, column: &str) -> Option<&str> {
+        let at = self.position(column).ok()?;
+        self.0.get(at).map(|(_, value)| &**value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, &str)> {
+        self.0.iter().map(|(name, value)| (name, &**value))
+    }
+
+    pub fn set(&mut self, column: &Rc<str>, value: &str) {
+        match self.position(column) {
+            Ok(at) => self.0[at].1 = value.into(),
+            Err(at) => self.0.insert(at, (column.clone(), value.into())),
+        }
+    }
+
+    /// Takes over the columns of `other` that are not there yet.
+    pub fn fill(&mut self, other: &Image) {
+        for (name, value) in &other.0 {
+            if let Err(at) = self.position(name) {
+                self.0.insert(at, (name.clone(), value.clone()));
+            }
+        }
+    }
+
+    /// Takes over all columns of `other`.
+    pub fn overlay(&mut self, other: &Image) {
+        for (name, value) in &other.0 {
+            match self.position(name) {
+                Ok(at) => self.0[at].1 = value.clone(),
+                Err(at) => self.0.insert(at, (name.clone(), value.clone())),
+            }
+        }
+    }
+
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|(name, value)| keep(name, value));
+    }
+
+    /// The image as the text of a JSON object.
+    pub fn json(&self) -> String {
+        let pairs: Vec<String> =
+            self.iter().map(|(name, value)| format!("{}: {value}", quoted(name))).collect();
+        format!("{{{}}}", pairs.join(", "))
+    }
+
+    fn position(&self, column: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(name, _)| (**name).cmp(column))
+    }
+}
+
+/// A text as JSON.
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Whether two values are the same: as text, or as instants written down in different zones.
+pub fn same(a: &str, b: &str) -> bool {
+    let instant = |json: &str| -> Option<jiff::Timestamp> { json.trim_matches('"').parse().ok() };
+    a == b || (a.starts_with('"') && b.starts_with('"') && instant(a).is_some_and(|a| Some(a) == instant(b)))
+}
+
+/// The JSON a json column held, from how the log shows it: jsonb cannot hold all json, and what it
+/// cannot is in the log as a string of its text.
+pub fn json_as_stored(value: &str) -> String {
+    let text = serde_json::from_str::<String>(value).unwrap_or_default();
+    let exponent = |w: &[u8]| matches!(w[1], b'e' | b'E') && w[0].is_ascii_digit();
+    let beyond_jsonb = text.contains("\\u0000") || text.as_bytes().windows(2).any(exponent);
+    if beyond_jsonb && serde_json::from_str::<&RawValue>(&text).is_ok() {
+        return text;
+    }
+    value.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(json: &str) -> Image {
+        Image::parse(json, &mut Names::default()).unwrap()
+    }
+
+    #[test]
+    fn values_keep_every_digit() {
+        let text = r#"{"a": 1.000000000000000000000000000000000001, "b\"": "x", "c": {"d": [1e400]}}"#;
+        assert_eq!(image(text).json(), text);
+        assert_eq!(image(text).get("a"), Some("1.000000000000000000000000000000000001"));
+        assert_eq!(Image::parse("[1]", &mut Names::default()), None);
+    }
+
+    #[test]
+    fn fill_keeps_and_overlay_replaces() {
+        let mut a = image(r#"{"a": 1, "b": 2}"#);
+        a.fill(&image(r#"{"a": 9, "c": 3}"#));
+        assert_eq!(a.json(), r#"{"a": 1, "b": 2, "c": 3}"#);
+        a.overlay(&image(r#"{"a": 9, "d": 4}"#));
+        assert_eq!(a.json(), r#"{"a": 9, "b": 2, "c": 3, "d": 4}"#);
+    }
+
+    #[test]
+    fn instants_are_the_same_in_any_zone() {
+        assert!(same("\"2026-01-01T00:00:00+00:00\"", "\"2026-01-01T09:00:00+09:00\""));
+        assert!(!same("\"2026-01-01T00:00:00+00:00\"", "\"2026-01-01T00:00:00+09:00\""));
+        assert!(!same("1", "\"1\""));
+        assert!(!same("\"x\"", "\"y\""));
+    }
+
+    #[test]
+    fn json_that_jsonb_cannot_hold_is_unwrapped() {
+        assert_eq!(json_as_stored(r#""{\"a\": \"\\u0000\"}""#), r#"{"a": "\u0000"}"#);
+        assert_eq!(json_as_stored(r#""1e999999""#), "1e999999");
+        for kept in [r#""plain""#, r#"{"a": 1}"#, r#""1e""#, "7", "null"] {
+            assert_eq!(json_as_stored(kept), kept);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Which changes are to be undone.
+
+use crate::audit::{audited, lineage};
+use crate::catalog::{self, extension_owner};
+use crate::error::{Error, Result};
+use crate::pg::relation::of_ours;
+use crate::pg::user::{as_role, Fence};
+use dbguard_core::audit::fold::{Change, Op};
+use dbguard_core::audit::image::{Image, Names};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+pub struct Selection {
+    pub xact: Option<String>,
+    pub statement: Option<TimestampWithTimeZone>,
+    pub relation: Option<Oid>,
+    pub key: Option<String>,
+    pub actor: Option<String>,
+    pub tenant: Option<String>,
+    pub since: Option<TimestampWithTimeZone>,
+    pub until: Option<TimestampWithTimeZone>,
+}
+
+/// The selected changes of one table, as the log names it.
+pub struct Logged {
+    pub lineage: i32,
+    pub schema: String,
+    pub name: String,
+    /// Oldest first.
+    pub changes: Vec<Change>,
+    /// What cannot be undone, and why.
+    pub impossible: Vec<(i64, &'static str)>,
+}
+
+/// A key of a row; with an id: one it had until that change.
+struct Key {
+    text: String,
+    until: Option<i64>,
+}
+
+/// Oldest first. Ids are drawn when changes are written, with their rows locked: so a transaction that
+/// came later to a row has the higher last id. Within one, a trigger's changes may be written before
+/// those of the statement that fired it; the time tells.
+///
+/// A selection is followed through the view, so with the rights of whoever asks. Parameters that are
+/// NULL are gone from the plan: it is made for the values.
+const SELECTED: &str = "
+    SELECT l.id, l.op, l.lineage, l.schema_name::text, l.table_name::text, l.key, l.old_key, l.old::text, l.new::text
+    FROM dbguard.audit_log l
+    WHERE ($1::text IS NULL OR l.xact = $1::text::xid8)
+      AND ($2::timestamptz IS NULL OR l.at = $2)
+      AND ($3::int4 IS NULL OR l.lineage = $3)
+      AND ($4::text IS NULL OR l.actor = $4)
+      AND ($5::text IS NULL OR l.tenant = $5)
+      AND ($6::timestamptz IS NULL OR l.at >= $6)
+      AND ($7::timestamptz IS NULL OR l.at < $7)
+      AND ($8::text IS NULL OR l.key = $8 OR l.old_key = $8)
+      AND ($9::int8 IS NULL OR l.id < $9)
+      AND ($10::jsonb IS NULL OR l.old @> $10 OR l.new @> $10)
+    ORDER BY max(l.id) OVER (PARTITION BY l.xact), l.at, l.id";
+
+const AT_ONCE: i64 = 5000;
+
+impl Selection {
+    /// Refuses what selects nothing or everything.
+    pub fn check(&self) -> Result<()> {
+        const HINT: &str = "Give xact, key, actor, tenant or since: for example xact => '123456'.";
+        if self.xact.is_none()
+            && self.key.is_none()
+            && self.actor.is_none()
+            && self.tenant.is_none()
+            && self.since.is_none()
+        {
+            return Err(Error::invalid_parameter("nothing says which changes to undo").hint(HINT));
+        }
+        if self.statement.is_some() && self.xact.is_none() {
+            return Err(Error::invalid_parameter("argument \"statement\" needs argument \"xact\"")
+                .hint("Give the transaction, too: a statement is one moment of it."));
+        }
+        if self.key.is_some() && self.relation.is_none() {
+            return Err(Error::invalid_parameter("argument \"key\" needs argument \"relation\"")
+                .hint("Give the table the key is of: relation => '...'."));
+        }
+        if of_ours(c"audit_log").is_none() {
+            return Err(Error::not_in_state("there is no audit log yet")
+                .hint("Enable audit on a table first: SELECT dbguard.audit_enable('...')."));
+        }
+        Ok(())
+    }
+
+    /// The selected changes, by table. Runs under the pinned search_path.
+    pub fn read(&self) -> Result<Vec<Logged>> {
+        self.check()?;
+        let Some(relation) = self.relation else { return self.fetch(None, None, None) };
+        let table = catalog::relation(relation)?;
+        if table.is_partition {
+            return Err(Error::wrong_object_type(format!("\"{}\" is a partition", table.name))
+                .hint("Name the partitioned table: changes are logged under its name."));
+        }
+        // asked before the log is read with its owner's rights
+        may_read_log()?;
+        let here = audited::home(&table);
+        let lineage = as_role(extension_owner()?, Fence::Local, || lineage::of(&table, &here))?;
+        let Some(lineage) = lineage else { return Ok(vec![]) };
+        let Some(key) = &self.key else { return self.fetch(Some(lineage), None, None) };
+        match canonical_key(relation, key)? {
+            Some(text) => self.fetch_row(lineage, text),
+            None => self.fetch(Some(lineage), None, Some(key)),
+        }
+    }
+
+    /// The changes of one row, under the keys it had before, too.
+    fn fetch_row(&self, lineage: i32, key: String) -> Result<Vec<Logged>> {
+        let mut row: Option<Logged> = None;
+        let mut next = Some(Key { text: key, until: None });
+        while let Some(key) = next.take() {
+            for mut logged in self.fetch(Some(lineage), Some(&key), None)? {
+                // before the change that last gave it this key, the key was another row's
+                let given = logged
+                    .changes
+                    .iter()
+                    .rev()
+                    .find(|change| change.old_key.is_some() && change.key.as_deref() == Some(&key.text));
+                if let Some((change, earlier)) =
+                    given.and_then(|change| Some((change, change.old_key.as_ref()?)))
+                {
+                    next = Some(Key { text: earlier.to_string(), until: Some(change.id) });
+                }
+                if let Some(Key { until: Some(id), .. }) = next {
+                    logged.changes.retain(|change| change.id >= id);
+                }
+                // what it was called before comes before
+                if let Some(later) = row.take() {
+                    let known: Vec<i64> = logged.changes.iter().map(|change| change.id).collect();
+                    let more = later.changes.into_iter().filter(|change| !known.contains(&change.id));
+                    logged.changes.extend(more);
+                }
+                row = Some(logged);
+            }
+        }
+        if let Some(row) = &mut row {
+            for (place, change) in row.changes.iter_mut().enumerate() {
+                change.place = place;
+            }
+        }
+        Ok(row.into_iter().collect())
+    }
+
+    fn fetch(&self, lineage: Option<i32>, key: Option<&Key>, values: Option<&str>) -> Result<Vec<Logged>> {
+        let args = [
+            self.xact.as_deref().into(),
+            self.statement.into(),
+            lineage.into(),
+            self.actor.as_deref().into(),
+            self.tenant.as_deref().into(),
+            self.since.into(),
+            self.until.into(),
+            key.map(|key| key.text.as_str()).into(),
+            key.and_then(|key| key.until).into(),
+            values.and_then(|values| serde_json::from_str(values).ok().map(pgrx::JsonB)).into(),
+        ];
+        let mut tables: Vec<Logged> = vec![];
+        let mut positions: HashMap<i32, usize> = HashMap::new();
+        let mut names = Names::default();
+        let mut place = 0;
+        Spi::connect(|client| -> Result<()> {
+            let mut cursor = client.try_open_cursor(SELECTED, &args)?;
+            loop {
+                let rows = cursor.fetch(AT_ONCE)?;
+                if rows.is_empty() {
+                    return Ok(());
+                }
+                pgrx::check_for_interrupts!();
+                for row in rows {
+                    let lineage = row.get::<i32>(3)?.unwrap_or_default();
+                    let (schema, name) = (row.get::<String>(4)?, row.get::<String>(5)?);
+                    let at = *positions.entry(lineage).or_insert_with(|| {
+                        tables.push(Logged {
+                            lineage,
+                            schema: String::new(),
+                            name: String::new(),
+                            changes: vec![],
+                            impossible: vec![],
+                        });
+                        tables.len() - 1
+                    });
+                    let Some(table) = tables.get_mut(at) else { continue };
+                    // the latest name it had
+                    (table.schema, table.name) = (schema.unwrap_or_default(), name.unwrap_or_default());
+                    let id = row.get::<i64>(1)?.unwrap_or_default();
+                    let op = match row.get::<&str>(2)? {
+                        Some("INSERT") => Op::Insert,
+                        Some("UPDATE") => Op::Update,
+                        Some("DELETE") => Op::Delete,
+                        Some("TRUNCATE") => {
+                            table.impossible.push((
+                                id,
+                                "TRUNCATE cannot be undone: the log does not hold the rows it removed",
+                            ));
+                            continue;
+                        }
+                        _ => {
+                            table.impossible.push((id, "the log is damaged here"));
+                            continue;
+                        }
+                    };
+                    let mut image = |n: usize| -> Result<Image> {
+                        Ok(row
+                            .get::<&str>(n)?
+                            .and_then(|json| Image::parse(json, &mut names))
+                            .unwrap_or_default())
+                    };
+                    let (old, new) = (image(8)?, image(9)?);
+                    let text =
+                        |n: usize| -> Result<Option<Rc<str>>> { Ok(row.get::<&str>(n)?.map(Rc::from)) };
+                    place += 1;
+                    table.changes.push(Change { id, place, op, key: text(6)?, old_key: text(7)?, old, new });
+                }
+            }
+        })?;
+        Ok(tables)
+    }
+
+    /// What was asked for, as JSON, for the context of the changes that undo it.
+    pub fn told(&self, relation: Option<String>) -> serde_json::Map<String, serde_json::Value> {
+        let time = |at: &Option<TimestampWithTimeZone>| at.as_ref().map(|at| at.to_iso_string());
+        [
+            ("xact", self.xact.clone()),
+            ("statement", time(&self.statement)),
+            ("relation", relation),
+            ("key", self.key.clone()),
+            ("actor", self.actor.clone()),
+            ("tenant", self.tenant.clone()),
+            ("since", time(&self.since)),
+            ("until", time(&self.until)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+        .collect()
+    }
+}
+
+/// Raises the server's own error unless the caller may read the log.
+fn may_read_log() -> Result<()> {
+    Spi::connect(|client| client.select("SELECT FROM dbguard.audit_log LIMIT 0", None, &[]).map(|_| ()))?;
+    Ok(())
+}
+
+/// The key as the log holds it; None for a table without one.
+fn canonical_key(relation: Oid, key: &str) -> Result<Option<String>> {
+    const KEY: &str = "SELECT dbguard._audit_key($1, $2)";
+    Ok(Spi::connect(|client| client.select(KEY, Some(1), &[relation.into(), key.into()])?.first().get_one())?)
+}
