@@ -22,7 +22,7 @@ pub mod sequence;
 pub mod statement;
 pub mod subxact;
 pub mod trigger;
-pub mod types;
 pub mod type_name;
+pub mod types;
 pub mod user;
 pub mod xact;

@@ -344,7 +344,7 @@ mod tests {
         write_object(&mut inner, &[(b"x", Value::Null)]).unwrap();
         let values = |i: usize| match i % 5 {
             0 => Value::Null,
-            1 => Value::Bool(i % 2 == 0),
+            1 => Value::Bool(i.is_multiple_of(2)),
             2 => Value::Numeric(&[1, 2, 3, 4, 5, 6]),
             3 => Value::String(&b"four and more"[..i % 7]),
             _ => Value::Container(&inner[4..]),

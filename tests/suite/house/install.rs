@@ -46,8 +46,15 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
            AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)
          ORDER BY 1",
     );
-    let known =
-        ["_audit_digest", "audit_revert", "audit_row", "audit_truncate", "partition_maintain", "set_updated_at", "version"];
+    let known = [
+        "_audit_digest",
+        "audit_revert",
+        "audit_row",
+        "audit_truncate",
+        "partition_maintain",
+        "set_updated_at",
+        "version",
+    ];
     for name in unpinned {
         assert!(known.contains(&name.as_str()), "{name} has no SET search_path");
     }
