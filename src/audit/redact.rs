@@ -1,5 +1,6 @@
 //! audit_redact: erases values from the history of one row, and leaves a record of it.
 
+use super::history::log_key;
 use super::life::{self, Change};
 use super::{audited, chain, guard, lineage, seal};
 use crate::catalog;
@@ -78,7 +79,7 @@ fn redact(
         Error::not_in_state(format!("the audit log knows nothing of table \"{}\"", table.name))
     })?;
     check_columns(&table, lineage, &columns)?;
-    let wanted = key_of_log(relation, key)?;
+    let wanted = log_key(relation, key)?;
     if !dry_run {
         seal::lock_chain()?;
     }
@@ -114,13 +115,6 @@ fn check_columns(table: &Relation, lineage: i32, columns: &[String]) -> Result<(
         }
     }
     Ok(())
-}
-
-fn key_of_log(relation: Oid, key: &str) -> Result<Option<String>> {
-    const KEY: &str = "SELECT dbguard._audit_key($1::regclass, $2)";
-    Ok(Spi::connect(|client| {
-        client.select(KEY, Some(1), &[relation.into(), key.into()])?.first().get_one::<String>()
-    })?)
 }
 
 fn erase(order: &Order, changes: &[Change]) -> Result<()> {
