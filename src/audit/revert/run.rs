@@ -12,6 +12,7 @@ use crate::pg::subxact::subtransaction;
 use crate::settings;
 use pgrx::PgSqlErrorCode;
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::ffi::CString;
 
 /// Does the steps that nothing stands in the way of, with the caller's rights and search_path: the
@@ -47,16 +48,50 @@ fn one_by_one(tables: &[Option<Table>], steps: &[Step]) -> Result<()> {
     if !constraints.is_empty() {
         ddl::run(&ddl::revert::set_constraints(&constraints, "DEFERRED"))?;
     }
-    for (i, step) in steps.iter().enumerate() {
-        if let Some(conflict) = &step.conflict {
-            return Err(Error::not_in_state(conflict.to_string()));
+    let mut left: Vec<usize> = (0..steps.len()).collect();
+    while !left.is_empty() {
+        let before = left.len();
+        let error;
+        (left, error) = pass(tables, steps, left)?;
+        if left.len() == before {
+            return Err(error.unwrap_or_else(|| Error::internal("steps wait for each other")));
         }
-        batches(tables, steps, [i]).iter().try_for_each(|batch| batch.run(steps))?;
     }
     if !constraints.is_empty() {
         ddl::run(&ddl::revert::set_constraints(&constraints, "IMMEDIATE"))?;
     }
     Ok(())
+}
+
+/// Does what can be done now. The steps that must wait come back, with the last error: a statement
+/// and its cascades are one deed, and which of their rows is first is not in the log. What is done to a
+/// row stays in its order.
+fn pass(tables: &[Option<Table>], steps: &[Step], left: Vec<usize>) -> Result<(Vec<usize>, Option<Error>)> {
+    let mut rows_waiting = HashSet::new();
+    let mut waiting = vec![];
+    let mut last = None;
+    for i in left {
+        let Some(step) = steps.get(i) else { continue };
+        if let Some(conflict) = &step.conflict {
+            return Err(Error::not_in_state(conflict.to_string()));
+        }
+        let rows = step.rows();
+        let done = if rows.iter().any(|row| rows_waiting.contains(row)) {
+            Ok(false)
+        } else {
+            subtransaction(|| batches(tables, steps, [i]).iter().try_for_each(|batch| batch.run(steps)))
+                .map(|()| true)
+        };
+        match done {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) if depends_on_order(&error) => last = Some(error),
+            Err(error) => return Err(error),
+        }
+        rows_waiting.extend(rows);
+        waiting.push(i);
+    }
+    Ok((waiting, last))
 }
 
 /// Whether another order might do.

@@ -1,10 +1,8 @@
 //! Which changes are to be undone.
 
-use crate::audit::{audited, lineage};
-use crate::catalog::{self, extension_owner};
+use crate::audit::history::log_key;
+use crate::audit::read;
 use crate::error::{Error, Result};
-use crate::pg::relation::of_ours;
-use crate::pg::user::{as_role, Fence};
 use dbguard_core::audit::fold::{Change, Op};
 use dbguard_core::audit::image::{Image, Names};
 use pgrx::datum::TimestampWithTimeZone;
@@ -84,29 +82,18 @@ impl Selection {
             return Err(Error::invalid_parameter("argument \"key\" needs argument \"relation\"")
                 .hint("Give the table the key is of: relation => '...'."));
         }
-        if of_ours(c"audit_log").is_none() {
-            return Err(Error::not_in_state("there is no audit log yet")
-                .hint("Enable audit on a table first: SELECT dbguard.audit_enable('...')."));
-        }
-        Ok(())
+        // a look at its rights only: what is read below is read with the caller's own
+        read::with_log(|| Ok(()))
     }
 
     /// The selected changes, by table. Runs under the pinned search_path.
     pub fn read(&self) -> Result<Vec<Logged>> {
         self.check()?;
         let Some(relation) = self.relation else { return self.fetch(None, None, None) };
-        let table = catalog::relation(relation)?;
-        if table.is_partition {
-            return Err(Error::wrong_object_type(format!("\"{}\" is a partition", table.name))
-                .hint("Name the partitioned table: changes are logged under its name."));
-        }
-        // asked before the log is read with its owner's rights
-        may_read_log()?;
-        let here = audited::home(&table);
-        let lineage = as_role(extension_owner()?, Fence::Local, || lineage::of(&table, &here))?;
-        let Some(lineage) = lineage else { return Ok(vec![]) };
+        let table = read::logged_as(relation)?;
+        let Some(lineage) = read::with_log(|| read::lineage_of(&table))? else { return Ok(vec![]) };
         let Some(key) = &self.key else { return self.fetch(Some(lineage), None, None) };
-        match canonical_key(relation, key)? {
+        match log_key(table.oid, key)? {
             Some(text) => self.fetch_row(lineage, text),
             None => self.fetch(Some(lineage), None, Some(key)),
         }
@@ -195,6 +182,8 @@ impl Selection {
                         Some("INSERT") => Op::Insert,
                         Some("UPDATE") => Op::Update,
                         Some("DELETE") => Op::Delete,
+                        // not changes of rows
+                        Some("PAUSE" | "RESUME") => continue,
                         Some("TRUNCATE") => {
                             table.impossible.push((
                                 id,
@@ -241,16 +230,4 @@ impl Selection {
         .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
         .collect()
     }
-}
-
-/// Raises the server's own error unless the caller may read the log.
-fn may_read_log() -> Result<()> {
-    Spi::connect(|client| client.select("SELECT FROM dbguard.audit_log LIMIT 0", None, &[]).map(|_| ()))?;
-    Ok(())
-}
-
-/// The key as the log holds it; None for a table without one.
-fn canonical_key(relation: Oid, key: &str) -> Result<Option<String>> {
-    const KEY: &str = "SELECT dbguard._audit_key($1, $2)";
-    Ok(Spi::connect(|client| client.select(KEY, Some(1), &[relation.into(), key.into()])?.first().get_one())?)
 }

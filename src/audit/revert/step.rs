@@ -6,6 +6,7 @@ use dbguard_core::audit::conflict::Conflict;
 use dbguard_core::audit::fold::{Action, Net};
 use dbguard_core::audit::image::{self, Image, Names, REDACTED};
 use dbguard_core::quote::ident;
+use std::rc::Rc;
 
 /// A column by its position in the table, and its value as JSON.
 pub type Values = Vec<(usize, String)>;
@@ -72,6 +73,14 @@ impl Step {
     /// Whether it is to be done.
     pub fn stands(&self) -> bool {
         self.conflict.is_none() && self.action.is_some()
+    }
+
+    /// What it changes: the row by its keys, or some row of the table.
+    pub fn rows(&self) -> [(usize, Option<Rc<str>>); 2] {
+        let key = |key: fn(&Net) -> &Option<Rc<str>>| {
+            (self.table, self.net.as_ref().and_then(|net| key(net).clone()))
+        };
+        [key(|net| &net.key_now), key(|net| &net.key_before)]
     }
 
     /// The values it sets, by name.
