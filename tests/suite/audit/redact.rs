@@ -6,7 +6,7 @@ use dbguard_tests::Db;
 
 const LOG: &str = "SELECT op, key, old, new FROM dbguard.audit_log ORDER BY id";
 const PROBLEMS: &str =
-    "SELECT problem, key FROM dbguard.audit_verify() WHERE state = 'problem' AND problem NOT LIKE '%guarded%' ORDER BY 1";
+    "SELECT problem, key FROM dbguard.audit_verify() WHERE state = 'problem' AND problem NOT LIKE '%guarded%' ORDER BY 1, 2";
 
 fn db() -> Db<'static> {
     let mut db = Db::new();
