@@ -172,7 +172,10 @@ fn a_trigger_somebody_renamed_is_put_right() {
     );
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE key = '2'"), "1");
     db.exec("ALTER TRIGGER _dbguard_audit ON t RENAME TO zz; SELECT dbguard.audit_disable('t')");
-    assert_eq!(db.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 't'::regclass"), "0");
+    assert_eq!(
+        db.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 't'::regclass"),
+        "0"
+    );
 }
 
 #[test]
