@@ -113,8 +113,17 @@ fn history_goes_on_through_dropping_and_partitions_show_their_root() {
 #[test]
 fn what_the_session_asked_to_keep_of_the_query_is_shown() {
     let mut db = Db::new();
-    db.exec("CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1); UPDATE dbguard.audit_context SET query = 'INSERT ...'");
-    assert_eq!(db.lines("SELECT query FROM dbguard.audit_history('t', '1')"), ["INSERT ..."]);
+    db.exec("CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t')");
+    db.exec("INSERT INTO t VALUES (1)");
+    db.exec("SET dbguard.audit_query = 'text'");
+    db.exec("DELETE FROM t WHERE id = 1 -- why");
+    db.exec("SET dbguard.audit_query = 'hash'");
+    db.exec("INSERT INTO t VALUES (1)");
+    let hash = db.value("SELECT encode(sha256('INSERT INTO t VALUES (1)'), 'hex')");
+    assert_eq!(
+        db.lines("SELECT query FROM dbguard.audit_history('t', '1')"),
+        ["<null>", "DELETE FROM t WHERE id = 1 -- why", hash.as_str()]
+    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_stretch_of_time_is_found_by_its_partitions_and_brin_index() {
 #[test]
 fn an_actor_is_looked_up_first() {
     let mut db = db();
-    db.exec("UPDATE dbguard.audit_context SET actor = 'rare' WHERE id = 500");
+    db.exec("SET session_replication_role = replica; UPDATE dbguard.audit_context SET actor = 'rare' WHERE id = 500; RESET session_replication_role");
     let types = "int, text, text, timestamptz, timestamptz";
     let found = plan(&mut db, types, CHANGES, "NULL, 'rare', NULL, NULL, NULL");
     assert!(found.contains("InitPlan") && found.contains("Bitmap Index Scan on audit_change"), "{found}");

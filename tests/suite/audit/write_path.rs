@@ -200,8 +200,8 @@ fn order_holds_between_a_statement_and_what_its_triggers_do() {
          INSERT INTO t VALUES (1, 1, 'keep'), (2, 1, 'undo')",
     );
     assert_eq!(
-        db.lines("SELECT op, key, new->>'v' FROM dbguard.audit_log ORDER BY id"),
-        ["INSERT | 1 | 1", "UPDATE | 1 | 2", "UPDATE | 1 | 3", "INSERT | 2 | 1"]
+        db.lines("SELECT op, key, new->>'v' FROM dbguard.audit_log ORDER BY at, id"),
+        ["INSERT | 1 | 1", "INSERT | 2 | 1", "UPDATE | 1 | 2", "UPDATE | 1 | 3"]
     );
     assert_eq!(db.value("SELECT string_agg(v::text, ' ' ORDER BY id) FROM t"), "3 1");
 }
