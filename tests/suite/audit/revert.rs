@@ -40,3 +40,12 @@ fn plan(db: &mut Db, selection: &str) -> Vec<String> {
 fn revert(db: &mut Db, selection: &str) -> usize {
     db.rows(&format!("SELECT * FROM dbguard.audit_revert({selection})")).len()
 }
+
+/// Servers may be built without libxml.
+fn xml_or_text(db: &mut Db) -> &'static str {
+    if db.try_exec("SELECT '<a/>'::xml").is_ok() {
+        "xml"
+    } else {
+        "text"
+    }
+}

@@ -1,13 +1,14 @@
 //! Every value comes back as it was.
 
-use super::{all, plan, revert, transaction};
+use super::{all, plan, revert, transaction, xml_or_text};
 use dbguard_tests::Db;
 
 #[test]
 fn every_type_comes_back() {
     let mut db = Db::new();
+    let xml = xml_or_text(&mut db);
     db.exec(
-        r#"CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad');
+        &r#"CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad');
         CREATE TYPE pair AS (a int, "B b" text[]);
         CREATE DOMAIN positive AS int NOT NULL CHECK (VALUE > 0);
         CREATE DOMAIN words AS text[];
@@ -16,7 +17,7 @@ fn every_type_comes_back() {
           id bigint PRIMARY KEY, i2 smallint, i4 int, i8 bigint, f4 real, f8 double precision, n numeric, n2 numeric(10,2),
           b boolean, t text, vc varchar(20), ch char(8), nm name, ba bytea, u uuid,
           d date, ts timestamp, tz timestamptz, tm time, tmz timetz, iv interval,
-          j json, jb jsonb, x xml, ip inet, ci cidr, mac macaddr, bi bit(4), vb varbit, pt point, tsv tsvector,
+          j json, jb jsonb, x XML, ip inet, ci cidr, mac macaddr, bi bit(4), vb varbit, pt point, tsv tsvector,
           e mood, p pair, dom positive DEFAULT 1, ws words, fr fl, ir int4range, mr int4multirange, oid oid,
           ia int[], ta text[], ja json[], pa pair[], ea mood[], na numeric[], tza timestamptz[], iaa int[][],
           "quoted ""name" text, g int GENERATED ALWAYS AS (i2 * 2) STORED);
@@ -32,7 +33,8 @@ fn every_type_comes_back() {
         INSERT INTO every (id, f4, f8, n, n2, ts, tz, d, iv, j, jb, t, ba) VALUES (2, 'NaN', '-Infinity', 123456789012345678901234567890.123456789012345678901234567890, 'NaN',
           '0044-03-15 12:00 BC', '294276-12-31 23:59:59Z', '4713-01-01 BC', '178000000 years', '"a string"', '"[1]"', '[1]', '');
         INSERT INTO every (id, f8, j, jb, t) VALUES (3, 5e-324, '{"a": "\u0000"}', '[]', repeat('long ', 10000));
-        INSERT INTO every (id, f8, j, jb) VALUES (4, 1e308, '[1, "2", {"x": null}]', '17')"#,
+        INSERT INTO every (id, f8, j, jb) VALUES (4, 1e308, '[1, "2", {"x": null}]', '17')"#
+            .replace("XML", xml),
     );
     let before = all(&mut db, "every");
     let change = "UPDATE every SET i2 = 1, i4 = 1, i8 = 1, f4 = 1, f8 = 1, n = 1, n2 = 1, b = false, t = 'x', vc = 'x', ch = 'x', nm = 'x', ba = 'x', u = gen_random_uuid(),
