@@ -122,6 +122,19 @@ impl<'a> Db<'a> {
         rows[0][0].clone()
     }
 
+    /// Whether the server has these extensions to offer; says which test is skipped when it has not.
+    pub fn offers(&mut self, extensions: &[&str]) -> bool {
+        let list = extensions.join(",");
+        let missing = self.lines(&format!(
+            "SELECT unnest('{{{list}}}'::text[]) EXCEPT SELECT name::text FROM pg_available_extensions"
+        ));
+        if !missing.is_empty() {
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("skipped: {test}: this server has no {}", missing.join(", "));
+        }
+        missing.is_empty()
+    }
+
     /// The error that statements must raise.
     #[track_caller]
     pub fn error(&mut self, sql: &str) -> SqlError {
