@@ -38,6 +38,7 @@ use dbguard_tests::Db;
 
 /// Seals the log. What other tests' sessions hold open, in whatever database, is waited for.
 fn seal(db: &mut Db) -> Vec<String> {
+    settle(db);
     for _ in 0..200 {
         let sealed = db.lines("SELECT seal, changes FROM dbguard.audit_seal()");
         if !sealed.is_empty() {
@@ -46,4 +47,16 @@ fn seal(db: &mut Db) -> Vec<String> {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("nothing to seal");
+}
+
+/// Waits until what began before has ended, if it does so soon: only then can it be sealed.
+fn settle(db: &mut Db) {
+    let next = db.value("SELECT pg_snapshot_xmax(pg_current_snapshot())");
+    let ended = format!("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= '{next}'::xid8");
+    for _ in 0..40 {
+        if db.value(&ended) == "t" {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
