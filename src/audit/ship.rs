@@ -89,28 +89,3 @@ fn object(pairs: &[(&str, Value)]) -> String {
         pairs.iter().map(|(key, value)| format!("{}: {value}", Value::from(*key))).collect();
     format!("{{{}}}", pairs.join(", "))
 }
-
-/// Ways in for tests: no SQL function is made for them but by a test, as a superuser.
-mod hooks {
-    use super::{announce, announce_context, Changed, Who};
-    use crate::pg::xact;
-    use pgrx::prelude::*;
-
-    #[pg_extern(sql = false)]
-    fn audit_announce(schema: &str, table: &str, changes: i64) {
-        announce(&[Changed { schema, table, changes: changes as u64 }], xact::top_id());
-    }
-
-    #[pg_extern(sql = false)]
-    fn audit_announce_context(actor: Option<&str>, context: Option<&str>) {
-        let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
-        let who = Who {
-            actor: actor.map(str::as_bytes),
-            tenant: None,
-            user: b"me",
-            application: bytes(None),
-            context: context.map(str::as_bytes),
-        };
-        announce_context(xact::top_id(), &who);
-    }
-}

@@ -151,13 +151,6 @@ fn export_does_not_hold_the_log_in_memory() {
     db.exec("COMMIT");
 }
 
-fn hooks(db: &mut Db) {
-    db.exec(
-        "CREATE FUNCTION announce(text, text, bigint) RETURNS void LANGUAGE c STRICT AS 'dbguard', 'audit_announce_wrapper';
-         CREATE FUNCTION say(text, text) RETURNS void LANGUAGE c AS 'dbguard', 'audit_announce_context_wrapper'",
-    );
-}
-
 fn heard(listener: &mut Db) -> Vec<(String, String)> {
     listener.exec("SELECT 1");
     let mut notifications = listener.client().notifications();
@@ -172,27 +165,55 @@ fn heard(listener: &mut Db) -> Vec<(String, String)> {
 #[test]
 fn changes_are_announced_when_they_commit() {
     let mut db = Db::new();
-    hooks(&mut db);
     let channel = "c".repeat(70);
     let mut listener = db.connect();
     listener.exec(&format!("LISTEN audit; LISTEN {channel}"));
-    db.exec("SELECT announce('s', 't', 1)");
+    let name = "n\"".repeat(31);
+    db.exec(&format!(
+        "CREATE TABLE \"say \"\"hi\"\"\" (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY);
+         CREATE SCHEMA \"{0}\"; CREATE TABLE \"{0}\".\"{0}\" (id int PRIMARY KEY);
+         SELECT dbguard.audit_enable('\"say \"\"hi\"\"\"'); SELECT dbguard.audit_enable('other'); SELECT dbguard.audit_enable('\"{0}\".\"{0}\"');
+         INSERT INTO other VALUES (1)",
+        name.replace('"', "\"\"")
+    ));
     assert_eq!(heard(&mut listener), vec![]);
-    db.exec("SET dbguard.audit_notify = 'audit'; BEGIN; SELECT announce('s', 'say \"hi\"', 3); SAVEPOINT a; SELECT announce('s', 'gone', 1); ROLLBACK TO a; COMMIT; BEGIN; SELECT announce('s', 'gone', 1); ROLLBACK");
+    db.exec("SET dbguard.audit_notify = 'audit'");
+    db.exec("BEGIN; INSERT INTO \"say \"\"hi\"\"\" VALUES (1), (2); INSERT INTO other VALUES (2); UPDATE \"say \"\"hi\"\"\" SET id = 3 WHERE id = 2;
+             SAVEPOINT a; INSERT INTO other SELECT generate_series(10, 20); ROLLBACK TO a; COMMIT;
+             BEGIN; INSERT INTO other VALUES (3); ROLLBACK");
     let said = heard(&mut listener);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(said[0].0, "audit");
-    assert!(
-        said[0].1.starts_with(r#"{"schema": "s", "table": "say \"hi\"", "changes": 3, "xact": "#),
-        "{}",
-        said[0].1
+    let said: Vec<serde_json::Value> =
+        said.iter().map(|(_, text)| serde_json::from_str(text).unwrap()).collect();
+    let told: Vec<String> =
+        said.iter().map(|s| format!("{} {} {}", s["schema"], s["table"], s["changes"])).collect();
+    assert_eq!(told, [r#""public" "other" 1"#, r#""public" "say \"hi\"" 3"#]);
+    assert_eq!(
+        said[0]["xact"].to_string(),
+        db.value("SELECT xact FROM dbguard.audit_log WHERE table_name = 'other' AND key = '2'")
     );
-    assert_eq!(db.value(&format!("SELECT $${}$$::jsonb -> 'changes'", said[0].1)), "3");
     // the longest names there are, full of what must be escaped; a channel as LISTEN would cut it
-    db.exec(&format!("SET dbguard.audit_notify = '{channel}'; SELECT announce(repeat(E'\\x01', 63), repeat(E'\\x02', 63), 9)"));
-    assert_eq!(heard(&mut listener)[0].0, "c".repeat(63));
-    db.exec("SET dbguard.audit_notify = ''; SELECT announce('s', 't', 1)");
+    db.exec(&format!("SET dbguard.audit_notify = '{channel}'"));
+    db.exec(&format!(
+        "INSERT INTO \"{0}\".\"{0}\" SELECT generate_series(1, 2500)",
+        name.replace('"', "\"\"")
+    ));
+    let said = heard(&mut listener);
+    assert_eq!(said[0].0, "c".repeat(63));
+    assert!(said[0].1.contains("\"changes\": 2500"), "{}", said[0].1);
+    db.exec("SET dbguard.audit_notify = ''; INSERT INTO other VALUES (5)");
     assert_eq!(heard(&mut listener), vec![]);
+    // notifications would make PREPARE TRANSACTION impossible: it goes without
+    db.exec("SET dbguard.audit_notify = 'audit'");
+    if db.value("SHOW max_prepared_transactions") != "0" {
+        let id = format!("ship {}", db.name);
+        db.exec(&format!("BEGIN; INSERT INTO other VALUES (6); PREPARE TRANSACTION '{id}'"));
+        db.exec(&format!("COMMIT PREPARED '{id}'"));
+        assert_eq!(
+            db.value("SELECT count(*) FROM dbguard.audit_log WHERE table_name = 'other' AND key = '6'"),
+            "1"
+        );
+        assert_eq!(heard(&mut listener), vec![]);
+    }
     let mut app = db.connect_as("ship_nobody");
     app.exec("SELECT dbguard.version()");
     assert_eq!(app.error("SET dbguard.audit_notify = 'x'").code, "42501");
@@ -202,7 +223,9 @@ fn changes_are_announced_when_they_commit() {
 #[test]
 fn decoders_see_who_is_acting() {
     let mut db = Db::new();
-    hooks(&mut db);
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t'); SET application_name = 'app'",
+    );
     let slot = format!("s_{}", db.name);
     if let Err(e) =
         db.try_exec(&format!("SELECT pg_create_logical_replication_slot('{slot}', 'test_decoding')"))
@@ -211,31 +234,40 @@ fn decoders_see_who_is_acting() {
         eprintln!("skipped: this server has no test_decoding");
         return;
     }
-    db.exec("CREATE TABLE t (id int); SELECT say('off', NULL); SET dbguard.audit_message = on");
-    db.exec("BEGIN; SELECT say('a', '{\"r\": 1}'); INSERT INTO t VALUES (1); SELECT say('a', '{\"r\": 1}'); SELECT say('b', NULL); INSERT INTO t VALUES (2); COMMIT");
-    db.exec("BEGIN; SELECT say('gone', NULL); ROLLBACK; BEGIN; SAVEPOINT x; SELECT say('c', NULL); ROLLBACK TO x; SELECT say('c', NULL); COMMIT; SELECT say('c', NULL)");
+    db.exec("SET dbguard.actor = 'off'; INSERT INTO t VALUES (100)");
+    db.exec("SET dbguard.audit_message = on");
+    db.exec("BEGIN; SET LOCAL dbguard.actor = 'a'; SET LOCAL dbguard.context = '{\"r\": 1}'; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2);
+             SET LOCAL dbguard.actor = 'b'; INSERT INTO t VALUES (3); COMMIT");
+    db.exec("BEGIN; SET LOCAL dbguard.actor = 'gone'; INSERT INTO t VALUES (4); ROLLBACK");
+    db.exec("SET dbguard.actor = 'c'; BEGIN; SAVEPOINT x; INSERT INTO t VALUES (5); ROLLBACK TO x; INSERT INTO t VALUES (6); COMMIT");
+    db.exec("INSERT INTO t VALUES (7)");
     let seen = db.lines(&format!(
         "SELECT regexp_replace(data, '\"xact\": \\d+', 'X') FROM pg_logical_slot_get_changes('{slot}', NULL, NULL)
-         WHERE data LIKE 'message%' OR data LIKE 'table%'"
+         WHERE data LIKE 'message%' OR data LIKE 'table public%'"
     ));
     db.exec(&format!("SELECT pg_drop_replication_slot('{slot}')"));
     let message = |actor: &str, context: &str| {
         let content = format!(
-            r#"{{"xact": 1, "actor": "{actor}", "tenant": null, "user": "me", "application_name": null, "context": {context}}}"#
+            r#"{{"xact": 1, "actor": "{actor}", "tenant": null, "user": "postgres", "application_name": "app", "context": {context}}}"#
         );
         content.replace("\"xact\": 1", "X")
     };
+    let row = |id: u32| format!("table public.t: INSERT: id[integer]:{id}");
     let contents: Vec<&str> = seen.iter().map(|l| l.split("content:").nth(1).unwrap_or(l)).collect();
-    assert!(seen[0].starts_with("message: transactional: 1 prefix: dbguard, sz: "), "{}", seen[0]);
+    assert!(seen[2].starts_with("message: transactional: 1 prefix: dbguard, sz: "), "{}", seen[2]);
     assert_eq!(
         contents,
         [
-            message("a", "{\"r\":1}").as_str(),
-            "table public.t: INSERT: id[integer]:1",
-            &message("b", "null"),
-            "table public.t: INSERT: id[integer]:2",
-            &message("c", "null"),
-            &message("c", "null")
+            row(100),
+            row(1),
+            message("a", "{\"r\":1}"),
+            row(2),
+            row(3),
+            message("b", "{\"r\":1}"),
+            row(6),
+            message("c", "null"),
+            row(7),
+            message("c", "null"),
         ]
     );
 }
