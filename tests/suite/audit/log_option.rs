@@ -79,16 +79,16 @@ fn keys_of_closed_months_only() {
     old_month(&mut db, "2020-01-01", "2020-02-01");
     db.exec(&format!("{SET}('closed')"));
     let plan = "SELECT action, object, message FROM dbguard.audit_maintain(true)";
-    let todo = [
+    let planned = [
         "index | dbguard.old_change_202001 | CREATE INDEX ON dbguard.old_change_202001 (relation, key)",
         "index | dbguard.old_change_202001 | CREATE INDEX ON dbguard.old_change_202001 (relation, old_key) WHERE old_key IS NOT NULL",
         "index | dbguard.old_pack_202001 | CREATE INDEX ON dbguard.old_pack_202001 (relation, lowest_key, highest_key)",
     ];
-    assert_eq!(db.lines(plan), todo);
-    assert_eq!(db.lines(plan), todo);
+    assert_eq!(db.lines(plan), planned);
+    assert_eq!(db.lines(plan), planned);
     assert_eq!(
         db.lines("SELECT action, object, message FROM dbguard.audit_maintain() WHERE action <> 'summarize'"),
-        todo
+        planned
     );
     assert_eq!(db.lines(plan), Vec::<String>::new());
     assert_eq!(db.value("SELECT count(*) FROM pg_indexes WHERE indexdef ~ 'relation, key'"), "1");
@@ -111,14 +111,14 @@ fn what_is_not_kept_goes_and_who_made_it_one_partition_later() {
     assert_eq!(db.lines(plan), Vec::<String>::new());
     // kept from the middle of March 2020
     db.exec("SELECT dbguard.audit_log_set(retain => now() - '2020-03-15')");
-    let todo = [
+    let planned = [
         "dbguard.old_change_202001",
         "dbguard.old_change_202002",
         "dbguard.old_pack_202001",
         "dbguard.old_pack_202002",
         "dbguard.old_context_202001",
     ];
-    assert_eq!(db.lines(plan), todo);
+    assert_eq!(db.lines(plan), planned);
     // somebody reads: it is reported, and nothing waits for long
     let mut reader = db.connect();
     reader.exec("BEGIN; SELECT count(*) FROM dbguard.old_change_202001");
