@@ -11,6 +11,7 @@ pub mod heap;
 pub mod identity;
 pub mod inval;
 pub mod jsonb;
+pub mod leaf;
 pub mod lock;
 pub mod message;
 pub mod notify;
