@@ -4,7 +4,7 @@
 //! not happen here. So only a table of exactly the shape we made is written to this way; `Leaf::resolve`
 //! says when it is not, and the caller sends an ordinary INSERT.
 
-use super::leaf::{Index, Leaf};
+use super::leaf::{Index, Leaf, NO_LOCK, WRITE_LOCK};
 use pgrx::pg_sys::{self, Datum};
 
 /// Rows to append: `width` values each, row after row. What they point to must live until then.
@@ -34,8 +34,6 @@ pub enum Appended {
     /// The table changed while we waited for it: resolve anew. Nothing was written.
     Stale,
 }
-const NO_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-const WRITE_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
 impl Leaf {
     /// Appends all rows, in order. An error of the server ends the (sub)transaction, as of an INSERT.

@@ -42,8 +42,8 @@ pub(super) struct Index {
     /// BRIN that keeps the least and the greatest value: what lies between adds nothing.
     pub(super) minmax: bool,
 }
-const NO_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-const WRITE_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+pub(super) const NO_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+pub(super) const WRITE_LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
 impl Leaf {
     /// The leaf of `parent` that takes a row of time `at`, which is its column `key`. None if it, or
