@@ -72,7 +72,33 @@ pub struct Object<'o> {
     child: usize,
 }
 
+/// The keys of an object, ready to be copied into many that have the same ones.
+pub struct Keys {
+    datum: Vec<u8>,
+    count: usize,
+}
+
+impl Keys {
+    /// They must come in `key_order` and none twice.
+    pub fn new(keys: &[&[u8]]) -> Result<Keys, Refused> {
+        let mut datum = vec![];
+        let mut object = Object::begin(&mut datum, keys.len())?;
+        keys.iter().try_for_each(|key| object.key(key))?;
+        Ok(Keys { datum, count: keys.len() })
+    }
+}
+
 impl<'o> Object<'o> {
+    /// Begins an object that has its keys already.
+    pub fn with_keys(out: &'o mut Vec<u8>, keys: &Keys) -> Result<Object<'o>, Refused> {
+        reserve(out, 3 + keys.datum.len())?;
+        align(out);
+        let start = out.len();
+        out.extend_from_slice(&keys.datum);
+        let entries = start + 8;
+        Ok(Object { out, start, entries, data: entries + 8 * keys.count, child: keys.count })
+    }
+
     /// Begins an object of `count` pairs. `out` is padded so that the datum begins aligned.
     pub fn begin(out: &'o mut Vec<u8>, count: usize) -> Result<Object<'o>, Refused> {
         let header = u32::try_from(count).ok().filter(|n| *n <= COUNT_MASK / 2).ok_or(Refused::TooLarge)?;

@@ -2,6 +2,7 @@
 //! so all of it is tested without a server.
 
 pub mod audit;
+pub mod datetime;
 pub mod hash;
 pub mod image;
 pub mod jsonb;

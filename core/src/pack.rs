@@ -6,6 +6,8 @@
 //! A record is: op, a byte that says which of key, old key, old and new follow, then each of those
 //! as a length (LEB128) and its bytes.
 
+use std::cmp::Ordering;
+
 /// One change, as a record of a pack. `old` and `new` are bodies of jsonb datums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -44,16 +46,15 @@ fn put_length(raw: &mut Vec<u8>, mut n: usize) {
     raw.push(n as u8);
 }
 
-/// The pack of these records, in `out`, which is emptied first.
-pub fn seal(raw: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    out.push(VERSION);
-    out.extend_from_slice(&crc32fast::hash(raw).to_le_bytes());
-    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    out.resize(HEADER + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
-    // the buffer is as large as the largest result
-    let written = lz4_flex::block::compress_into(raw, &mut out[HEADER..]).unwrap_or_default();
-    out.truncate(HEADER + written);
+/// The pack of these records.
+pub fn seal(raw: &[u8]) -> Vec<u8> {
+    let block = lz4_flex::block::compress(raw);
+    let mut pack = Vec::with_capacity(HEADER + block.len());
+    pack.push(VERSION);
+    pack.extend_from_slice(&crc32fast::hash(raw).to_le_bytes());
+    pack.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    pack.extend_from_slice(&block);
+    pack
 }
 
 /// The records of a pack, for `records`.
@@ -111,17 +112,42 @@ fn take_length(raw: &mut &[u8]) -> Result<usize, Damaged> {
 
 /// Where a key stands among others, for the bounds of a pack: whole numbers by value (so that a
 /// pack of neighbours has near bounds), anything else by its first bytes.
-pub fn sort_key(key: &[u8]) -> Vec<u8> {
-    const KEPT: usize = 40;
-    let number = matches!(key.len(), 1..=19) && key.iter().all(u8::is_ascii_digit);
-    if number {
-        // a longer number is a larger one: a letter for the length comes first
-        let mut sorted = vec![b'a' + key.len() as u8];
-        sorted.extend_from_slice(key);
-        return sorted;
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SortKey<'k> {
+    /// A longer number is a larger one: a letter for the length comes first.
+    length: Option<u8>,
+    kept: &'k [u8],
+}
+
+impl<'k> SortKey<'k> {
+    pub fn of(key: &'k [u8]) -> SortKey<'k> {
+        const KEPT: usize = 40;
+        if matches!(key.len(), 1..=19) && key.iter().all(u8::is_ascii_digit) {
+            return SortKey { length: Some(b'a' + key.len() as u8), kept: key };
+        }
+        let cut = (0..=key.len().min(KEPT)).rev().find(|i| key.get(*i).is_none_or(|b| b & 0xC0 != 0x80));
+        SortKey { length: None, kept: &key[..cut.unwrap_or(0)] }
     }
-    let cut = (0..=key.len().min(KEPT)).rev().find(|i| key.get(*i).is_none_or(|b| b & 0xC0 != 0x80));
-    key[..cut.unwrap_or(0)].to_vec()
+
+    pub fn bytes(&self) -> impl Iterator<Item = u8> + 'k {
+        self.length.into_iter().chain(self.kept.iter().copied())
+    }
+}
+
+/// As the text sorts byte by byte.
+impl Ord for SortKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.length, other.length) {
+            (Some(a), Some(b)) => (a, self.kept).cmp(&(b, other.kept)),
+            _ => self.bytes().cmp(other.bytes()),
+        }
+    }
+}
+
+impl PartialOrd for SortKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 #[cfg(test)]
@@ -137,19 +163,16 @@ mod tests {
     }
 
     fn packed() -> Vec<u8> {
-        let (mut raw, mut out) = (vec![], vec![]);
+        let mut raw = vec![];
         some().iter().for_each(|r| push(&mut raw, r));
-        seal(&raw, &mut out);
-        out
+        seal(&raw)
     }
 
     #[test]
     fn what_goes_in_comes_out() {
         let raw = open(&packed()).unwrap();
         assert_eq!(records(&raw).unwrap(), some());
-        let mut empty = vec![];
-        seal(&[], &mut empty);
-        assert_eq!(records(&open(&empty).unwrap()).unwrap(), vec![]);
+        assert_eq!(records(&open(&seal(&[])).unwrap()).unwrap(), vec![]);
     }
 
     #[test]
@@ -175,10 +198,14 @@ mod tests {
 
     #[test]
     fn numbers_sort_by_value() {
-        let sorted = |key: &str| String::from_utf8(sort_key(key.as_bytes())).unwrap();
+        let sorted = |key: &str| String::from_utf8(SortKey::of(key.as_bytes()).bytes().collect()).unwrap();
         assert!(sorted("9") < sorted("10") && sorted("10") < sorted("11") && sorted("99") < sorted("100"));
         assert_eq!(sorted("abc"), "abc");
         assert_eq!(sorted(&"é".repeat(30)), "é".repeat(20));
         assert_eq!(sorted(""), "");
+        for (a, b) in [("9", "10"), ("10", "9"), ("5", "b5"), ("5", "a"), ("x", "xy"), ("", "0"), ("7", "7")] {
+            let keys = (SortKey::of(a.as_bytes()), SortKey::of(b.as_bytes()));
+            assert_eq!(keys.0.cmp(&keys.1), sorted(a).cmp(&sorted(b)), "{a} {b}");
+        }
     }
 }

@@ -58,21 +58,17 @@ thread_local! {
 pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
     let sub = statement::subtransaction();
     let seen = statement::end_is_seen();
-    // the halves of a move must meet
-    let joins = second_half_of(|before| moved::halves(before, &entry));
-    let (mine, due) = LEVELS.with_borrow_mut(|levels| match top(levels) {
-        Some(top) if top.sub == sub => (true, !joins && top.batch.is_due(seen)),
-        _ => (false, false),
+    let at_once = !seen && !entry.moves_on;
+    let due = LEVELS.with_borrow_mut(|levels| {
+        let own = top(levels).filter(|top| top.sub == sub);
+        // the halves of a move must meet
+        own.is_some_and(|own| own.batch.is_due(seen) && !own.batch.ends_with_half_of(&entry))
     });
     if due {
         flush()?;
     }
-    if !mine {
-        open_level(sub);
-    }
-    let at_once = !seen && !entry.moves_on;
-    LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
-        Some(top) => top.batch.add(entry, bytes),
+    LEVELS.with_borrow_mut(|levels| match own(levels, sub) {
+        Some(own) => own.batch.add(entry, bytes),
         None => Err(Error::internal("no level to keep a change in")),
     })?;
     if at_once {
@@ -82,11 +78,11 @@ pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
 }
 
 /// Whether the last change kept back in this subtransaction waits for the other half of its move.
-pub fn second_half_of(fits: impl FnOnce(&Entry) -> bool) -> bool {
+pub fn awaits_second_half() -> bool {
     let sub = statement::subtransaction();
     LEVELS.with_borrow_mut(|levels| {
         let last = top(levels).filter(|top| top.sub == sub).and_then(|top| top.batch.entries.last());
-        last.is_some_and(|entry| entry.moves_on && fits(entry))
+        last.is_some_and(|entry| entry.moves_on)
     })
 }
 
@@ -97,8 +93,12 @@ impl Batch {
         (full || !end_is_seen) && !self.entries.is_empty()
     }
 
+    fn ends_with_half_of(&self, entry: &Entry) -> bool {
+        self.entries.last().is_some_and(|before| moved::halves(before, entry))
+    }
+
     fn add(&mut self, mut entry: Entry, bytes: &[u8]) -> Result<()> {
-        if self.entries.last().is_some_and(|before| moved::halves(before, &entry)) {
+        if self.ends_with_half_of(&entry) {
             if let Some(before) = self.entries.pop() {
                 return moved::join(self, before, entry, bytes);
             }
@@ -117,15 +117,15 @@ impl Batch {
     }
 }
 
-/// A level for a subtransaction that begins to change something.
-fn open_level(sub: SubTransactionId) {
-    LEVELS.with_borrow_mut(|levels| {
-        // one that is done and empty serves again
-        match top(levels) {
-            Some(top) if top.batch.entries.is_empty() => top.sub = sub,
-            _ => levels.push(Level { sub, batch: Batch::default() }),
-        }
-    });
+/// The level of a subtransaction that changes something.
+fn own(levels: &mut Vec<Level>, sub: SubTransactionId) -> Option<&mut Level> {
+    // one that is done and empty serves again
+    match top(levels) {
+        Some(top) if top.sub == sub => {}
+        Some(top) if top.batch.entries.is_empty() => top.sub = sub,
+        _ => levels.push(Level { sub, batch: Batch::default() }),
+    }
+    levels.last_mut()
 }
 
 /// The innermost level that keeps anything back. One that a subtransaction left empty must not hide

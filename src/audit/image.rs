@@ -43,6 +43,15 @@ impl From<std::ops::Range<usize>> for Span {
     }
 }
 
+/// Appends all columns of `row`, as a jsonb datum.
+pub fn put_row(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Span> {
+    let mut object = Object::with_keys(out, &target.keys).map_err(refused)?;
+    for column in &target.columns {
+        put_value(target, column, row, &mut object).map_err(refused)?;
+    }
+    Ok(object.end().into())
+}
+
 /// Appends the columns of `row` that `wanted` picks by position, as a jsonb datum.
 pub fn put_image(
     out: &mut Vec<u8>,
@@ -51,13 +60,20 @@ pub fn put_image(
     wanted: impl Fn(usize) -> bool,
 ) -> Result<Span> {
     let picked = || target.columns.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, c)| c);
-    put(out, picked, |column, object| {
-        if column.redact && !row.is_null(column.attribute.number) {
-            redacted(target, column, row, object)
-        } else {
-            column.attribute.with_json(row, false, |value| object.value(value))
-        }
-    })
+    put(out, picked, |column, object| put_value(target, column, row, object))
+}
+
+fn put_value(
+    target: &Target,
+    column: &Column,
+    row: &Row,
+    object: &mut Object,
+) -> std::result::Result<(), Refused> {
+    if column.redact && !row.is_null(column.attribute.number) {
+        redacted(target, column, row, object)
+    } else {
+        column.attribute.with_json(row, false, |value| object.value(value))
+    }
 }
 
 /// A keyed hash of the value where that is asked for and there is a key, else the same words for all.

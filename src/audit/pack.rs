@@ -47,5 +47,6 @@ fn rows(data: &[u8]) -> Option<Vec<Row>> {
 /// Where a key stands among the bounds of packs.
 #[pg_extern(sql = false)]
 fn audit_key_order(key: &str) -> String {
-    String::from_utf8_lossy(&pack::sort_key(key.as_bytes())).into_owned()
+    let sorted: Vec<u8> = pack::SortKey::of(key.as_bytes()).bytes().collect();
+    String::from_utf8_lossy(&sorted).into_owned()
 }

@@ -153,7 +153,7 @@ fn erase_packed(order: &Order, id: i64, numbers: Vec<i32>) -> Result<()> {
         WHERE p.id = $1
         ORDER BY u.number";
     const ERASE: &str = "UPDATE dbguard.audit_pack SET data = $2 WHERE id = $1";
-    let (mut raw, mut data) = (vec![], vec![]);
+    let mut raw = vec![];
     Spi::connect_mut(|client| -> std::result::Result<(), pgrx::spi::Error> {
         let args = [id.into(), numbers.into(), order.columns.to_vec().into()];
         for row in client.update(READ, None, &args)? {
@@ -172,8 +172,7 @@ fn erase_packed(order: &Order, id: i64, numbers: Vec<i32>) -> Result<()> {
         }
         Ok(())
     })?;
-    pack::seal(&raw, &mut data);
-    let args = [id.into(), data.into()];
+    let args = [id.into(), pack::seal(&raw).into()];
     guard::allow_update(|| Spi::connect_mut(|client| client.update(ERASE, None, &args).map(|_| ())))?;
     Ok(())
 }

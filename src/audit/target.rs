@@ -3,7 +3,7 @@
 
 use super::options::{Bulk, Capture, Found, Listed, Options, Redaction};
 use super::pledge::Pledge;
-use super::{audited, context, lineage, log};
+use super::{audited, context, image, lineage, log};
 use crate::cache::TriggerCache;
 use crate::catalog;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::pg::relation::{partition_parent, Relation};
 use crate::pg::trigger::TriggerCall;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, statement, xact};
-use dbguard_core::jsonb;
+use dbguard_core::jsonb::{self, Keys};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use std::rc::Rc;
@@ -32,6 +32,8 @@ pub struct Target {
     pub capture: Capture,
     /// In the order of jsonb keys, without excluded ones.
     pub columns: Vec<Column>,
+    /// Their names, as the image of a whole row has them.
+    pub keys: Keys,
     pub has_key: bool,
     /// Whether any column is redacted.
     pub redacts: bool,
@@ -113,7 +115,9 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     list.sort_by(|a, b| jsonb::key_order(a.attribute.name.as_bytes(), b.attribute.name.as_bytes()));
     let tenant = options.tenant.as_ref().map(|c| options.find(c, &columns, &here));
     let is_tenant = |a: &Attribute| tenant == Some(Found::As(&a.name));
+    let names: Vec<&[u8]> = list.iter().map(|c| c.attribute.name.as_bytes()).collect();
     let target = Target {
+        keys: Keys::new(&names).map_err(image::refused)?,
         schema: root.schema.clone(),
         name: root.name.clone(),
         capture: options.capture,

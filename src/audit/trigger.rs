@@ -5,7 +5,7 @@
 //! nobody can write evidence about a table that is not being changed.
 
 use super::buffer::{self, Entry};
-use super::image::{hidden_image, put_image, put_key, put_tenant};
+use super::image::{hidden_image, put_image, put_key, put_row, put_tenant};
 use super::options::Capture;
 use super::target::{self, Target};
 use super::truncated;
@@ -116,11 +116,11 @@ fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
 }
 
 fn insert(target: &Rc<Target>, call: &TriggerCall, new: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
-    let second_half = target.redacts && buffer::second_half_of(|_| true);
+    let second_half = target.redacts && buffer::awaits_second_half();
     Ok(Entry {
         tenant: put_tenant(bytes, target, new),
         key: put_key(bytes, target, new)?,
-        new: Some(put_image(bytes, target, new, |_| true)?),
+        new: Some(put_row(bytes, target, new)?),
         hidden: if second_half { Some(hidden_image(target, new)?) } else { None },
         ..entry(target, call, b'I')
     })
@@ -131,7 +131,7 @@ fn delete(target: &Rc<Target>, call: &TriggerCall, old: &Row, bytes: &mut Vec<u8
     Ok(Entry {
         tenant: put_tenant(bytes, target, old),
         key: put_key(bytes, target, old)?,
-        old: Some(put_image(bytes, target, old, |_| true)?),
+        old: Some(put_row(bytes, target, old)?),
         moves_on,
         hidden: if moves_on && target.redacts { Some(hidden_image(target, old)?) } else { None },
         ..entry(target, call, b'D')

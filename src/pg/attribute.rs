@@ -1,5 +1,6 @@
 //! An attribute of a relation: how to compare two of its values, and how to show one as JSON.
 
+use super::datetime;
 use super::subxact::subtransaction;
 use super::trigger::{Row, TriggerCall};
 use dbguard_core::jsonb::{self, Value};
@@ -210,8 +211,8 @@ impl Attribute {
                 use_it(&Value::String(&text))
             }
             Form::DateTime(base) => {
-                let mut buffer = [0; DATE_BUFFER];
-                use_it(&Value::String(date_time(datum, base, utc, &mut buffer)))
+                let mut buffer = datetime::Buffer::default();
+                use_it(&Value::String(datetime::json(datum, base, utc, &mut buffer)))
             }
             Form::Other => use_it(&self.by_server(datum)),
             Form::Json if harmless(detoasted(datum)) => use_it(&self.by_server(datum)),
@@ -321,18 +322,6 @@ fn numeric(body: &[u8]) -> Value<'_> {
     }
 }
 
-const DATE_BUFFER: usize = pg_sys::MAXDATELEN as usize + 1;
-
-fn date_time(datum: Datum, base: Oid, utc: bool, buffer: &mut [c_char; DATE_BUFFER]) -> &[u8] {
-    let zone: c_int = 0;
-    let tzp = if utc && base == pg_sys::TIMESTAMPTZOID { &raw const zone } else { std::ptr::null() };
-    // SAFETY: the buffer is of the size the function asks for.
-    unsafe {
-        pg_sys::JsonEncodeDateTime(buffer.as_mut_ptr(), datum, base, tzp);
-        CStr::from_ptr(buffer.as_ptr()).to_bytes()
-    }
-}
-
 /// A uuid as uuid_out shows it.
 fn hyphenated(uuid: &[u8]) -> [u8; 36] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -354,7 +343,10 @@ pub(super) fn detoasted<'r>(datum: Datum) -> &'r [u8] {
     // SAFETY: a varlena that is not null; what is fetched lives in the current memory context, what
     // is not in the row itself.
     unsafe {
-        let p = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        let mut p = datum.cast_mut_ptr();
+        if !plain(p) && !short(p) {
+            p = pg_sys::pg_detoast_datum_packed(p);
+        }
         bytes(pgrx::vardata_any(p).cast(), pgrx::varsize_any_exhdr(p))
     }
 }

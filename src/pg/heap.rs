@@ -39,10 +39,10 @@ impl Leaf {
     /// Appends all rows, in order. An error of the server ends the (sub)transaction, as of an INSERT.
     pub fn append(&self, rows: &Rows) -> Appended {
         let count = rows.values.len() / rows.width;
-        // SAFETY: the locks an INSERT takes; then, with our caches known to be right, the raw calls in
-        // one guarded frame, which holds nothing that would have to be dropped.
+        // SAFETY: the lock an INSERT into the leaf takes (whatever takes the leaf from its parent locks
+        // the leaf as well); then, with our caches known to be right, the raw calls in one guarded
+        // frame, which holds nothing that would have to be dropped.
         unsafe {
-            pg_sys::LockRelationOid(self.parent, WRITE_LOCK);
             pg_sys::LockRelationOid(self.oid, WRITE_LOCK);
             if !self.valid.get() {
                 return Appended::Stale;
@@ -86,7 +86,7 @@ impl Leaf {
             let (values, nulls) = (rows.values.as_ptr().cast_mut(), rows.nulls.as_ptr().cast_mut());
             let tuple = raw::heap_form_tuple(self.desc, values, nulls);
             raw::heap_insert(relation, tuple, raw::GetCurrentCommandId(true), 0, std::ptr::null_mut());
-            for index in &self.indexes {
+            for index in self.indexes.iter().filter(|index| index.takes(nulls)) {
                 let open = raw::index_open(index.oid, WRITE_LOCK);
                 let mut info = index.info();
                 index.put(open, relation, &mut info, values, nulls, &raw mut (*tuple).t_self);
@@ -119,10 +119,16 @@ impl Leaf {
             raw::heap_multi_insert(relation, slots, count as i32, command, 0, std::ptr::null_mut());
             // index by index: its upper pages stay in the cache
             for index in &self.indexes {
+                if !rows.nulls.chunks(rows.width).any(|nulls| index.takes(nulls.as_ptr())) {
+                    continue;
+                }
                 let open = raw::index_open(index.oid, WRITE_LOCK);
                 let mut info = index.info();
                 for i in 0..count {
                     let slot = *slots.add(i);
+                    if !index.takes((*slot).tts_isnull) {
+                        continue;
+                    }
                     let tid = &raw mut (*slot).tts_tid;
                     if index.minmax && i > 0 && i + 1 < count && same_block_around(slots, i, &index.columns) {
                         continue;
@@ -150,6 +156,15 @@ impl Index {
         info
     }
 
+    /// Whether a row with these nulls has an entry.
+    ///
+    /// # Safety
+    /// As put_one.
+    unsafe fn takes(&self, nulls: *const bool) -> bool {
+        // SAFETY: as promised; the column is within the row.
+        self.unless_null.is_none_or(|column| unsafe { !*nulls.add(column) })
+    }
+
     /// # Safety
     /// As put_one.
     unsafe fn put(
@@ -165,9 +180,6 @@ impl Index {
         let mut null = [false; pg_sys::INDEX_MAX_KEYS as usize];
         // SAFETY: as promised; columns are within the row.
         unsafe {
-            if self.unless_null.is_some_and(|column| *nulls.add(column)) {
-                return;
-            }
             for (i, column) in self.columns.iter().enumerate() {
                 (key[i], null[i]) = (*values.add(*column), *nulls.add(*column));
             }

@@ -7,10 +7,13 @@ use dbguard_tests::Cluster;
 use postgres::Client;
 
 const ROWS: usize = 100_000;
-const SINGLE: usize = 3_000;
+/// Transactions of one row at a time, before it is the next variant's turn.
+const SLICE: usize = 1_000;
+const SLICES_A_ROUND: usize = 5;
 
 const VARIANTS: [&str; 5] = ["none", "plpgsql", "tablelog", "rows", "pack"];
 const WORK: [&str; 4] = ["INSERT, 100k rows", "UPDATE, 100k rows", "DELETE, 100k rows", "single-row UPDATE"];
+const SINGLE: usize = 3;
 /// The most that dbguard may add, as a share of what PL/pgSQL adds: row records, packed.
 const BARS: [(f64, Option<f64>); 4] =
     [(0.35, Some(0.15)), (0.22, Some(0.10)), (0.33, Some(0.15)), (0.30, None)];
@@ -71,6 +74,7 @@ const TABLELOG: &str = "
     CREATE TRIGGER a AFTER INSERT OR UPDATE OR DELETE ON t_tablelog FOR EACH ROW EXECUTE FUNCTION table_log_basic('t_tablelog_log')";
 
 /// What one kind of work cost, a row.
+#[derive(Default)]
 struct Measured {
     cost: [Vec<f64>; VARIANTS.len()],
     /// Of the bare INSERT of the records.
@@ -98,63 +102,77 @@ pub fn run(rounds: usize) {
     }
     let with = |variant: &str| variant != "tablelog" || tablelog.is_ok();
 
-    let empty = || Measured { cost: Default::default(), floor: vec![] };
-    let mut measured: Vec<Measured> = WORK.iter().map(|_| empty()).collect();
+    let mut measured: Vec<Measured> = WORK.iter().map(|_| Measured::default()).collect();
     let mut bytes = [vec![], vec![], vec![]];
     // the first round warms caches and plans
     for round in 0..=rounds {
         for (v, variant) in VARIANTS.iter().enumerate().filter(|(_, variant)| with(variant)) {
             let table = format!("t_{variant}");
-            let mut note = |w: usize, cost: f64| {
-                if round > 0 {
-                    measured[w].cost[v].push(cost);
-                }
-            };
-            clean(&mut session.client, tablelog.is_ok());
-            session.client.batch_execute(&format!("TRUNCATE {table}")).unwrap();
             let statements = [
                 format!("INSERT INTO {table} SELECT * FROM source"),
                 format!("UPDATE {table} SET status = 'done', amount = amount + 1"),
-                format!("DELETE FROM {table} WHERE id > {SINGLE}"),
+                format!("DELETE FROM {table}"),
             ];
-            let mut floors = vec![];
+            session.client.batch_execute(&format!("TRUNCATE {table}")).unwrap();
             for (w, statement) in statements.iter().enumerate() {
                 clean(&mut session.client, tablelog.is_ok());
                 session.client.batch_execute("CHECKPOINT").unwrap();
-                let rows = if w == 2 { ROWS - SINGLE } else { ROWS } as f64;
-                note(w, session.cost(|c| c.batch_execute(statement).unwrap()) / rows);
-                match *variant {
-                    "plpgsql" if w == 1 => {
-                        bytes[0].push(log_size(&mut session.client, &["plain_log"]) / rows)
-                    }
-                    "rows" => {
-                        if w == 1 {
-                            bytes[1].push(log_size(&mut session.client, &["dbguard.audit_change"]) / rows);
-                        }
-                        floors.push((w, bare_insert(&mut session) / rows));
-                    }
-                    "pack" if w == 1 => bytes[2].push(
-                        log_size(&mut session.client, &["dbguard.audit_change", "dbguard.audit_pack"]) / rows,
-                    ),
-                    _ => {}
+                let cost = session.cost(|c| c.batch_execute(statement).unwrap()) / ROWS as f64;
+                let floor = (*variant == "rows").then(|| bare_insert(&mut session) / ROWS as f64);
+                if round > 0 {
+                    measured[w].cost[v].push(cost);
+                    measured[w].floor.extend(floor);
                 }
-            }
-            clean(&mut session.client, tablelog.is_ok());
-            session.client.batch_execute(&format!("VACUUM {table}")).unwrap();
-            let update = format!("UPDATE {table} SET status = 'single', version = version + 1 WHERE id = $1");
-            let update = session.client.prepare(&update).unwrap();
-            let single = session.cost(|c| {
-                for id in 1..=SINGLE as i64 {
-                    c.execute(&update, &[&id]).unwrap();
+                if w == 1 {
+                    let logs: &[&str] = match *variant {
+                        "plpgsql" => &["plain_log"],
+                        "rows" | "pack" => &["dbguard.audit_change", "dbguard.audit_pack"],
+                        _ => continue,
+                    };
+                    let log = ["plpgsql", "rows", "pack"].iter().position(|name| name == variant).unwrap();
+                    bytes[log].push(log_size(&mut session.client, logs) / ROWS as f64);
                 }
-            });
-            note(3, single / SINGLE as f64);
-            if round > 0 {
-                floors.into_iter().for_each(|(w, cost)| measured[w].floor.push(cost));
             }
         }
     }
+    for (_, variant) in VARIANTS.iter().enumerate().filter(|(_, variant)| with(variant)) {
+        let single = format!(
+            "PREPARE single_{variant}(bigint) AS UPDATE t_{variant} SET status = 'single', version = version + 1 WHERE id = $1"
+        );
+        session.client.batch_execute(&single).unwrap();
+    }
+    for round in 0..=rounds {
+        single(&mut session, &with, |v, cost| {
+            if round > 0 {
+                measured[SINGLE].cost[v].push(cost);
+            }
+        });
+    }
     print(rounds, &measured, &bytes);
+}
+
+/// Transactions that update one row each by a prepared statement, a slice of them for each variant in
+/// turn; tells what one transaction cost. They go to the server together: what it costs to sleep and to
+/// be woken between two of them is many times what is measured, and never the same.
+fn single(session: &mut Session, with: &impl Fn(&str) -> bool, mut note: impl FnMut(usize, f64)) {
+    let variants = || VARIANTS.iter().enumerate().filter(|(_, variant)| with(variant));
+    for (_, variant) in variants() {
+        let fill = format!(
+            "TRUNCATE t_{variant}; INSERT INTO t_{variant} SELECT * FROM source WHERE id <= {SLICE}; VACUUM t_{variant}"
+        );
+        fill.split(';').for_each(|statement| session.client.batch_execute(statement).unwrap());
+    }
+    for slice in 0..=SLICES_A_ROUND {
+        for (v, variant) in variants() {
+            let transactions: String =
+                (1..=SLICE).map(|id| format!("BEGIN; EXECUTE single_{variant}({id}); COMMIT;")).collect();
+            let cost = session.cost(|c| c.batch_execute(&transactions).unwrap());
+            // the first slice fills caches that TRUNCATE and VACUUM emptied
+            if slice > 0 {
+                note(v, cost / SLICE as f64);
+            }
+        }
+    }
 }
 
 fn clean(client: &mut Client, tablelog: bool) {
@@ -168,7 +186,8 @@ fn clean(client: &mut Client, tablelog: bool) {
 
 /// Bytes of these tables with their indexes and partitions.
 fn log_size(client: &mut Client, tables: &[&str]) -> f64 {
-    let size = "SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::float8 FROM pg_partition_tree($1::text::regclass) WHERE isleaf";
+    let size = "SELECT coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size($1::text::regclass))::float8
+                FROM pg_partition_tree($1::text::regclass) WHERE isleaf";
     tables.iter().map(|table| client.query_one(size, &[table]).unwrap().get::<_, f64>(0)).sum()
 }
 

@@ -165,6 +165,53 @@ fn every_type_and_its_array_at_random() {
     }
 }
 
+/// Around every switch of the clocks of some zones, and at random over all years.
+#[test]
+fn times_in_any_zone() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE times (id serial PRIMARY KEY, z timestamptz, t timestamp, d date);
+         SELECT dbguard.audit_enable('times'); SELECT setseed(0.42)",
+    );
+    for zone in [
+        "UTC",
+        "Europe/Berlin",
+        "America/St_Johns",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+        "Africa/Monrovia",
+        "Europe/Dublin",
+        "America/Caracas",
+        "EST5EDT",
+        "-3.75",
+        "<+0530>-5:30",
+    ] {
+        db.exec(&format!("SET timezone = '{zone}'"));
+        db.exec(
+            "INSERT INTO times (z, t, d)
+             SELECT z, z AT TIME ZONE 'UTC', (z AT TIME ZONE 'UTC')::date
+             FROM (SELECT timestamptz '4000-01-01Z' + (random() - 0.5) * interval '16000 years' AS z FROM generate_series(1, 300)
+                   UNION ALL SELECT timestamptz '1950-01-01Z' + random() * interval '100 years' FROM generate_series(1, 300)
+                   UNION ALL SELECT z + s * interval '1 microsecond'
+                   FROM (SELECT z, local - lag(local) OVER (ORDER BY z) AS step
+                         FROM (SELECT z, z AT TIME ZONE current_setting('timezone') AS local
+                               FROM generate_series(timestamptz '2003-01-01Z', '2013-01-01Z', '30 min') z) clock) steps,
+                        (VALUES (-1), (0), (1)) around(s)
+                   WHERE step <> '30 min') x",
+        );
+        assert_eq!(differences(&mut db, "times"), Vec::<String>::new(), "{zone}");
+    }
+    // and back, in whatever order they come
+    db.exec("SET timezone = 'Europe/Berlin'; DELETE FROM times WHERE id IN (SELECT id FROM times ORDER BY z DESC LIMIT 500)");
+    let wrong = db.lines(
+        "SELECT d.old, i.z FROM dbguard.audit_log d JOIN dbguard.audit_log n ON n.key = d.key AND n.op = 'INSERT',
+         jsonb_to_record(n.new) i(z timestamptz) WHERE d.op = 'DELETE' AND d.old->'z' <> to_jsonb(i.z)",
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE op = 'DELETE'"), "500");
+}
+
 #[test]
 fn types_of_the_users_own() {
     let mut db = Db::new();
