@@ -203,7 +203,8 @@ mod tests {
         assert_eq!(sorted("abc"), "abc");
         assert_eq!(sorted(&"é".repeat(30)), "é".repeat(20));
         assert_eq!(sorted(""), "");
-        for (a, b) in [("9", "10"), ("10", "9"), ("5", "b5"), ("5", "a"), ("x", "xy"), ("", "0"), ("7", "7")] {
+        for (a, b) in [("9", "10"), ("10", "9"), ("5", "b5"), ("5", "a"), ("x", "xy"), ("", "0"), ("7", "7")]
+        {
             let keys = (SortKey::of(a.as_bytes()), SortKey::of(b.as_bytes()));
             assert_eq!(keys.0.cmp(&keys.1), sorted(a).cmp(&sorted(b)), "{a} {b}");
         }

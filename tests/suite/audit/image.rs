@@ -187,7 +187,7 @@ fn times_in_any_zone() {
         "-3.75",
         "<+0530>-5:30",
     ] {
-        db.exec(&format!("SET timezone = '{zone}'"));
+        db.exec(&format!("TRUNCATE times; SET timezone = '{zone}'"));
         db.exec(
             "INSERT INTO times (z, t, d)
              SELECT z, z AT TIME ZONE 'UTC', (z AT TIME ZONE 'UTC')::date
