@@ -22,6 +22,7 @@ pub enum Value<'a> {
 
 impl Value<'_> {
     /// No fewer bytes than it takes among an object's children, padding included.
+    #[inline(always)]
     fn most_bytes(&self) -> usize {
         match self {
             Value::Null | Value::Bool(_) => 0,
@@ -122,6 +123,8 @@ impl<'o> Object<'o> {
         Ok(())
     }
 
+    // inlined where the kind of the value is known, most of it goes away
+    #[inline(always)]
     pub fn value(&mut self, value: &Value) -> Result<(), Refused> {
         let most = value.most_bytes();
         if self.out.len() - self.data + most > ENTRY_LENGTH_MASK as usize {
@@ -135,6 +138,7 @@ impl<'o> Object<'o> {
         Ok(())
     }
 
+    #[inline(always)]
     fn entry(&mut self, kind: u32, before: usize) {
         let entry = if self.child.is_multiple_of(OFFSET_STRIDE) {
             kind | (self.out.len() - self.data) as u32 | ENTRY_HAS_OFFSET
@@ -211,6 +215,7 @@ pub fn pairs(datum: &[u8]) -> Option<Vec<(&[u8], Value<'_>)>> {
     keys.into_iter().zip(values).map(pair).collect()
 }
 
+#[inline(always)]
 fn write_value(out: &mut Vec<u8>, value: &Value<'_>) -> u32 {
     match value {
         Value::Null => ENTRY_NULL,
