@@ -16,6 +16,7 @@ fn setup() -> String {
          INSERT INTO orders SELECT i, i % 5000, 'paid', i % 1000, md5(i::text), now() - interval '90 days' FROM generate_series(1, {ROWS}) i;
          SELECT dbguard.audit_enable('orders');
          UPDATE orders SET status = 'new' WHERE id = 1;
+         SET session_replication_role = replica;
          UPDATE dbguard.audit_relation SET since = now() - interval '{DAYS} days 1 hour';
          INSERT INTO dbguard.audit_context (id, at, actor, session_user_name, current_user_name)
          SELECT i, now() - interval '{DAYS} days' + i * interval '1 hour', 'u-' || i % 50, 'app', 'app' FROM generate_series(0, {DAYS} * 24) i;
@@ -25,6 +26,7 @@ fn setup() -> String {
                 jsonb_build_object('amount', i % 777, 'status', 'new'), jsonb_build_object('amount', i % 776, 'status', 'paid')
          FROM generate_series(1, {CHANGES}) i;
          SELECT setval('dbguard.audit_change_id_seq', ({CHANGES} / 1000 + 2) * 1000);
+         RESET session_replication_role;
          VACUUM ANALYZE"
     )
 }

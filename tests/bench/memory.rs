@@ -3,8 +3,15 @@
 
 use crate::measure::Session;
 use dbguard_tests::Cluster;
+use postgres::Client;
 
 const TABLES: usize = 1_000;
+
+/// What was logged, so that what is measured is known to have happened.
+fn changes(client: &mut Client) -> i64 {
+    let count = "SELECT (SELECT count(*) FROM dbguard.audit_change) + (SELECT coalesce(sum(changes), 0) FROM dbguard.audit_pack)";
+    client.query_one(count, &[]).unwrap().get(0)
+}
 
 /// `millions` of rows in one UPDATE; a trigger that does nothing shows what the server's own queue
 /// of trigger events takes.
@@ -45,6 +52,9 @@ pub fn run(millions: usize) {
             empty = most;
         }
         println!("  {what:<30} {most:>8.1}   {:+.1} over the first (at most +20)", most - empty);
+        if what.starts_with("dbguard") {
+            assert_eq!(changes(&mut client), millions as i64 * 1_000_000);
+        }
         client.batch_execute("SET session_replication_role = replica; TRUNCATE dbguard.audit_change, dbguard.audit_pack; RESET session_replication_role").ok();
     }
 
@@ -66,5 +76,6 @@ pub fn run(millions: usize) {
             .unwrap();
     }
     let audited = written();
+    assert_eq!(changes(&mut client), 2 * TABLES as i64);
     println!("\n{TABLES} tables written in one session, MB: {plain:.1} plain, {audited:.1} audited, {:+.1} (at most +20)", audited - plain);
 }
