@@ -75,6 +75,7 @@ pub fn install() {
     crate::pg::statement::install(crate::pg::statement::Ends {
         pending: buffer::pending,
         flush: buffer::flush,
+        flush_all: buffer::flush_all,
         subtransaction_aborted: buffer::subtransaction_aborted,
         before_commit: || {
             pledge::before_commit();

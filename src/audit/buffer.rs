@@ -1,5 +1,6 @@
 //! Changes kept back until their statement ends, in the order they were made: a level for each
-//! subtransaction that has any, so that what is rolled back is forgotten with it.
+//! statement within another, whose changes are its own, and for each subtransaction, so that what is
+//! rolled back is forgotten with it.
 
 use super::image::Span;
 use super::log;
@@ -7,7 +8,7 @@ use super::moved;
 use super::target::Target;
 use crate::error::{Error, Result};
 use crate::pg::statement;
-use pgrx::pg_sys::{Oid, SubTransactionId};
+use pgrx::pg_sys::{CommandId, Oid, SubTransactionId};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -29,11 +30,13 @@ pub struct Entry {
     pub new: Option<Span>,
     /// A DELETE that is the first half of a move to another partition.
     pub moves_on: bool,
+    /// Of either half of a move: the command that made it.
+    pub command: Option<CommandId>,
     /// Of either half: the values of its redacted columns, to see whether they change.
     pub hidden: Option<Vec<u8>>,
 }
 
-/// The changes of one subtransaction.
+/// Changes to be written together.
 #[derive(Default)]
 pub struct Batch {
     pub entries: Vec<Entry>,
@@ -41,8 +44,21 @@ pub struct Batch {
 }
 
 struct Level {
-    sub: SubTransactionId,
+    place: Place,
     batch: Batch,
+}
+
+/// Who keeps changes back: a statement, in a subtransaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    sub: SubTransactionId,
+    depth: u32,
+}
+
+impl Place {
+    fn here() -> Place {
+        Place { sub: statement::subtransaction(), depth: statement::depth() }
+    }
 }
 
 /// As many as one draw of ids is good for.
@@ -56,18 +72,18 @@ thread_local! {
 
 /// Adds a change whose datums lie in `bytes`, which begin aligned.
 pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
-    let sub = statement::subtransaction();
+    let here = Place::here();
     let seen = statement::end_is_seen();
     let at_once = !seen && !entry.moves_on;
     let due = LEVELS.with_borrow_mut(|levels| {
-        let own = top(levels).filter(|top| top.sub == sub);
+        let own = top(levels).filter(|top| top.place == here);
         // the halves of a move must meet
         own.is_some_and(|own| own.batch.is_due(seen) && !own.batch.ends_with_half_of(&entry))
     });
     if due {
         flush()?;
     }
-    LEVELS.with_borrow_mut(|levels| match own(levels, sub) {
+    LEVELS.with_borrow_mut(|levels| match own(levels, here) {
         Some(own) => own.batch.add(entry, bytes),
         None => Err(Error::internal("no level to keep a change in")),
     })?;
@@ -77,11 +93,11 @@ pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the last change kept back in this subtransaction waits for the other half of its move.
+/// Whether the last change kept back here waits for the other half of its move.
 pub fn awaits_second_half() -> bool {
-    let sub = statement::subtransaction();
+    let here = Place::here();
     LEVELS.with_borrow_mut(|levels| {
-        let last = top(levels).filter(|top| top.sub == sub).and_then(|top| top.batch.entries.last());
+        let last = top(levels).filter(|top| top.place == here).and_then(|top| top.batch.entries.last());
         last.is_some_and(|entry| entry.moves_on)
     })
 }
@@ -117,13 +133,13 @@ impl Batch {
     }
 }
 
-/// The level of a subtransaction that changes something.
-fn own(levels: &mut Vec<Level>, sub: SubTransactionId) -> Option<&mut Level> {
+/// The level of a place where something is changed.
+fn own(levels: &mut Vec<Level>, place: Place) -> Option<&mut Level> {
     // one that is done and empty serves again
     match top(levels) {
-        Some(top) if top.sub == sub => {}
-        Some(top) if top.batch.entries.is_empty() => top.sub = sub,
-        _ => levels.push(Level { sub, batch: Batch::default() }),
+        Some(top) if top.place == place => {}
+        Some(top) if top.batch.entries.is_empty() => top.place = place,
+        _ => levels.push(Level { place, batch: Batch::default() }),
     }
     levels.last_mut()
 }
@@ -137,16 +153,17 @@ fn top(levels: &mut Vec<Level>) -> Option<&mut Level> {
     levels.last_mut()
 }
 
-/// Whether anything is kept back that the current subtransaction could write.
+/// Whether anything is kept back.
 pub fn pending() -> bool {
     LEVELS.with_borrow_mut(|levels| top(levels).is_some_and(|top| !top.batch.entries.is_empty()))
 }
 
-/// Writes what the current subtransaction keeps back.
+/// Writes what the statement at hand keeps back. What the ones around it do is theirs to write: by the
+/// time they end they have told all of it, and who is acting is again who acted.
 pub fn flush() -> Result<()> {
-    let sub = statement::subtransaction();
+    let here = Place::here();
     let batch = LEVELS.with_borrow_mut(|levels| match top(levels) {
-        Some(top) if top.sub == sub => Some(std::mem::take(&mut top.batch)),
+        Some(top) if top.place == here => Some(std::mem::take(&mut top.batch)),
         _ => None,
     });
     let Some(mut batch) = batch.filter(|batch| !batch.entries.is_empty()) else { return Ok(()) };
@@ -156,17 +173,29 @@ pub fn flush() -> Result<()> {
     // memory for ordinary changes is kept, for a huge one not
     batch.bytes.shrink_to(2 * MOST_BYTES);
     LEVELS.with_borrow_mut(|levels| {
-        if let Some(top) = levels.last_mut().filter(|top| top.sub == sub && top.batch.entries.is_empty()) {
+        if let Some(top) = levels.last_mut().filter(|top| top.place == here && top.batch.entries.is_empty()) {
             top.batch = batch;
         }
     });
     Ok(())
 }
 
+/// Writes what is left of the current subtransaction and of those that were committed into it.
+pub fn flush_all() -> Result<()> {
+    let sub = statement::subtransaction();
+    let left: Vec<Batch> = LEVELS.with_borrow_mut(|levels| {
+        let mine = levels.iter_mut().filter(|level| level.place.sub >= sub);
+        mine.map(|level| std::mem::take(&mut level.batch)).collect()
+    });
+    left.into_iter()
+        .filter(|batch| !batch.entries.is_empty())
+        .try_for_each(|mut batch| log::write(&mut batch))
+}
+
 pub fn subtransaction_aborted(sub: SubTransactionId) {
     LEVELS.with_borrow_mut(|levels| {
         // the subtransactions within it have higher numbers
-        while levels.last().is_some_and(|top| top.sub >= sub) {
+        while levels.last().is_some_and(|top| top.place.sub >= sub) {
             levels.pop();
         }
     });
@@ -179,7 +208,7 @@ pub fn transaction_over() {
             level.batch.entries.clear();
             level.batch.bytes.clear();
             // numbers begin anew with each transaction
-            level.sub = 0;
+            level.place = Place { sub: 0, depth: 0 };
         }
     });
 }

@@ -157,7 +157,7 @@ fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<(
     })?;
     let owner = catalog::relation(table)?.owner;
     inval::on_change(context::forget);
-    let at = statement::time();
+    let at = statement::time_of_this();
     let context = context::of(owner, at)?;
     let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
     let text = shortened(secret::hide(&event::client_text()));

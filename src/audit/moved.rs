@@ -7,10 +7,11 @@ use super::options::Capture;
 use crate::error::{Error, Result};
 use dbguard_core::jsonb::{self, Value};
 
-/// Whether these are the two halves of one move.
+/// Whether these are the two halves of one move: one command made them, one after the other.
 pub fn halves(before: &Entry, after: &Entry) -> bool {
     before.moves_on
         && after.op == b'I'
+        && before.command == after.command
         && before.target.relation == after.target.relation
         && before.leaf != after.leaf
 }
@@ -50,6 +51,7 @@ pub fn join(batch: &mut Batch, before: Entry, after: Entry, bytes: &[u8]) -> Res
         old_key,
         old: Some(old),
         new: Some(new),
+        command: None,
         hidden: None,
         ..after
     });

@@ -126,8 +126,10 @@ pub fn of_log() -> Result<Vec<(Oid, String)>> {
     let mut list = vec![];
     for (name, net, holds_rows) in NETS {
         let Some(table) = of_ours(name) else { continue };
-        let holds_rows = of_ours(net).is_some() && Spi::get_one::<bool>(holds_rows)? == Some(true);
-        if holds_rows {
+        // a select, not get_one: that asks for a transaction id, which a standby has none of
+        let held =
+            || Spi::connect(|client| client.select(holds_rows, Some(1), &[])?.first().get_one::<bool>());
+        if of_ours(net).is_some() && held()? == Some(true) {
             list.push((
                 table,
                 "the default partition holds rows: no partition was there for them, and none can be made for their time until they are moved".to_owned(),

@@ -36,6 +36,9 @@ fn publication(name: &str) -> Result<Vec<String>> {
     as_role(extension_owner()?, Fence::Local, || {
         ddl::run(&ddl::publication::create_publication(name, "dbguard", TABLES))
     })?;
-    let database = Spi::get_one::<String>("SELECT current_database()::text")?.unwrap_or_default();
+    let database = Spi::connect(|client| {
+        client.select("SELECT current_database()::text", Some(1), &[])?.first().get_one::<String>()
+    })?
+    .unwrap_or_default();
     Ok(ddl::publication::receive(name, &database))
 }

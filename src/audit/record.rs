@@ -43,7 +43,7 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     let owner = log_owner()?;
     // after what was changed before it
     buffer::flush()?;
-    let at = statement::time();
+    let at = statement::time_of_this();
     let context = context::of(owner, at)?;
     let tenant = context::tenant();
     let new = new.to_string();

@@ -93,17 +93,22 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
         return Ok(());
     }
     let target = target::of(&call)?;
-    buffer::push(entry(&target, &call, b'T'), &[])?;
+    let at = statement::time_of_this();
+    buffer::push(entry(&target, &call, b'T', at), &[])?;
     // TRUNCATE is no query: nobody would tell us of its end
     buffer::flush()
 }
 
-fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
+fn change(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
+    entry(target, call, op, statement::time_of(|| call.command()))
+}
+
+fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8, at: i64) -> Entry {
     Entry {
         target: target.clone(),
         leaf: call.relation_oid(),
         id: 0,
-        at: statement::time(),
+        at,
         op,
         tenant: None,
         key: None,
@@ -111,18 +116,20 @@ fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
         old: None,
         new: None,
         moves_on: false,
+        command: None,
         hidden: None,
     }
 }
 
 fn insert(target: &Rc<Target>, call: &TriggerCall, new: &Row, bytes: &mut Vec<u8>) -> Result<Entry> {
-    let second_half = target.redacts && buffer::awaits_second_half();
+    let second_half = buffer::awaits_second_half();
     Ok(Entry {
         tenant: put_tenant(bytes, target, new),
         key: put_key(bytes, target, new)?,
         new: Some(put_row(bytes, target, new)?),
-        hidden: if second_half { Some(hidden_image(target, new)?) } else { None },
-        ..entry(target, call, b'I')
+        command: second_half.then(|| call.command()),
+        hidden: if second_half && target.redacts { Some(hidden_image(target, new)?) } else { None },
+        ..change(target, call, b'I')
     })
 }
 
@@ -133,8 +140,9 @@ fn delete(target: &Rc<Target>, call: &TriggerCall, old: &Row, bytes: &mut Vec<u8
         key: put_key(bytes, target, old)?,
         old: Some(put_row(bytes, target, old)?),
         moves_on,
+        command: moves_on.then(|| call.command()),
         hidden: if moves_on && target.redacts { Some(hidden_image(target, old)?) } else { None },
-        ..entry(target, call, b'D')
+        ..change(target, call, b'D')
     })
 }
 
@@ -165,6 +173,6 @@ fn update(
         old_key,
         old: Some(old_image),
         new: Some(new_image),
-        ..entry(target, call, b'U')
+        ..change(target, call, b'U')
     }))
 }

@@ -27,6 +27,8 @@ enum Form {
     Jsonb,
     DateTime(Oid),
     Uuid,
+    /// "char", one byte: PostgreSQL 15 shows one that is no letter of ASCII as it is, which is no text.
+    Char,
     /// json as it is stored: text, which jsonb need not be able to hold.
     Json,
     Other,
@@ -108,6 +110,7 @@ fn form_of(base_type: Oid) -> Form {
         pg_sys::JSONBOID => Form::Jsonb,
         pg_sys::DATEOID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID => Form::DateTime(base_type),
         pg_sys::UUIDOID => Form::Uuid,
+        pg_sys::CHAROID => Form::Char,
         pg_sys::JSONOID => Form::Json,
         _ if is_fragile(base_type) => Form::Fragile,
         _ => Form::Other,
@@ -210,6 +213,11 @@ impl Attribute {
                 let text = hyphenated(unsafe { bytes(datum.cast_mut_ptr(), 16) });
                 use_it(&Value::String(&text))
             }
+            Form::Char => match datum.value() as u8 {
+                0 => use_it(&Value::String(b"")),
+                byte @ 1..=0x7F => use_it(&Value::String(&[byte])),
+                byte => use_it(&Value::String(format!("\\{byte:03o}").as_bytes())),
+            },
             Form::DateTime(base) => {
                 let mut buffer = datetime::Buffer::default();
                 use_it(&Value::String(datetime::json(datum, base, utc, &mut buffer)))

@@ -3,15 +3,17 @@
 use crate::error::Result;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
 
 /// What is called at each end.
 pub struct Ends {
     /// Whether anything is kept back: asked often, must be cheap.
     pub pending: fn() -> bool,
-    /// A statement has fired its triggers, or the current (sub)transaction is about to commit.
+    /// The statement at hand has fired its triggers.
     pub flush: fn() -> Result<()>,
+    /// The current (sub)transaction is about to commit.
+    pub flush_all: fn() -> Result<()>,
     /// A subtransaction and all within it were rolled back. Must not fail.
     pub subtransaction_aborted: fn(pg_sys::SubTransactionId),
     /// The transaction is about to commit and has written all it will.
@@ -29,8 +31,17 @@ static NEXT_UTILITY: OnceLock<pg_sys::ProcessUtility_hook_type> = OnceLock::new(
 /// A statement whose end we see.
 #[derive(Clone, Copy)]
 struct Frame {
+    /// How many such statements it is in, itself included.
     depth: u32,
     /// When its changes were made; 0 until it is asked.
+    at: i64,
+}
+
+/// Changes that a statement did not make itself but had a query of the server's make for it (a
+/// referential action): that one fires no triggers, they are left to the statement.
+#[derive(Clone, Copy)]
+struct Action {
+    command: pg_sys::CommandId,
     at: i64,
 }
 
@@ -39,8 +50,10 @@ thread_local! {
     static APART: Cell<bool> = const { Cell::new(false) };
     /// The last time given out: each statement gets a later one.
     static LAST: Cell<i64> = const { Cell::new(0) };
-    /// A statement whose end we do not see: when it started, and the time it was given.
-    static UNSEEN: Cell<(i64, i64)> = const { Cell::new((0, 0)) };
+    /// A statement whose end we do not see: when it started, its command, and the time it was given.
+    static UNSEEN: Cell<(i64, pg_sys::CommandId, i64)> = const { Cell::new((0, 0, 0)) };
+    /// By command, since the outermost statement began to fire its triggers.
+    static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Called once, when the library is loaded.
@@ -66,25 +79,63 @@ pub fn end_is_seen() -> bool {
     FRAME.get().depth > 0
 }
 
-/// When the changes of the statement that fires triggers now are made: microseconds since
-/// 2000-01-01 UTC, the same for the whole statement, later than any given before. All its rows are
-/// locked by now, so that the times of one row's changes are in their order across sessions.
-pub fn time() -> i64 {
-    let frame = FRAME.get();
-    if frame.depth > 0 {
-        let at = if frame.at == 0 { tick() } else { frame.at };
-        FRAME.set(Frame { at, ..frame });
-        return at;
+/// How deep the statement that fires triggers now lies within others; 0 if its end is not seen.
+pub fn depth() -> u32 {
+    FRAME.get().depth
+}
+
+/// When a change was made that a trigger fires for now: microseconds since 2000-01-01 UTC, the same
+/// for all changes of one command, later than any given before. All its rows are locked by now, so that
+/// the times of one row's changes are in their order across sessions. `command` is the one that made
+/// the change, asked for only if there may be more than one.
+pub fn time_of(command: impl FnOnce() -> pg_sys::CommandId) -> i64 {
+    let seen = end_is_seen();
+    if seen && ACTIONS.with_borrow(Vec::is_empty) {
+        return own_time();
     }
+    let command = command();
+    let action = ACTIONS.with_borrow(|actions| {
+        actions.binary_search_by_key(&command, |action| action.command).ok().map(|i| actions[i].at)
+    });
+    match action {
+        Some(at) => at,
+        None if seen => own_time(),
+        None => unseen_time(command),
+    }
+}
+
+/// The time of something that happens now, within whatever statement.
+pub fn time_of_this() -> i64 {
+    settle_outer();
+    tick()
+}
+
+/// The time of the statement's own changes.
+fn own_time() -> i64 {
+    let frame = FRAME.get();
+    let at = if frame.at == 0 { tick() } else { frame.at };
+    FRAME.set(Frame { at, ..frame });
+    at
+}
+
+fn unseen_time(command: pg_sys::CommandId) -> i64 {
     // SAFETY: reads a variable of the backend.
     let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
-    let (known, at) = UNSEEN.get();
-    if known == started {
+    let (known, of, at) = UNSEEN.get();
+    if (known, of) == (started, command) {
         return at;
     }
     let at = tick();
-    UNSEEN.set((started, at));
+    UNSEEN.set((started, command, at));
     at
+}
+
+/// What the statement at hand has changed was changed before what comes now: its time is the earlier
+/// one, also for those of its triggers that are still to come.
+fn settle_outer() {
+    if end_is_seen() {
+        own_time();
+    }
 }
 
 fn tick() -> i64 {
@@ -98,11 +149,7 @@ struct Outer(Frame);
 
 impl Outer {
     fn enter() -> Outer {
-        // what the statement around has changed was changed before: its time is the earlier one, also
-        // for those of its triggers that are still to come
-        if end_is_seen() {
-            time();
-        }
+        settle_outer();
         let outer = FRAME.get();
         FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
         Outer(outer)
@@ -112,7 +159,31 @@ impl Outer {
 impl Drop for Outer {
     fn drop(&mut self) {
         FRAME.set(self.0);
+        if self.0.depth == 0 {
+            forget_actions();
+        }
     }
+}
+
+fn forget_actions() {
+    // memory for ordinary statements is kept, for a huge one not
+    ACTIONS.with_borrow_mut(|actions| {
+        actions.clear();
+        actions.shrink_to(1024);
+    });
+}
+
+/// Remembers when a query was done whose triggers the statement around it will fire.
+fn note_action(command: pg_sys::CommandId) {
+    settle_outer();
+    let at = tick();
+    ACTIONS.with_borrow_mut(|actions| {
+        // one that was rolled back has given its number to the next
+        while actions.last().is_some_and(|last| last.command >= command) {
+            actions.pop();
+        }
+        actions.push(Action { command, at });
+    });
 }
 
 /// Runs statements of our own in the middle of another: their ends are not that one's.
@@ -127,13 +198,13 @@ pub fn apart<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-fn flush() {
+fn flush(which: fn(&Ends) -> fn() -> Result<()>) {
     if APART.get() {
         return;
     }
     if let Some(ends) = ENDS.get() {
         if (ends.pending)() {
-            if let Err(e) = (ends.flush)() {
+            if let Err(e) = which(ends)() {
                 e.raise();
             }
         }
@@ -142,7 +213,16 @@ fn flush() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
-    let outer = Outer::enter();
+    // SAFETY: a query that is being finished has its state.
+    let (fires, changes, command) = unsafe {
+        let state = (*query).estate;
+        let skips = (*state).es_top_eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0;
+        (!skips, (*query).operation != pg_sys::CmdType::CMD_SELECT, (*state).es_output_cid)
+    };
+    if !fires && changes {
+        note_action(command);
+    }
+    let outer = fires.then(Outer::enter);
     // SAFETY: the next in the chain, with our caller's argument.
     unsafe {
         match NEXT_FINISH.get().copied().flatten() {
@@ -150,8 +230,9 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
             None => pg_sys::standard_ExecutorFinish(query),
         }
     }
-    flush();
-    drop(outer);
+    if outer.is_some() {
+        flush(|ends| ends.flush);
+    }
 }
 
 /// COPY fires its triggers without the executor.
@@ -188,7 +269,7 @@ unsafe extern "C-unwind" fn process_utility(
             ),
         }
         if outer.is_some() {
-            flush();
+            flush(|ends| ends.flush);
         }
     }
 }
@@ -217,8 +298,10 @@ unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _a
                 (ends.before_prepare)();
             }
         }
-        XACT_EVENT_COMMIT => (ends.transaction_over)(true),
-        XACT_EVENT_ABORT | XACT_EVENT_PREPARE => (ends.transaction_over)(false),
+        XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE => {
+            forget_actions();
+            (ends.transaction_over)(event == XACT_EVENT_COMMIT);
+        }
         _ => {}
     }
 }
@@ -232,7 +315,7 @@ fn flush_with_snapshot() {
         if without {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
         }
-        flush();
+        flush(|ends| ends.flush_all);
         if without {
             pg_sys::PopActiveSnapshot();
         }
@@ -248,7 +331,7 @@ unsafe extern "C-unwind" fn subtransaction_event(
 ) {
     use pg_sys::SubXactEvent::*;
     match event {
-        SUBXACT_EVENT_PRE_COMMIT_SUB => flush(),
+        SUBXACT_EVENT_PRE_COMMIT_SUB => flush(|ends| ends.flush_all),
         SUBXACT_EVENT_ABORT_SUB => {
             if let Some(ends) = ENDS.get() {
                 (ends.subtransaction_aborted)(sub);

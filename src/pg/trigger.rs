@@ -144,6 +144,19 @@ impl<'a> TriggerCall<'a> {
         }
     }
 
+    /// The command of this transaction that made the change an AFTER ROW trigger is fired for.
+    pub fn command(&self) -> pg_sys::CommandId {
+        // SAFETY: row triggers always have their tuples, as they are on the page; the transaction at
+        // hand has made the new one, or deleted the old one.
+        unsafe {
+            match self.event() {
+                Event::Insert => pg_sys::HeapTupleHeaderGetCmin((*(*self.data).tg_trigtuple).t_data),
+                Event::Update => pg_sys::HeapTupleHeaderGetCmin((*(*self.data).tg_newtuple).t_data),
+                _ => pg_sys::HeapTupleHeaderGetCmax((*(*self.data).tg_trigtuple).t_data),
+            }
+        }
+    }
+
     /// Whether a DELETE is the first half of a move to another partition: the row then says so
     /// itself (ItemPointerIndicatesMovedPartitions of itemptr.h). The second half is the INSERT that
     /// comes next.

@@ -11,6 +11,8 @@ pub struct Cluster {
     dir: tempfile::TempDir,
     bin: PathBuf,
     child: Option<Child>,
+    /// The most a file may hold.
+    most_bytes: Option<u64>,
 }
 
 fn pg_config(what: &str) -> PathBuf {
@@ -106,7 +108,36 @@ impl Cluster {
         let path = data.join("postgresql.conf");
         let old = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, old + &text).unwrap();
-        let mut cluster = Cluster { dir, bin, child: None };
+        let mut cluster = Cluster { dir, bin, child: None, most_bytes: None };
+        cluster.up();
+        cluster
+    }
+
+    /// A cluster whose files cannot grow beyond so many bytes: what a full disk is to a server.
+    pub fn with_files_up_to(bytes: u64) -> Cluster {
+        let mut cluster = Cluster::start(&[]);
+        cluster.down(libc::SIGINT);
+        cluster.most_bytes = Some(bytes);
+        cluster.up();
+        cluster
+    }
+
+    /// A hot standby of another cluster, streaming from it.
+    pub fn standby_of(primary: &Cluster) -> Cluster {
+        let dir = tempfile::Builder::new().prefix("dbguard-").tempdir().unwrap();
+        if let Some((uid, gid)) = drop_to() {
+            std::os::unix::fs::chown(dir.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let data = dir.path().join("data");
+        let out = primary
+            .run("pg_basebackup", &["-R", "-X", "stream", "-c", "fast", "-D", &data.display().to_string()]);
+        assert!(out.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&out.stderr));
+        let path = data.join("postgresql.conf");
+        let old = std::fs::read_to_string(&path).unwrap();
+        // the last line of a setting counts
+        let own = format!("unix_socket_directories = '{}'\n", dir.path().display());
+        std::fs::write(&path, old + &own).unwrap();
+        let mut cluster = Cluster { dir, bin: pg_config("--bindir"), child: None, most_bytes: None };
         cluster.up();
         cluster
     }
@@ -118,11 +149,17 @@ impl Cluster {
         let mut cmd = command(self.bin.join("postgres"));
         cmd.arg("-D").arg(self.dir.path().join("data")).stdin(Stdio::null());
         cmd.stdout(log.try_clone().unwrap()).stderr(log);
-        // SAFETY: prctl is async-signal-safe; the server must not outlive the test, however that ends.
+        // SAFETY: prctl and setrlimit are async-signal-safe; the server must not outlive the test, however that ends.
         unsafe {
-            cmd.pre_exec(|| {
+            let limit = self.most_bytes.map(|bytes| libc::rlimit { rlim_cur: bytes, rlim_max: bytes });
+            cmd.pre_exec(move || {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT);
-                Ok(())
+                match limit {
+                    Some(limit) if libc::setrlimit(libc::RLIMIT_FSIZE, &limit) != 0 => {
+                        Err(std::io::Error::last_os_error())
+                    }
+                    _ => Ok(()),
+                }
             });
         }
         self.child = Some(cmd.spawn().unwrap());

@@ -64,6 +64,12 @@ impl<'a> Db<'a> {
         Db { cluster, name, client, owns: true }
     }
 
+    /// A session in a database that is there already.
+    pub fn existing_in(cluster: &'a Cluster, name: &str) -> Db<'a> {
+        let client = cluster.try_connect(name, "postgres").unwrap();
+        Db { cluster, name: name.to_owned(), client, owns: false }
+    }
+
     /// A second session of the superuser in this database.
     pub fn connect(&self) -> Db<'a> {
         self.connect_as("postgres")

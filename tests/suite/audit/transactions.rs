@@ -9,7 +9,7 @@ fn db() -> Db<'static> {
 }
 
 const KEYS: &str =
-    "SELECT coalesce(string_agg(op || ' ' || key, ', ' ORDER BY id), '') FROM dbguard.audit_log";
+    "SELECT coalesce(string_agg(op || ' ' || key, ', ' ORDER BY at, id), '') FROM dbguard.audit_log";
 
 #[test]
 fn savepoints_and_exception_blocks() {
@@ -63,7 +63,7 @@ fn deferred_constraint_triggers_and_nested_triggers() {
          BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT",
     );
     assert_eq!(
-        db.lines("SELECT table_name, key FROM dbguard.audit_log ORDER BY id"),
+        db.lines("SELECT table_name, key FROM dbguard.audit_log ORDER BY at, id"),
         ["t | 1", "t | 2", "note | 1", "note | 2"]
     );
 }
