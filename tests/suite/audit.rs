@@ -18,6 +18,7 @@ mod leaves;
 mod lineage;
 mod log_option;
 mod options;
+mod packs;
 mod partitioned;
 mod pause;
 mod reading;
