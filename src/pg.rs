@@ -22,6 +22,7 @@ pub mod relation;
 pub mod sequence;
 pub mod statement;
 pub mod subxact;
+pub mod text;
 pub mod trigger;
 pub mod type_name;
 pub mod types;

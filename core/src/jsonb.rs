@@ -6,6 +6,10 @@
 //! a reader can find a child without adding up all lengths. Numbers and containers are aligned to 4
 //! bytes; the padding counts as theirs. Object keys are sorted by length, then bytes.
 
+mod check;
+
+pub use check::is_sound;
+
 /// One value of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
@@ -163,9 +167,18 @@ fn reserve(out: &mut Vec<u8>, more: usize) -> Result<(), Refused> {
 
 /// Writes the length word (SET_VARSIZE of the 4-byte form) of a datum that reaches to the end.
 pub fn set_length(out: &mut [u8], start: usize) {
-    let size = (out.len() - start) as u32;
-    let word = if cfg!(target_endian = "little") { size << 2 } else { size };
+    let word = length_word(out.len() - start);
     out[start..start + 4].copy_from_slice(&word.to_ne_bytes());
+}
+
+/// The 4-byte length word of a datum of this size, word included.
+fn length_word(size: usize) -> u32 {
+    let size = size as u32;
+    if cfg!(target_endian = "little") {
+        size << 2
+    } else {
+        size
+    }
 }
 
 /// Appends an object; see `Object`.
@@ -245,9 +258,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) -> u32 {
 
 fn write_numeric(out: &mut Vec<u8>, body: &[u8]) {
     align(out);
-    let size = (body.len() + 4) as u32;
-    let word = if cfg!(target_endian = "little") { size << 2 } else { size };
-    out.extend_from_slice(&word.to_ne_bytes());
+    out.extend_from_slice(&length_word(body.len() + 4).to_ne_bytes());
     out.extend_from_slice(body);
 }
 

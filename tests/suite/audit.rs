@@ -19,6 +19,7 @@ mod lineage;
 mod log_option;
 mod nested;
 mod options;
+mod packs;
 mod partitioned;
 mod pause;
 mod reading;
