@@ -25,7 +25,7 @@ pub struct Damaged;
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 4 + 4;
 /// More than any pack unpacks to: a damaged length must not make us ask for all memory.
-const MOST_RAW: usize = 1 << 24;
+const MOST_RAW: usize = 1 << 18;
 
 /// Appends a record.
 pub fn push(raw: &mut Vec<u8>, record: &Record) {
