@@ -144,6 +144,9 @@ fn who_and_which_table() {
         ("table_name = 'other'", "public.other"),
         ("key_columns = '{v}'", "public.t"),
         ("lineage = 7", "public.t"),
+        ("column_numbers = '{\"id\": 2, \"v\": 1}'", "public.t"),
+        ("column_numbers = NULL", "public.t"),
+        ("starts = NOT starts", "public.t"),
     ] {
         tamper(
             &mut db,
