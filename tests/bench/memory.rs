@@ -47,7 +47,8 @@ pub fn run(millions: usize) {
                  ALTER TABLE big ADD PRIMARY KEY (id); {enable}"
             ))
             .unwrap();
-        let (_, most) = Session::new(connect()).cost_and_peak(|c| c.batch_execute("UPDATE big SET v = 1").unwrap());
+        let (_, most) =
+            Session::new(connect()).cost_and_peak(|c| c.batch_execute("UPDATE big SET v = 1").unwrap());
         if empty == 0.0 {
             empty = most;
         }
