@@ -43,16 +43,17 @@ pub fn tidy<'a>(image: &'a [u8], renames: &[Rename]) -> Option<Cow<'a, [u8]>> {
             Some((_, None)) => continue,
             None => name,
         };
-        columns.push((name, if is_redacted(&value) { Value::Null } else { value }));
+        let hidden = matches!(value, Value::String(text) if is_hidden(text));
+        columns.push((name, if hidden { Value::Null } else { value }));
     }
     columns.sort_by(|a, b| key_order(a.0, b.0));
     write(&columns).map(Cow::Owned)
 }
 
-fn is_redacted(value: &Value) -> bool {
-    let Value::String(bytes) = value else { return false };
-    *bytes == REDACTED
-        || bytes.strip_prefix(HASHED).is_some_and(|h| h.len() == 64 && h.iter().all(u8::is_ascii_hexdigit))
+/// Whether a text in the log stands for a value that was not to be seen, so that nobody knows it.
+pub fn is_hidden(text: &[u8]) -> bool {
+    let hash = |digits: &[u8]| digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
+    text == REDACTED || text.strip_prefix(HASHED).is_some_and(hash)
 }
 
 fn contains(image: &[u8], wanted: &[u8]) -> bool {

@@ -134,6 +134,14 @@ impl<'k> SortKey<'k> {
     }
 }
 
+/// The bounds of a pack with these keys; none without keys.
+pub fn bounds<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Option<[SortKey<'k>; 2]> {
+    keys.map(SortKey::of).fold(None, |bounds, key| {
+        let [lowest, highest] = bounds.unwrap_or([key; 2]);
+        Some([lowest.min(key), highest.max(key)])
+    })
+}
+
 /// As the text sorts byte by byte.
 impl Ord for SortKey<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -194,6 +202,15 @@ mod tests {
             assert_eq!(records(&raw[..at]), Err(Damaged), "cut at {at}");
         }
         assert_eq!(records(&[b'I', 1, 0x80, 0x80, 0x80, 0x80, 0x80, 1]), Err(Damaged));
+    }
+
+    #[test]
+    fn bounds_are_the_lowest_and_the_highest_key() {
+        let of = |keys: &[&'static str]| bounds(keys.iter().map(|k| k.as_bytes()));
+        let key = |key: &'static str| SortKey::of(key.as_bytes());
+        assert_eq!(of(&["9", "100", "10"]), Some([key("9"), key("100")]));
+        assert_eq!(of(&["x"]), Some([key("x"), key("x")]));
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

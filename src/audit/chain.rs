@@ -1,7 +1,7 @@
 //! The rows of audit_seal.
 
 use super::record;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pg::relation::of_ours;
 use dbguard_core::seal::Seal;
 use pgrx::datum::TimestampWithTimeZone;
@@ -106,4 +106,15 @@ pub fn add(seal: &Seal, sealed_at: TimestampWithTimeZone) -> Result<String> {
         client.update(ADD, None, &args).map(|_| ())
     })?;
     Ok(dbguard_core::seal::hex(&hash))
+}
+
+/// Number and hash of an exported head.
+pub fn exported(head: &serde_json::Value) -> Result<(i64, String)> {
+    let number = head.get("number").and_then(serde_json::Value::as_i64);
+    let hash = head.get("hash").and_then(serde_json::Value::as_str);
+    number.zip(hash.map(str::to_owned)).ok_or_else(|| {
+        Error::invalid_parameter("invalid head of the chain")
+            .detail("It must have a \"number\" and a \"hash\".")
+            .hint("Give what dbguard.audit_seal_export() returned.")
+    })
 }

@@ -89,7 +89,8 @@ macro_rules! relations {
     () => {
         "SELECT r.id::bigint, r.since,
                 dbguard._audit_digest(r.lineage::text, r.schema_name::text, r.table_name::text, r.home,
-                                      r.key_columns::text, r.columns::text, extract(epoch FROM r.since)::text),
+                                      r.key_columns::text, r.columns::text, extract(epoch FROM r.since)::text,
+                                      r.column_numbers::text, r.starts::text),
                 r.id, NULL::text, NULL::int
          FROM dbguard.audit_relation r WHERE r.id = ANY "
     };

@@ -2,7 +2,7 @@
 //! asks for it (`bulk => 'pack'`) go together into packs that fill a page each.
 
 use super::buffer::Entry;
-use dbguard_core::pack::{self, Record, SortKey};
+use dbguard_core::pack::{self, Record};
 
 pub enum Part<'b> {
     Row(&'b Entry),
@@ -83,10 +83,11 @@ fn pack_all<'b>(entries: &'b [Entry], bytes: &'b [u8], parts: &mut Vec<Part<'b>>
             continue;
         }
         let (these, others) = rest.split_at(changes);
-        let keys =
-            || these.iter().flat_map(|e| [e.key, e.old_key]).flatten().map(|k| SortKey::of(k.body(bytes)));
-        let bound = |key: Option<SortKey>| key.map(|k| k.bytes().collect());
-        let (lowest_key, highest_key) = (bound(keys().min()), bound(keys().max()));
+        let keys = these.iter().flat_map(|e| [e.key, e.old_key]).flatten().map(|k| k.body(bytes));
+        let [lowest_key, highest_key] = match pack::bounds(keys) {
+            Some(bounds) => bounds.map(|bound| Some(bound.bytes().collect())),
+            None => [None, None],
+        };
         // the next is likely to compress as well as this one
         limit = (raw.len() * MOST_PACKED / data.len() * 9 / 10).clamp(4 * 1024, 128 * 1024);
         parts.push(Part::Pack(Pack { first, changes: changes as i32, lowest_key, highest_key, data }));

@@ -3,9 +3,10 @@
 use super::chain::{self, Link};
 use super::differences::Differences;
 use super::members::{self, Kind, LoggedTable, Stretch, KINDS};
+use super::oldest::Oldest;
 use super::redactions::Redactions;
-use super::{guard, sealed};
-use crate::error::{Error, Result};
+use super::{bounds, guard, sealed};
+use crate::error::Result;
 use crate::pg::identity;
 use dbguard_core::seal::What;
 use pgrx::datum::TimestampWithTimeZone;
@@ -55,7 +56,7 @@ fn audit_verify(
 
 fn verify(since: i64, head: Option<JsonB>) -> Result<Vec<Row>> {
     chain::need_log()?;
-    let head = head.map(|JsonB(head)| expected(&head)).transpose()?;
+    let head = head.map(|JsonB(head)| chain::exported(&head)).transpose()?;
     let mut check = Check {
         rows: vec![],
         tables: members::tables()?,
@@ -85,23 +86,6 @@ fn verify(since: i64, head: Option<JsonB>) -> Result<Vec<Row>> {
     }
     check.tail()?;
     Ok(check.rows)
-}
-
-/// Number and hash of an exported head.
-fn expected(head: &serde_json::Value) -> Result<(i64, String)> {
-    let number = head.get("number").and_then(serde_json::Value::as_i64);
-    let hash = head.get("hash").and_then(serde_json::Value::as_str);
-    number.zip(hash.map(str::to_owned)).ok_or_else(|| {
-        Error::invalid_parameter("invalid head of the chain")
-            .detail("It must have a \"number\" and a \"hash\".")
-            .hint("Give what dbguard.audit_seal_export() returned.")
-    })
-}
-
-/// What lies before the first partition was dropped with its partition.
-struct Oldest {
-    change: i64,
-    context: i64,
 }
 
 struct Check {
@@ -157,6 +141,7 @@ impl Check {
             }
             self.tell(kind, Some(number), found)?;
         }
+        self.bounds(Some(number), &stretch)?;
         let mut notes = vec![];
         if redacted > 0 {
             notes.push(format!("{redacted} redacted"));
@@ -191,15 +176,8 @@ impl Check {
             self.problem(seal, format!("digests of the seal cannot be read ({word}s)"));
         }
         for pack in &found.damaged {
-            self.rows.push(Row {
-                seal,
-                state: "problem",
-                problem: Some(format!("pack is damaged, its {} changes cannot be read", pack.changes)),
-                id: Some(pack.id),
-                table: self.table(pack.relation),
-                at: pack.at.try_into().ok(),
-                ..Row::default()
-            });
+            let problem = format!("pack is damaged, its {} changes cannot be read", pack.changes);
+            self.pack(seal, problem, pack.id, pack.at, pack.relation);
         }
         let more = found.more;
         for p in found.problems() {
@@ -228,6 +206,29 @@ impl Check {
             self.problem(seal, format!("and {more} more such problems"));
         }
         Ok(())
+    }
+
+    fn bounds(&mut self, seal: Option<i64>, stretch: &Stretch) -> Result<()> {
+        let wrong = bounds::wrong(stretch)?;
+        for pack in wrong.packs {
+            self.pack(seal, "pack has wrong bounds".into(), pack.id, pack.at, pack.relation);
+        }
+        if wrong.more > 0 {
+            self.problem(seal, format!("and {} more such problems", wrong.more));
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, seal: Option<i64>, problem: String, id: i64, at: i64, relation: Option<i32>) {
+        self.rows.push(Row {
+            seal,
+            state: "problem",
+            problem: Some(problem),
+            id: Some(id),
+            table: self.table(relation),
+            at: at.try_into().ok(),
+            ..Row::default()
+        });
     }
 
     fn table(&self, relation: Option<i32>) -> Option<String> {
@@ -280,6 +281,7 @@ impl Check {
                     self.oldest.of(Kind::Change),
                 )?;
                 self.tell(Kind::Change, None, found)?;
+                self.bounds(None, &stretch)?;
                 continue;
             }
             let (count, first) = Spi::connect(|client| {
@@ -291,31 +293,5 @@ impl Check {
         }
         self.rows.push(Row { state: "unsealed", changes: Some(unsealed), at: oldest, ..Row::default() });
         Ok(())
-    }
-}
-
-impl Oldest {
-    fn load() -> Result<Oldest> {
-        // the lower bounds, as DDL shows them
-        const OLDEST: &str = "
-            SELECT min((regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''([^'']*)''\\)'))[1]::timestamptz)
-            FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-            WHERE i.inhparent = to_regclass($1)";
-        let of = |table: &str| -> Result<i64> {
-            let oldest = Spi::connect(|client| {
-                client.select(OLDEST, Some(1), &[table.into()])?.first().get_one::<TimestampWithTimeZone>()
-            })?;
-            Ok(oldest.map_or(i64::MIN, Into::into))
-        };
-        let change = of("dbguard.audit_change")?.min(of("dbguard.audit_pack")?);
-        Ok(Oldest { change, context: of("dbguard.audit_context")? })
-    }
-
-    fn of(&self, kind: Kind) -> i64 {
-        match kind {
-            Kind::Change => self.change,
-            Kind::Context => self.context,
-            Kind::Relation | Kind::Redaction => i64::MIN,
-        }
     }
 }

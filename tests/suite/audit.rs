@@ -5,6 +5,7 @@ mod as_of;
 mod as_of_columns;
 mod as_of_rights;
 mod auto;
+mod bounds;
 mod capture;
 mod context;
 mod ddl;

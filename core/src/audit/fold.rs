@@ -1,6 +1,6 @@
 //! What it takes to undo many changes: for each row one action, whatever happened to it meanwhile.
 
-use super::image::{same, Image, REDACTED};
+use super::image::{hidden, same, Image};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -180,7 +180,7 @@ impl Row {
             }
             Op::Update => {
                 for (name, value) in change.new.iter() {
-                    if change.old.get(name) != Some(value) || value == REDACTED {
+                    if change.old.get(name) != Some(value) || hidden(value) {
                         self.touched.insert(name.clone());
                     }
                 }
@@ -209,7 +209,7 @@ impl Row {
                 for name in &self.touched {
                     let (first, left) = (self.first.get(name), self.left.get(name));
                     let differs = |first: &str| left.is_none_or(|left| !same(first, left));
-                    if let Some(first) = first.filter(|f| differs(f) || *f == REDACTED) {
+                    if let Some(first) = first.filter(|f| differs(f) || hidden(f)) {
                         set_to.set(name, first);
                     }
                 }
@@ -220,10 +220,11 @@ impl Row {
             }
         };
         set_to.retain(|name, value| {
-            if value == REDACTED {
+            let known = !hidden(value);
+            if !known {
                 redacted.push(Rc::from(name));
             }
-            value != REDACTED
+            known
         });
         Some(Net {
             action,

@@ -5,9 +5,6 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-/// What stands in the log for a value that is not to be seen.
-pub const REDACTED: &str = "\"[redacted]\"";
-
 /// Columns with their values, in the order of the names. Copies share the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image(Vec<(Rc<str>, Rc<str>)>);
@@ -96,6 +93,12 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Whether a value only stands for one that is not shown: masked, or a keyed hash.
+pub fn hidden(value: &str) -> bool {
+    let text = value.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    text.is_some_and(|text| crate::image::is_hidden(text.as_bytes()))
+}
+
 /// Whether two values are the same: as text, or as instants written down in different zones.
 pub fn same(a: &str, b: &str) -> bool {
     let instant = |json: &str| -> Option<jiff::Timestamp> { json.trim_matches('"').parse().ok() };
@@ -145,6 +148,26 @@ mod tests {
         assert!(!same("\"2026-01-01T00:00:00+00:00\"", "\"2026-01-01T00:00:00+09:00\""));
         assert!(!same("1", "\"1\""));
         assert!(!same("\"x\"", "\"y\""));
+    }
+
+    #[test]
+    fn only_whole_masks_and_hashes_hide_a_value() {
+        let digits = "0123456789abcdef".repeat(4);
+        assert!(hidden("\"[redacted]\""));
+        assert!(hidden(&format!("\"hmac-sha256:{digits}\"")));
+        for known in [
+            "null",
+            "7",
+            "\"",
+            "[\"[redacted]\"]",
+            "\"[redacted] \"",
+            "\"hmac-sha256:\"",
+            &format!("\"hmac-sha256:{digits}0\""),
+            &format!("\"hmac-sha256:{}g\"", &digits[1..]),
+            &format!("\"sha256:{digits}\""),
+        ] {
+            assert!(!hidden(known), "{known}");
+        }
     }
 
     #[test]

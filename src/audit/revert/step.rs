@@ -4,7 +4,7 @@ use super::table::{KeyForm, Table};
 use crate::ddl::revert::Shape;
 use dbguard_core::audit::conflict::Conflict;
 use dbguard_core::audit::fold::{Action, Net};
-use dbguard_core::audit::image::{self, Image, Names, REDACTED};
+use dbguard_core::audit::image::{self, Image, Names};
 use dbguard_core::quote::ident;
 use std::rc::Rc;
 
@@ -196,7 +196,7 @@ impl Step {
     fn find_by(&mut self, table: &Table, net: &Net) -> Result<(), String> {
         let known = |at: usize| {
             let name = table.columns.get(at)?.sql.name.as_str();
-            net.left.get(name).filter(|value| *value != REDACTED).map(|value| stored(table, at, value))
+            net.left.get(name).filter(|value| !image::hidden(value)).map(|value| stored(table, at, value))
         };
         if table.key.is_empty() {
             for at in (0..table.columns.len()).filter(|at| !table.columns[*at].generated) {

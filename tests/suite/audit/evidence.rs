@@ -89,7 +89,8 @@ fn check(db: &mut Db) -> Vec<String> {
                            FROM dbguard.audit_record WHERE {stretch} AND relation IN {of_home}")),
             ("W", format!("SELECT id, extract(epoch FROM at), actor, session_user_name, current_user_name, application_name, client_addr::text, context, query
                            FROM dbguard.audit_context WHERE id IN (SELECT context FROM dbguard.audit_record WHERE {stretch} AND relation IN {of_home})")),
-            ("R", format!("SELECT id, lineage, schema_name, table_name, home, key_columns, columns, extract(epoch FROM since)
+            ("R", format!("SELECT id, lineage, schema_name, table_name, home, key_columns, columns, extract(epoch FROM since),
+                                  column_numbers, CASE WHEN starts THEN 'true' ELSE 'false' END
                            FROM dbguard.audit_relation WHERE id IN (SELECT relation FROM dbguard.audit_record WHERE {stretch} AND relation IN {of_home})")),
             ("E", format!("SELECT number, extract(epoch FROM at), xact, home, session_user_name, current_user_name, lineage, schema_name, table_name, key,
                                   columns, reason, ids, encode(digests_before, 'hex'), encode(digests_after, 'hex')

@@ -3,6 +3,7 @@
 mod arguments;
 mod conflicts;
 mod fold;
+mod hashed;
 mod order;
 mod random;
 mod rights;

@@ -144,6 +144,9 @@ fn who_and_which_table() {
         ("table_name = 'other'", "public.other"),
         ("key_columns = '{v}'", "public.t"),
         ("lineage = 7", "public.t"),
+        ("column_numbers = '{\"id\": 2, \"v\": 1}'", "public.t"),
+        ("column_numbers = NULL", "public.t"),
+        ("starts = NOT starts", "public.t"),
     ] {
         tamper(
             &mut db,
@@ -278,11 +281,19 @@ pub fn put_pack(db: &mut Db, id: i64, records: &[(u8, &str, Option<&str>, &str)]
         pack::push(&mut raw, &pack::Record { op: *op, key: Some(key.as_bytes()), old_key, old, new });
     }
     let data = pack::seal(&raw);
+    let keys = || {
+        let keys = records.iter().flat_map(|(_, key, old_key, _)| [Some(*key), *old_key]);
+        keys.flatten().map(|key| pack::SortKey::of(key.as_bytes()))
+    };
+    let bounds = [keys().min(), keys().max()]
+        .map(|bound| String::from_utf8(bound.unwrap().bytes().collect()).unwrap());
     let hex: String = data.iter().map(|b| format!("{b:02x}")).collect();
     db.exec(&format!(
-        "INSERT INTO dbguard.audit_pack (id, at, xact, context, relation, changes, data)
-         SELECT {id}, at, xact, context, relation, {}, '\\x{hex}' FROM dbguard.audit_change ORDER BY id DESC LIMIT 1",
-        records.len()
+        "INSERT INTO dbguard.audit_pack (id, at, xact, context, relation, changes, lowest_key, highest_key, data)
+         SELECT {id}, at, xact, context, relation, {}, '{}', '{}', '\\x{hex}' FROM dbguard.audit_change ORDER BY id DESC LIMIT 1",
+        records.len(),
+        bounds[0],
+        bounds[1]
     ));
 }
 
