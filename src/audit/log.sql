@@ -119,7 +119,8 @@ SELECT c.id,
        t.client_addr,
        t.context,
        t.query,
-       r.lineage
+       r.lineage,
+       r.id AS version
 FROM (
   SELECT id, at, xact, context, relation, op, tenant, key, old_key, old, new
   FROM dbguard.audit_change

@@ -1,9 +1,18 @@
 //! Images of rows as the log shows them: columns and their values as JSON text. Text, because a
 //! number must keep every digit.
 
+use crate::image::Rename;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
+
+/// Follows the name of a column that is gone when another has the name today. No name can hold it.
+const GONE: char = '\0';
+
+/// The name a column had, also if it is gone.
+pub fn name_then(column: &str) -> &str {
+    column.strip_suffix(GONE).unwrap_or(column)
+}
 
 /// Columns with their values, in the order of the names. Copies share the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +81,18 @@ impl Image {
         }
     }
 
+    /// The image with the names its columns have today.
+    pub fn renamed(self, renames: &[Rename], names: &mut Names) -> Image {
+        let mut today = |name: Rc<str>| match renames.iter().find(|(then, _)| then == name.as_bytes()) {
+            None => name,
+            Some((_, Some(now))) => names.intern(&String::from_utf8_lossy(now)),
+            Some((_, None)) => names.intern(&format!("{name}{GONE}")),
+        };
+        let mut pairs: Vec<_> = self.0.into_iter().map(|(name, value)| (today(name), value)).collect();
+        pairs.sort();
+        Image(pairs)
+    }
+
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.0.retain(|(name, value)| keep(name, value));
     }
@@ -120,6 +141,19 @@ pub fn json_as_stored(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_were_swapped_or_taken_over() {
+        let mut names = Names::default();
+        let image = Image::parse(r#"{"a": 1, "b": 2, "c": 3, "d": 4}"#, &mut names).unwrap();
+        let to = |name: &str| Some(name.as_bytes().to_vec());
+        let renames = [(b"a".to_vec(), to("b")), (b"b".to_vec(), to("a")), (b"c".to_vec(), None)];
+        let today = image.renamed(&renames, &mut names);
+        assert_eq!((today.get("a"), today.get("b"), today.get("d")), (Some("2"), Some("1"), Some("4")));
+        assert_eq!(today.get("c"), None);
+        let shown: Vec<&str> = today.iter().map(|(name, _)| name_then(name)).collect();
+        assert_eq!(shown, ["a", "b", "c", "d"]);
+    }
 
     fn image(json: &str) -> Image {
         Image::parse(json, &mut Names::default()).unwrap()

@@ -1,10 +1,12 @@
 //! Which changes are to be undone.
 
+use super::table;
 use crate::audit::history::log_key;
 use crate::audit::read;
 use crate::error::{Error, Result};
 use dbguard_core::audit::fold::{Change, Op};
 use dbguard_core::audit::image::{Image, Names};
+use dbguard_core::image::Rename;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -23,6 +25,7 @@ pub struct Selection {
 }
 
 /// The selected changes of one table, as the log names it.
+#[derive(Default)]
 pub struct Logged {
     pub lineage: i32,
     pub schema: String,
@@ -46,7 +49,8 @@ struct Key {
 /// A selection is followed through the view, so with the rights of whoever asks. Parameters that are
 /// NULL are gone from the plan: it is made for the values.
 const SELECTED: &str = "
-    SELECT l.id, l.op, l.lineage, l.schema_name::text, l.table_name::text, l.key, l.old_key, l.old::text, l.new::text
+    SELECT l.id, l.op, l.lineage, l.schema_name::text, l.table_name::text, l.key, l.old_key, l.old::text, l.new::text,
+           l.version
     FROM dbguard.audit_log l
     WHERE ($1::text IS NULL OR l.xact = $1::text::xid8)
       AND ($2::timestamptz IS NULL OR l.at = $2)
@@ -151,6 +155,8 @@ impl Selection {
         ];
         let mut tables: Vec<Logged> = vec![];
         let mut positions: HashMap<i32, usize> = HashMap::new();
+        // by version, which is of one table only
+        let mut renames: HashMap<i32, Vec<Rename>> = HashMap::new();
         let mut names = Names::default();
         let mut place = 0;
         Spi::connect(|client| -> Result<()> {
@@ -164,16 +170,12 @@ impl Selection {
                 for row in rows {
                     let lineage = row.get::<i32>(3)?.unwrap_or_default();
                     let (schema, name) = (row.get::<String>(4)?, row.get::<String>(5)?);
-                    let at = *positions.entry(lineage).or_insert_with(|| {
-                        tables.push(Logged {
-                            lineage,
-                            schema: String::new(),
-                            name: String::new(),
-                            changes: vec![],
-                            impossible: vec![],
-                        });
-                        tables.len() - 1
-                    });
+                    if !positions.contains_key(&lineage) {
+                        renames.extend(table::renames(lineage)?);
+                        positions.insert(lineage, tables.len());
+                        tables.push(Logged { lineage, ..Logged::default() });
+                    }
+                    let at = positions.get(&lineage).copied().unwrap_or_default();
                     let Some(table) = tables.get_mut(at) else { continue };
                     // the latest name it had
                     (table.schema, table.name) = (schema.unwrap_or_default(), name.unwrap_or_default());
@@ -196,11 +198,14 @@ impl Selection {
                             continue;
                         }
                     };
+                    let renamed = row.get::<i32>(10)?.and_then(|version| renames.get(&version));
                     let mut image = |n: usize| -> Result<Image> {
-                        Ok(row
-                            .get::<&str>(n)?
-                            .and_then(|json| Image::parse(json, &mut names))
-                            .unwrap_or_default())
+                        let json = row.get::<&str>(n)?;
+                        let image = json.and_then(|json| Image::parse(json, &mut names)).unwrap_or_default();
+                        Ok(match renamed {
+                            Some(renames) => image.renamed(renames, &mut names),
+                            None => image,
+                        })
                     };
                     let (old, new) = (image(8)?, image(9)?);
                     let text =

@@ -151,7 +151,10 @@ impl Step {
         for (name, value) in net.set_to.iter() {
             let Some((at, column)) = table.position(name).and_then(|at| Some((at, table.columns.get(at)?)))
             else {
-                self.notes.push(format!("column {} does not exist any more: left out", ident(name)));
+                self.notes.push(format!(
+                    "column {} does not exist any more: left out",
+                    ident(image::name_then(name))
+                ));
                 continue;
             };
             if column.generated {

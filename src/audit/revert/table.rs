@@ -1,5 +1,6 @@
 //! A table whose changes are to be undone, as it is now.
 
+use crate::audit::version::Versions;
 use crate::audit::{audited, lineage};
 use crate::catalog::extension_owner;
 use crate::ddl::revert as ddl;
@@ -8,8 +9,10 @@ use crate::pg::identity;
 use crate::pg::relation::{describe, Relation};
 use crate::pg::type_name::type_name;
 use crate::pg::user::{as_role, Fence};
+use dbguard_core::image::Rename;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
+use std::collections::HashMap;
 
 /// Which JSON a column's value is in the text of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,54 +48,56 @@ impl Table {
 
     /// The table of a lineage of the log; None if it does not exist any more.
     pub fn of_lineage(lineage: i32) -> Result<Option<Table>> {
-        let (found, key_stands) = as_role(extension_owner()?, Fence::Local, || present(lineage))?;
-        found.map(|relation| load(&relation, key_stands)).transpose()
+        let found = as_role(extension_owner()?, Fence::Local, || -> Result<_> {
+            let Some(relation) = present(lineage)? else { return Ok(None) };
+            let readings = Versions::of(&relation)?.readings(&relation);
+            Ok(Some((relation, readings.values().all(|reading| reading.same_key))))
+        })?;
+        found.map(|(relation, key_stands)| load(&relation, key_stands)).transpose()
     }
 }
 
+/// What became of the columns of each version of a lineage's table, where they have other names today.
+pub fn renames(lineage: i32) -> Result<HashMap<i32, Vec<Rename>>> {
+    as_role(extension_owner()?, Fence::Local, || {
+        let Some(relation) = present(lineage)? else { return Ok(HashMap::new()) };
+        let readings = Versions::of(&relation)?.readings(&relation);
+        let renamed = readings.into_iter().map(|(version, reading)| (version, reading.renames));
+        Ok(renamed.filter(|(_, renames)| !renames.is_empty()).collect())
+    })
+}
+
 /// By its OID if it was last seen in this database, else by its name: if the log takes that table
-/// for the same. The second: whether its primary key has been the same ever since.
-fn present(lineage: i32) -> Result<(Option<Relation>, bool)> {
+/// for the same.
+fn present(lineage: i32) -> Result<Option<Relation>> {
     const LATEST: &str = "
-        SELECT schema_name::text, table_name::text, home,
-               (SELECT count(DISTINCT o.key_columns) = 1 FROM dbguard.audit_relation o WHERE o.lineage = r.lineage),
-               key_columns::text[]
-        FROM dbguard.audit_relation r WHERE lineage = $1 ORDER BY id DESC LIMIT 1";
+        SELECT schema_name::text, table_name::text, home
+        FROM dbguard.audit_relation WHERE lineage = $1 ORDER BY id DESC LIMIT 1";
     const BY_NAME: &str = "
         SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relname = $2";
-    type Latest = (Option<String>, Option<String>, Option<String>, Option<bool>, Option<Vec<Option<String>>>);
+    type Latest = (Option<String>, Option<String>, Option<String>);
     let latest = Spi::connect(|client| -> Result<Option<Latest>> {
         let mut rows = client.select(LATEST, Some(1), &[lineage.into()])?;
         let Some(row) = rows.next() else { return Ok(None) };
-        Ok(Some((row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
+        Ok(Some((row.get(1)?, row.get(2)?, row.get(3)?)))
     })?;
-    let Some((Some(schema), Some(name), Some(home), one_key, key)) = latest else { return Ok((None, false)) };
+    let Some((Some(schema), Some(name), Some(home))) = latest else { return Ok(None) };
     let oid = home
         .strip_prefix(&format!("{}/", identity::database()))
         .and_then(|oid| oid.parse().ok())
         .map(Oid::from_u32);
     let is_table = |relation: &Relation| matches!(relation.kind, 'r' | 'p');
-    let mut found = oid.and_then(describe).filter(is_table);
-    if found.is_none() {
-        let oid = Spi::connect(|client| {
-            let args = [schema.as_str().into(), name.as_str().into()];
-            client.select(BY_NAME, Some(1), &args)?.next().map_or(Ok(None), |row| row.get::<Oid>(1))
-        })?;
-        if let Some(relation) = oid.and_then(describe).filter(is_table) {
-            if lineage::of(&relation, &audited::home(&relation))? == Some(lineage) {
-                found = Some(relation);
-            }
-        }
+    if let Some(relation) = oid.and_then(describe).filter(is_table) {
+        return Ok(Some(relation));
     }
-    let same_key = found.as_ref().is_some_and(|relation| {
-        let mut then: Vec<String> = key.unwrap_or_default().into_iter().flatten().collect();
-        let mut now = relation.key();
-        then.sort();
-        now.sort();
-        then == now
-    });
-    Ok((found, one_key == Some(true) && same_key))
+    let oid = Spi::connect(|client| {
+        let args = [schema.as_str().into(), name.as_str().into()];
+        client.select(BY_NAME, Some(1), &args)?.next().map_or(Ok(None), |row| row.get::<Oid>(1))
+    })?;
+    let Some(relation) = oid.and_then(describe).filter(is_table) else { return Ok(None) };
+    let same = lineage::of(&relation, &audited::home(&relation))? == Some(lineage);
+    Ok(same.then_some(relation))
 }
 
 const COLUMNS: &str = "
