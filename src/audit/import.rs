@@ -13,6 +13,7 @@ use crate::ddl::import::{Part, Shape, Source};
 use crate::error::{Error, Result};
 use crate::pg::subxact::{look, subtransaction};
 use crate::pg::user::{as_role, Fence};
+use crate::pg::{identity, xact};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -170,7 +171,8 @@ fn imported_from_elsewhere(source: &Source, found: &Found) -> Result<Option<Stri
 
 /// The row of audit_relation for what is imported of a table. It knows no columns: so it is told from
 /// those of our own audit, which must not take it for theirs. And it is older than they are: what the
-/// table was like when it was audited is for them to say.
+/// table was like when it was audited is for them to say. Its home is this import's alone: the transactions
+/// it tells of are not this database's, and seals that were made before must not be short of them.
 fn new_relation(found: &Found, known: &Known, since: TimestampWithTimeZone) -> Result<i32> {
     const NEW: &str = "
         INSERT INTO dbguard.audit_relation (id, lineage, schema_name, table_name, home, key_columns, columns, since)
@@ -179,11 +181,12 @@ fn new_relation(found: &Found, known: &Known, since: TimestampWithTimeZone) -> R
         FROM (SELECT nextval('dbguard.audit_relation_id_seq')::int AS id) n
         RETURNING id";
     let key = known.shape.key.as_ref().map(|k| k.columns.clone()).unwrap_or_default();
+    let home = format!("{}/import {}/{}", identity::database(), xact::top_id(), known.oid);
     let args = [
         known.lineage.into(),
         found.schema.as_str().into(),
         found.table.as_str().into(),
-        known.home.as_str().into(),
+        home.as_str().into(),
         key.into(),
         since.into(),
     ];

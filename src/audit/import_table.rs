@@ -13,19 +13,19 @@ use pgrx::prelude::*;
 pub struct Known {
     pub shape: Shape,
     pub lineage: Option<i32>,
-    pub home: String,
+    /// 0 if it does not exist.
+    pub oid: u32,
     pub exists: bool,
 }
 
 /// Err(Ok(note)) for a table whose entries cannot be taken in.
 pub fn known(source: &Source, schema: &str, name: &str) -> Result<std::result::Result<Known, String>> {
     let Some(table) = present(schema, name)? else {
-        let home = format!("imported/{schema}.{name}");
-        let lineage = lineage::of(&absent(schema, name), &home)?;
+        let lineage = lineage::of(&absent(schema, name), "")?;
         let columns = lineage.map(last_key).transpose()?.unwrap_or_default();
         let key = (!columns.is_empty()).then_some(Key { columns, relation: None });
         let shape = Shape { key, ..Shape::default() };
-        return Ok(Ok(Known { shape, lineage, home, exists: false }));
+        return Ok(Ok(Known { shape, lineage, oid: 0, exists: false }));
     };
     let home = audited::home(&table);
     let mut shape = Shape::default();
@@ -60,7 +60,7 @@ pub fn known(source: &Source, schema: &str, name: &str) -> Result<std::result::R
         shape.types = typed.map(|(name, type_name, _)| (name, type_name)).collect();
     }
     let lineage = lineage::of(&table, &home)?;
-    Ok(Ok(Known { shape, lineage, home, exists: true }))
+    Ok(Ok(Known { shape, lineage, oid: table.oid.to_u32(), exists: true }))
 }
 
 fn present(schema: &str, name: &str) -> Result<Option<Relation>> {

@@ -274,3 +274,37 @@ fn nobodys_code_runs_with_the_importers_rights() {
     assert_eq!(db.lines("SELECT key, new FROM dbguard.audit_log"), [r#"1 | {"v": 2, "id": 1}"#]);
     assert_eq!(db.value("SELECT count(*) FROM shop.called"), "0");
 }
+
+#[test]
+fn what_is_imported_after_a_seal_is_sealed_by_the_next() {
+    let mut db = Db::new();
+    db.exec("CREATE SCHEMA shop; CREATE TABLE shop.t (id int PRIMARY KEY, v text)");
+    db.exec(RECORD_VERSION);
+    db.exec("SELECT dbguard.audit_enable('shop.t'); INSERT INTO shop.t VALUES (7, 'own')");
+    assert_eq!(super::seal(&mut db), ["1 | 1"]);
+    const STATES: &str = "SELECT state, changes, problem FROM dbguard.audit_verify() ORDER BY seal NULLS LAST";
+    let import = |db: &mut Db, id: i32| {
+        db.exec(&format!(
+            r#"SELECT note('2020-01-0{id}Z', 'INSERT', 't', '{{"id": {id}, "v": "a"}}', NULL);
+               SELECT note('2020-01-0{id}Z', 'INSERT', 'gone/1', '{{"id": {id}}}', NULL);
+               SELECT * FROM dbguard.audit_import('audit.record_version')"#
+        ))
+    };
+    import(&mut db, 1);
+    assert_eq!(db.lines(STATES), ["ok | 1 | <null>", "unsealed | 2 | <null>"]);
+    assert_eq!(super::seal(&mut db), ["2 | 2"]);
+    assert_eq!(db.lines(STATES), ["ok | 1 | <null>", "ok | 2 | <null>", "unsealed | 0 | <null>"]);
+    import(&mut db, 2);
+    assert_eq!(super::seal(&mut db), ["3 | 2"]);
+    assert_eq!(db.lines(STATES)[2..], ["ok | 2 | <null>", "unsealed | 0 | <null>"]);
+    assert_eq!(
+        db.lines("SELECT table_name, count(DISTINCT lineage), count(*) FROM dbguard.audit_log GROUP BY 1 ORDER BY 1"),
+        ["gone/1 | 1 | 2", "t | 1 | 3"]
+    );
+    // and it is known again when the table is called otherwise
+    db.exec("ALTER TABLE shop.t RENAME TO u; INSERT INTO shop.u VALUES (8, 'x')");
+    assert_eq!(db.lines("SELECT op FROM dbguard.audit_history('shop.u', '1')"), ["INSERT"]);
+    db.unguard();
+    db.exec("UPDATE dbguard.audit_change SET new = '{}' WHERE id < 0 AND key = '1'");
+    assert!(db.lines(STATES).contains(&"problem | <null> | change was changed".to_owned()), "{:?}", db.lines(STATES));
+}
