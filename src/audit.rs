@@ -43,6 +43,7 @@ mod log_option;
 mod maintain;
 mod make;
 mod members;
+mod misplaced;
 mod moved;
 mod oldest;
 mod options;

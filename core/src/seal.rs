@@ -135,6 +135,8 @@ pub struct Seal {
     pub from_xact: u64,
     /// Exclusive.
     pub to_xact: u64,
+    /// The first transaction that had not begun.
+    pub next_xact: u64,
     pub closed: bool,
     pub changes: i64,
     pub first_id: Option<i64>,
@@ -153,6 +155,7 @@ impl Seal {
             Some(self.home.clone()),
             Some(self.from_xact.to_string()),
             Some(self.to_xact.to_string()),
+            Some(self.next_xact.to_string()),
             Some(self.closed.to_string()),
             Some(self.changes.to_string()),
             self.first_id.map(|id| id.to_string()),
@@ -344,6 +347,7 @@ mod tests {
             home: "7/5".into(),
             from_xact: 3,
             to_xact: 9,
+            next_xact: 12,
             closed: false,
             changes: 4,
             first_id: Some(1),
@@ -353,12 +357,13 @@ mod tests {
         };
         let mut others = vec![];
         type Change = fn(&mut Seal);
-        let changes: [Change; 11] = [
+        let changes: [Change; 12] = [
             |s| s.number = 3,
             |s| s.sealed_at = "1.000001".into(),
             |s| s.home = "7/6".into(),
             |s| s.from_xact = 4,
             |s| s.to_xact = 10,
+            |s| s.next_xact = 13,
             |s| s.closed = true,
             |s| s.changes = 5,
             |s| s.first_id = None,

@@ -25,7 +25,7 @@ pub fn need_log() -> Result<()> {
 /// The seals from number `since` on, in their order.
 pub fn since(since: i64) -> Result<Vec<Link>> {
     const SEALS: &str = "
-        SELECT number, extract(epoch FROM sealed_at)::text, home, from_xact::text, to_xact::text, closed,
+        SELECT number, extract(epoch FROM sealed_at)::text, home, from_xact::text, to_xact::text, next_xact::text, closed,
                changes, first_id, last_id, contents, previous, sealed_at, hash
         FROM dbguard.audit_seal WHERE number >= $1 ORDER BY number";
     let links = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
@@ -39,14 +39,15 @@ pub fn since(since: i64) -> Result<Vec<Link>> {
                     home: row.get(3)?.unwrap_or_default(),
                     from_xact: xact(row.get(4)?),
                     to_xact: xact(row.get(5)?),
-                    closed: row.get(6)?.unwrap_or_default(),
-                    changes: row.get(7)?.unwrap_or_default(),
-                    first_id: row.get(8)?,
-                    last_id: row.get(9)?,
-                    contents: row.get(10)?.unwrap_or_default(),
-                    previous: row.get(11)?,
+                    next_xact: xact(row.get(6)?),
+                    closed: row.get(7)?.unwrap_or_default(),
+                    changes: row.get(8)?.unwrap_or_default(),
+                    first_id: row.get(9)?,
+                    last_id: row.get(10)?,
+                    contents: row.get(11)?.unwrap_or_default(),
+                    previous: row.get(12)?,
                 };
-                Ok(row.get(12)?.map(|sealed_at| (seal, sealed_at, row.get(13))))
+                Ok(row.get(13)?.map(|sealed_at| (seal, sealed_at, row.get(14))))
             })
             .collect()
     })?;
@@ -83,9 +84,9 @@ pub fn ends() -> Result<Vec<(String, u64, bool)>> {
 /// Adds a link. A session that cannot see what another sealed meanwhile (REPEATABLE READ) gets 40001.
 pub fn add(seal: &Seal, sealed_at: TimestampWithTimeZone) -> Result<String> {
     const ADD: &str = "
-        INSERT INTO dbguard.audit_seal (number, sealed_at, home, from_xact, to_xact, closed, changes, first_id, last_id,
-                                        contents, previous, hash)
-        VALUES ($1, $2, $3, $4::xid8, $5::xid8, $6, $7, $8, $9, $10, $11, $12)
+        INSERT INTO dbguard.audit_seal (number, sealed_at, home, from_xact, to_xact, next_xact, closed, changes,
+                                        first_id, last_id, contents, previous, hash)
+        VALUES ($1, $2, $3, $4::xid8, $5::xid8, $6::xid8, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (number) DO NOTHING";
     let hash = seal.hash();
     Spi::connect_mut(|client| {
@@ -95,6 +96,7 @@ pub fn add(seal: &Seal, sealed_at: TimestampWithTimeZone) -> Result<String> {
             seal.home.as_str().into(),
             seal.from_xact.to_string().into(),
             seal.to_xact.to_string().into(),
+            seal.next_xact.to_string().into(),
             seal.closed.into(),
             seal.changes.into(),
             seal.first_id.into(),

@@ -181,7 +181,7 @@ fn new_relation(found: &Found, known: &Known, since: TimestampWithTimeZone) -> R
         FROM (SELECT nextval('dbguard.audit_relation_id_seq')::int AS id) n
         RETURNING id";
     let key = known.shape.key.as_ref().map(|k| k.columns.clone()).unwrap_or_default();
-    let home = format!("{}/import {}/{}", identity::database(), xact::top_id(), known.oid);
+    let home = format!("import {} of {}/{}", xact::top_id(), identity::database(), known.oid);
     let args = [
         known.lineage.into(),
         found.schema.as_str().into(),

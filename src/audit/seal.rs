@@ -67,14 +67,14 @@ fn seal() -> Result<Vec<Row>> {
         if !closed {
             let relations = members::of_home(&tables, home);
             let to = after_last(home, &relations)?.max(from);
-            rows.extend(add(&Stretch { home, from, to, relations }, true)?);
+            rows.extend(add(&Stretch { home, from, to, relations }, to, true)?);
         }
     }
     let (from, _) = end(&here).unwrap_or_default();
-    let to = all_ended_before()?;
+    let (to, next) = all_ended_before()?;
     if to > from {
         let relations = members::of_home(&tables, &here);
-        rows.extend(add(&Stretch { home: &here, from, to, relations }, false)?);
+        rows.extend(add(&Stretch { home: &here, from, to, relations }, next, false)?);
     }
     Ok(rows)
 }
@@ -90,11 +90,14 @@ pub fn lock_chain() -> Result<()> {
 }
 
 /// Every transaction with a lower number has ended, prepared ones included, and all that see the log
-/// from now on see what those wrote.
-fn all_ended_before() -> Result<u64> {
-    const XMIN: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
-    let xmin = Spi::connect_mut(|client| client.update(XMIN, Some(1), &[])?.first().get_one::<String>())?;
-    xmin.and_then(|x| x.parse().ok()).ok_or_else(|| Error::internal("the snapshot has no xmin"))
+/// from now on see what those wrote. The second: none from that one on had begun.
+fn all_ended_before() -> Result<(u64, u64)> {
+    const BOUNDS: &str = "
+        SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM (SELECT pg_current_snapshot() AS s) now";
+    let bounds =
+        Spi::connect_mut(|client| client.update(BOUNDS, Some(1), &[])?.first().get_two::<String, String>())?;
+    let number = |x: Option<String>| x.and_then(|x| x.parse().ok());
+    number(bounds.0).zip(number(bounds.1)).ok_or_else(|| Error::internal("the snapshot has no bounds"))
 }
 
 /// The number after the last transaction of a home that is not this one.
@@ -116,7 +119,7 @@ fn after_last(home: &str, relations: &[i32]) -> Result<u64> {
 }
 
 /// Seals a stretch; None if there is nothing in it and it is not the last of its home.
-fn add(stretch: &Stretch, closed: bool) -> Result<Option<Row>> {
+fn add(stretch: &Stretch, next_xact: u64, closed: bool) -> Result<Option<Row>> {
     const NUMBER: &str = "
         SELECT 1 + greatest((SELECT max(number) FROM dbguard.audit_seal), (SELECT max(seal) FROM dbguard.audit_seal_record), 0)";
     let number = Spi::connect_mut(|client| client.update(NUMBER, Some(1), &[])?.first().get_one::<i64>())?
@@ -151,6 +154,7 @@ fn add(stretch: &Stretch, closed: bool) -> Result<Option<Row>> {
         home: stretch.home.to_owned(),
         from_xact: stretch.from,
         to_xact: stretch.to,
+        next_xact,
         closed,
         changes,
         first_id,
@@ -193,10 +197,10 @@ impl Writer {
     }
 }
 
-/// What time it is, and the same as the chain hashes it.
+/// When this transaction began, and the same as the chain hashes it. Not later than its snapshot: so what
+/// a transaction changed that had not begun by then is later than this.
 fn clock() -> Result<(TimestampWithTimeZone, String)> {
-    const CLOCK: &str =
-        "SELECT t, extract(epoch FROM t)::text FROM (SELECT clock_timestamp() AS t OFFSET 0) now";
+    const CLOCK: &str = "SELECT now(), extract(epoch FROM now())::text";
     let (at, epoch) = Spi::connect_mut(|client| {
         client.update(CLOCK, Some(1), &[])?.first().get_two::<TimestampWithTimeZone, String>()
     })?;

@@ -3,6 +3,7 @@
 use super::chain::{self, Link};
 use super::differences::Differences;
 use super::members::{self, Kind, LoggedTable, Stretch, KINDS};
+use super::misplaced::Marks;
 use super::oldest::Oldest;
 use super::redactions::Redactions;
 use super::{bounds, guard, sealed};
@@ -62,16 +63,22 @@ fn verify(since: i64, head: Option<JsonB>) -> Result<Vec<Row>> {
         tables: members::tables()?,
         redactions: Redactions::load()?,
         oldest: Oldest::load()?,
+        marks: Marks::default(),
         told: HashSet::new(),
     };
-    let mut links = chain::since(since - 1)?.into_iter().peekable();
+    let mut links = chain::since(1)?.into_iter().peekable();
+    while let Some(link) = links.next_if(|link| link.seal.number < since - 1) {
+        check.marks.add(&link);
+    }
     // the link before the first is not checked itself
     let mut before = links.next_if(|link| link.seal.number == since - 1);
+    before.iter().for_each(|link| check.marks.add(link));
     let mut last = since - 1;
     for link in links {
         check.gap(last, link.seal.number);
         check.seal(&link, before.as_ref().filter(|b| b.seal.number == link.seal.number - 1))?;
         last = link.seal.number;
+        check.marks.add(&link);
         before = Some(link);
     }
     if let Some(highest) = sealed::highest()? {
@@ -93,6 +100,7 @@ struct Check {
     tables: Vec<LoggedTable>,
     redactions: Redactions,
     oldest: Oldest,
+    marks: Marks,
     /// A context or a table's entry is in many seals: told once.
     told: HashSet<(Kind, i64)>,
 }
@@ -142,6 +150,7 @@ impl Check {
             self.tell(kind, Some(number), found)?;
         }
         self.bounds(Some(number), &stretch)?;
+        self.misplaced(Some(number), &stretch)?;
         let mut notes = vec![];
         if redacted > 0 {
             notes.push(format!("{redacted} redacted"));
@@ -219,6 +228,26 @@ impl Check {
         Ok(())
     }
 
+    fn misplaced(&mut self, seal: Option<i64>, stretch: &Stretch) -> Result<()> {
+        let (list, more) = self.marks.misplaced(stretch)?;
+        for change in list {
+            self.rows.push(Row {
+                seal,
+                state: "problem",
+                changes: None,
+                problem: Some("change was put among older ones".into()),
+                id: Some(change.id),
+                table: self.table(change.relation),
+                key: change.key,
+                at: change.at.try_into().ok(),
+            });
+        }
+        if more > 0 {
+            self.problem(seal, format!("and {more} more such problems"));
+        }
+        Ok(())
+    }
+
     fn pack(&mut self, seal: Option<i64>, problem: String, id: i64, at: i64, relation: Option<i32>) {
         self.rows.push(Row {
             seal,
@@ -284,6 +313,8 @@ impl Check {
                 self.bounds(None, &stretch)?;
                 continue;
             }
+            let stretch = Stretch { home: &home, from, to: u64::MAX, relations: relations.clone() };
+            self.misplaced(None, &stretch)?;
             let (count, first) = Spi::connect(|client| {
                 let args = [relations.into(), from.to_string().into()];
                 client.select(UNSEALED, Some(1), &args)?.first().get_two::<i64, TimestampWithTimeZone>()

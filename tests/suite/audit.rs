@@ -18,6 +18,7 @@ mod import;
 mod leaves;
 mod lineage;
 mod log_option;
+mod misplaced;
 mod nested;
 mod options;
 mod packs;

@@ -58,16 +58,16 @@ fn check(db: &mut Db) -> Vec<String> {
     let mut wrong = vec![];
     let mut previous = "<null>".to_owned();
     for s in db.rows(
-        "SELECT number, extract(epoch FROM sealed_at), home, from_xact, to_xact, CASE WHEN closed THEN 'true' ELSE 'false' END,
+        "SELECT number, extract(epoch FROM sealed_at), home, from_xact, to_xact, next_xact, CASE WHEN closed THEN 'true' ELSE 'false' END,
                 changes, first_id, last_id, encode(contents, 'hex'), encode(previous, 'hex'), encode(hash, 'hex')
          FROM dbguard.audit_seal ORDER BY number",
     ) {
         let seal = &s[0];
-        let fields: Vec<&str> = [&s[10]].into_iter().chain(&s[..10]).map(String::as_str).collect();
-        if hash(&fields) != s[11] || s[10] != previous {
+        let fields: Vec<&str> = [&s[11]].into_iter().chain(&s[..11]).map(String::as_str).collect();
+        if hash(&fields) != s[12] || s[11] != previous {
             wrong.push(format!("{seal}: link"));
         }
-        previous = s[11].clone();
+        previous = s[12].clone();
 
         let (mut contents, mut sealed) = (Sha256::new(), Digests::new());
         for part in db.rows(&format!("SELECT kind, encode(data, 'hex') FROM dbguard.audit_seal_record WHERE seal = {seal} ORDER BY part")) {
@@ -77,7 +77,7 @@ fn check(db: &mut Db) -> Vec<String> {
             contents.update(",");
             read(&part[0], &data, &mut sealed);
         }
-        if hex(&contents.finalize()) != s[9] {
+        if hex(&contents.finalize()) != s[10] {
             wrong.push(format!("{seal}: contents"));
         }
 

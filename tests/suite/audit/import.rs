@@ -282,7 +282,8 @@ fn what_is_imported_after_a_seal_is_sealed_by_the_next() {
     db.exec(RECORD_VERSION);
     db.exec("SELECT dbguard.audit_enable('shop.t'); INSERT INTO shop.t VALUES (7, 'own')");
     assert_eq!(super::seal(&mut db), ["1 | 1"]);
-    const STATES: &str = "SELECT state, changes, problem FROM dbguard.audit_verify() ORDER BY seal NULLS LAST";
+    const STATES: &str =
+        "SELECT state, changes, problem FROM dbguard.audit_verify() ORDER BY seal NULLS LAST";
     let import = |db: &mut Db, id: i32| {
         db.exec(&format!(
             r#"SELECT note('2020-01-0{id}Z', 'INSERT', 't', '{{"id": {id}, "v": "a"}}', NULL);
@@ -306,5 +307,9 @@ fn what_is_imported_after_a_seal_is_sealed_by_the_next() {
     assert_eq!(db.lines("SELECT op FROM dbguard.audit_history('shop.u', '1')"), ["INSERT"]);
     db.unguard();
     db.exec("UPDATE dbguard.audit_change SET new = '{}' WHERE id < 0 AND key = '1'");
-    assert!(db.lines(STATES).contains(&"problem | <null> | change was changed".to_owned()), "{:?}", db.lines(STATES));
+    assert!(
+        db.lines(STATES).contains(&"problem | <null> | change was changed".to_owned()),
+        "{:?}",
+        db.lines(STATES)
+    );
 }

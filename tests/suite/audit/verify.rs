@@ -105,7 +105,7 @@ fn records() {
     tamper(
         &mut db,
         &format!("UPDATE dbguard.audit_change SET xact = (SELECT max(xact::text::bigint)::text::xid8 FROM dbguard.audit_change WHERE op = 'D') WHERE id = {ID}"),
-        &["1 | change was removed | 2/I | <null> | <null>", broken, "2 | change was inserted | 2/I | public.t | 2", "2 | <null> | <null> | <null> | <null>"],
+        &["1 | change was removed | 2/I | <null> | <null>", broken, "2 | change was inserted | 2/I | public.t | 2", "2 | change was put among older ones | 2/I | public.t | 2", "2 | <null> | <null> | <null> | <null>"],
     );
     // what is not sealed is not protected
     tamper(&mut db, "DELETE FROM dbguard.audit_change WHERE key = '4'", &[]);
