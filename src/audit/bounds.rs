@@ -1,29 +1,13 @@
 //! The bounds of packs say in which of them a key is looked for. No digest holds them, for they follow
 //! from the keys inside: so they are checked against those.
 
-use super::members::Stretch;
+use super::members::{Stretch, Suspect, Suspects};
 use crate::error::Result;
 use crate::pg::query::{each, param, text_param};
 use dbguard_core::pack::{self, SortKey};
 
-/// More are counted, not told.
-const MOST: usize = 1000;
-
-/// Packs whose bounds are not those of their keys, by id.
-#[derive(Default)]
-pub struct Wrong {
-    pub packs: Vec<WrongPack>,
-    pub more: u64,
-}
-
-pub struct WrongPack {
-    pub id: i64,
-    pub at: i64,
-    pub relation: Option<i32>,
-}
-
-/// Those among the packs of a stretch.
-pub fn wrong(stretch: &Stretch) -> Result<Wrong> {
+/// Those packs of a stretch whose bounds are not those of their keys.
+pub fn wrong(stretch: &Stretch) -> Result<Suspects> {
     // not in order: that would sort the packs themselves
     const PACKS: &str = "
         SELECT id, at, relation, lowest_key, highest_key, data FROM dbguard.audit_pack
@@ -33,23 +17,15 @@ pub fn wrong(stretch: &Stretch) -> Result<Wrong> {
         text_param(stretch.from.to_string().as_bytes()),
         text_param(stretch.to.to_string().as_bytes()),
     ];
-    let mut wrong = Wrong::default();
+    let mut wrong = Suspects::default();
     each(PACKS, &params, |row| {
-        if fit(row.bytes(5).unwrap_or_default(), [row.bytes(3), row.bytes(4)]) {
-            return Ok(());
+        if !fit(row.bytes(5).unwrap_or_default(), [row.bytes(3), row.bytes(4)]) {
+            let (id, at) = (row.int8(0).unwrap_or_default(), row.int8(1).unwrap_or_default());
+            wrong.add(Suspect { id, at, relation: row.int4(2), key: None });
         }
-        if wrong.packs.len() >= MOST {
-            wrong.more += 1;
-            return Ok(());
-        }
-        wrong.packs.push(WrongPack {
-            id: row.int8(0).unwrap_or_default(),
-            at: row.int8(1).unwrap_or_default(),
-            relation: row.int4(2),
-        });
         Ok(())
     })?;
-    wrong.packs.sort_by_key(|pack| pack.id);
+    wrong.list.sort_by_key(|pack| pack.id);
     Ok(wrong)
 }
 

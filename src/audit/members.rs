@@ -22,6 +22,32 @@ pub enum Kind {
 
 pub const KINDS: [Kind; 4] = [Kind::Relation, Kind::Context, Kind::Redaction, Kind::Change];
 
+/// A change, or a pack of them, that something is wrong with.
+pub struct Suspect {
+    pub id: i64,
+    pub at: i64,
+    pub relation: Option<i32>,
+    pub key: Option<String>,
+}
+
+/// Those of a stretch: so many that they can be told, and how many more.
+#[derive(Default)]
+pub struct Suspects {
+    pub list: Vec<Suspect>,
+    pub more: u64,
+}
+
+impl Suspects {
+    pub fn add(&mut self, suspect: Suspect) {
+        const MOST: usize = 1000;
+        if self.list.len() < MOST {
+            self.list.push(suspect);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
 /// Which transactions, of which home.
 #[derive(Clone)]
 pub struct Stretch<'a> {

@@ -2,7 +2,7 @@
 //! with an id or a time from before it. Ids are drawn as changes are written, so none can have that.
 
 use super::chain::Link;
-use super::members::Stretch;
+use super::members::{Stretch, Suspect, Suspects};
 use crate::error::Result;
 use crate::pg::query::{each, param, text_param};
 use pgrx::prelude::*;
@@ -10,9 +10,6 @@ use std::collections::HashMap;
 
 /// How far a clock that was put back may mislead us, in microseconds.
 const CLOCK: i64 = 5_000_000;
-/// More are counted, not told.
-const MOST: usize = 1000;
-
 /// What every transaction from `next_xact` on comes after.
 #[derive(Clone, Copy, Default)]
 struct Mark {
@@ -24,13 +21,6 @@ struct Mark {
 /// The marks of each home, in their order.
 #[derive(Default)]
 pub struct Marks(HashMap<String, Vec<Mark>>);
-
-pub struct Misplaced {
-    pub id: i64,
-    pub at: i64,
-    pub relation: Option<i32>,
-    pub key: Option<String>,
-}
 
 impl Marks {
     /// Takes in a seal, the next in number. A home that is closed has no later transactions.
@@ -47,8 +37,8 @@ impl Marks {
         }
     }
 
-    /// Those in a stretch, and how many more there are.
-    pub fn misplaced(&self, stretch: &Stretch) -> Result<(Vec<Misplaced>, u64)> {
+    /// Those in a stretch.
+    pub fn misplaced(&self, stretch: &Stretch) -> Result<Suspects> {
         // few: what a transaction wrote that was open when a seal was made
         const EARLY: &str = "
             SELECT id, at, relation, key, xact::text::int8 FROM dbguard.audit_change
@@ -59,7 +49,7 @@ impl Marks {
             ORDER BY 1";
         let Some((marks, last)) = self.0.get(stretch.home).and_then(|marks| Some((marks, marks.last()?)))
         else {
-            return Ok((vec![], 0));
+            return Ok(Suspects::default());
         };
         let latest = TimestampWithTimeZone::try_from(last.sealed_at).ok();
         let params = [
@@ -69,23 +59,18 @@ impl Marks {
             param(last.last_id),
             param(latest),
         ];
-        let (mut list, mut more) = (vec![], 0);
+        let mut suspects = Suspects::default();
         each(EARLY, &params, |row| {
             let (id, at) = (row.int8(0).unwrap_or_default(), row.int8(1).unwrap_or_default());
             let xact = row.int8(4).unwrap_or_default() as u64;
             let before = marks.partition_point(|mark| mark.next_xact <= xact);
             let mark = before.checked_sub(1).and_then(|at| marks.get(at));
-            if mark.is_none_or(|mark| id > mark.last_id && at >= mark.sealed_at - CLOCK) {
-                return Ok(());
+            if mark.is_some_and(|mark| id <= mark.last_id || at < mark.sealed_at - CLOCK) {
+                let key = row.bytes(3).map(|key| String::from_utf8_lossy(key).into_owned());
+                suspects.add(Suspect { id, at, relation: row.int4(2), key });
             }
-            if list.len() >= MOST {
-                more += 1;
-                return Ok(());
-            }
-            let key = row.bytes(3).map(|key| String::from_utf8_lossy(key).into_owned());
-            list.push(Misplaced { id, at, relation: row.int4(2), key });
             Ok(())
         })?;
-        Ok((list, more))
+        Ok(suspects)
     }
 }

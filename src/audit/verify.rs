@@ -2,7 +2,7 @@
 
 use super::chain::{self, Link};
 use super::differences::Differences;
-use super::members::{self, Kind, LoggedTable, Stretch, KINDS};
+use super::members::{self, Kind, LoggedTable, Stretch, Suspect, Suspects, KINDS};
 use super::misplaced::Marks;
 use super::oldest::Oldest;
 use super::redactions::Redactions;
@@ -149,8 +149,7 @@ impl Check {
             }
             self.tell(kind, Some(number), found)?;
         }
-        self.bounds(Some(number), &stretch)?;
-        self.misplaced(Some(number), &stretch)?;
+        self.look(Some(number), &stretch)?;
         let mut notes = vec![];
         if redacted > 0 {
             notes.push(format!("{redacted} redacted"));
@@ -186,7 +185,8 @@ impl Check {
         }
         for pack in &found.damaged {
             let problem = format!("pack is damaged, its {} changes cannot be read", pack.changes);
-            self.pack(seal, problem, pack.id, pack.at, pack.relation);
+            let suspect = Suspect { id: pack.id, at: pack.at, relation: pack.relation, key: None };
+            self.suspect(seal, problem, suspect);
         }
         let more = found.more;
         for p in found.problems() {
@@ -200,16 +200,8 @@ impl Check {
                 What::Renumbered { was } => format!("{word} was sealed under id {was}"),
             };
             let about = p.about.unwrap_or_default();
-            self.rows.push(Row {
-                seal,
-                state: "problem",
-                changes: None,
-                problem: Some(problem),
-                id: Some(p.id),
-                table: self.table(about.relation),
-                key: about.key,
-                at: p.at.try_into().ok(),
-            });
+            let suspect = Suspect { id: p.id, at: p.at, relation: about.relation, key: about.key };
+            self.suspect(seal, problem, suspect);
         }
         if more > 0 {
             self.problem(seal, format!("and {more} more such problems"));
@@ -217,46 +209,32 @@ impl Check {
         Ok(())
     }
 
-    fn bounds(&mut self, seal: Option<i64>, stretch: &Stretch) -> Result<()> {
-        let wrong = bounds::wrong(stretch)?;
-        for pack in wrong.packs {
-            self.pack(seal, "pack has wrong bounds".into(), pack.id, pack.at, pack.relation);
-        }
-        if wrong.more > 0 {
-            self.problem(seal, format!("and {} more such problems", wrong.more));
-        }
+    /// What is wrong with the changes of a stretch by themselves, whatever was sealed of them.
+    fn look(&mut self, seal: Option<i64>, stretch: &Stretch) -> Result<()> {
+        self.suspects(seal, "pack has wrong bounds", bounds::wrong(stretch)?);
+        self.suspects(seal, "change was put among older ones", self.marks.misplaced(stretch)?);
         Ok(())
     }
 
-    fn misplaced(&mut self, seal: Option<i64>, stretch: &Stretch) -> Result<()> {
-        let (list, more) = self.marks.misplaced(stretch)?;
-        for change in list {
-            self.rows.push(Row {
-                seal,
-                state: "problem",
-                changes: None,
-                problem: Some("change was put among older ones".into()),
-                id: Some(change.id),
-                table: self.table(change.relation),
-                key: change.key,
-                at: change.at.try_into().ok(),
-            });
+    fn suspects(&mut self, seal: Option<i64>, problem: &str, suspects: Suspects) {
+        for suspect in suspects.list {
+            self.suspect(seal, problem.to_owned(), suspect);
         }
-        if more > 0 {
-            self.problem(seal, format!("and {more} more such problems"));
+        if suspects.more > 0 {
+            self.problem(seal, format!("and {} more such problems", suspects.more));
         }
-        Ok(())
     }
 
-    fn pack(&mut self, seal: Option<i64>, problem: String, id: i64, at: i64, relation: Option<i32>) {
+    fn suspect(&mut self, seal: Option<i64>, problem: String, suspect: Suspect) {
         self.rows.push(Row {
             seal,
             state: "problem",
+            changes: None,
             problem: Some(problem),
-            id: Some(id),
-            table: self.table(relation),
-            at: at.try_into().ok(),
-            ..Row::default()
+            id: Some(suspect.id),
+            table: self.table(suspect.relation),
+            key: suspect.key,
+            at: suspect.at.try_into().ok(),
         });
     }
 
@@ -310,11 +288,11 @@ impl Check {
                     self.oldest.of(Kind::Change),
                 )?;
                 self.tell(Kind::Change, None, found)?;
-                self.bounds(None, &stretch)?;
+                self.look(None, &stretch)?;
                 continue;
             }
             let stretch = Stretch { home: &home, from, to: u64::MAX, relations: relations.clone() };
-            self.misplaced(None, &stretch)?;
+            self.look(None, &stretch)?;
             let (count, first) = Spi::connect(|client| {
                 let args = [relations.into(), from.to_string().into()];
                 client.select(UNSEALED, Some(1), &args)?.first().get_two::<i64, TimestampWithTimeZone>()
