@@ -179,3 +179,22 @@ fn a_very_long_key_is_no_obstacle() {
     assert_eq!(ops(&mut db, "k", &key), "INSERT UPDATE");
     assert!(db.value("SELECT max(length(key)) < 400 FROM dbguard.audit_log") == "t");
 }
+
+#[test]
+fn a_row_goes_with_the_table_that_is_emptied() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES (1, 1), (2, 1)",
+    );
+    db.exec("TRUNCATE t");
+    db.exec("TRUNCATE t");
+    db.exec("INSERT INTO t VALUES (1, 2)");
+    db.exec("DELETE FROM t");
+    db.exec("TRUNCATE t");
+    db.exec("BEGIN; INSERT INTO t VALUES (3, 3); UPDATE t SET v = 4; TRUNCATE t; COMMIT");
+    let ops = |db: &mut Db, key: &str| db.lines(&format!("SELECT op FROM dbguard.audit_history('t', '{key}')"));
+    assert_eq!(ops(&mut db, "1"), ["INSERT", "TRUNCATE", "INSERT", "DELETE"]);
+    assert_eq!(ops(&mut db, "2"), ["INSERT", "TRUNCATE"]);
+    assert_eq!(ops(&mut db, "3"), ["INSERT", "UPDATE", "TRUNCATE"]);
+}
