@@ -99,8 +99,9 @@ fn no_key(table: &Relation) -> Error {
     )
 }
 
-/// The columns the table had not yet at the moment. Raises 55000 if that is before audit began.
-fn added_since(table: &Relation, moment: i64, at: Param) -> Result<Vec<String>> {
+/// The columns whose values now say nothing of the moment, and whether the log knew one of that name
+/// then. Raises 55000 if that is before audit began.
+fn added_since(table: &Relation, moment: i64, at: Param) -> Result<Vec<(String, bool)>> {
     let lineage = read::lineage_of(table)?;
     let since = lineage.map(version::audited_since).transpose()?.flatten();
     let (Some(lineage), Some(since)) = (lineage, since) else {
@@ -119,7 +120,7 @@ fn added_since(table: &Relation, moment: i64, at: Param) -> Result<Vec<String>> 
     Ok(Versions::at(lineage, at)?.map(|id| versions.added_since(id, table)).unwrap_or_default())
 }
 
-fn described(table: &Relation, added: &[String]) -> Result<ddl::Table> {
+fn described(table: &Relation, added: &[(String, bool)]) -> Result<ddl::Table> {
     let (key, attributes) = (table.key(), attributes_of_relation(table.oid));
     let of_key: Vec<_> = attributes.iter().filter(|a| key.contains(&a.name)).collect();
     let mut columns: Vec<ddl::Column> = table
@@ -128,7 +129,8 @@ fn described(table: &Relation, added: &[String]) -> Result<ddl::Table> {
         .map(|c| ddl::Column {
             name: c.name.clone(),
             type_name: c.type_name.clone(),
-            added: added.contains(&c.name),
+            added: added.iter().any(|(name, _)| *name == c.name),
+            unknown: added.iter().any(|(name, known)| *name == c.name && !known),
             computed: None,
         })
         .collect();

@@ -4,7 +4,7 @@ use super::options::{Listed, Options, PARTITION};
 use crate::ddl::audit::{ROW_TRIGGER, TRUNCATE_TRIGGER};
 use crate::error::Result;
 use crate::pg::identity;
-use crate::pg::relation::{is_function_of_ours, Relation, Trigger};
+use crate::pg::relation::{is_function_of_ours, Column, Relation, Trigger};
 
 pub struct Audited {
     pub options: Options,
@@ -30,6 +30,18 @@ pub struct Shown {
 /// What names the table's column numbers: the same number means the same column only there.
 pub fn home(table: &Relation) -> String {
     format!("{}/{}", identity::database(), table.oid.to_u32())
+}
+
+/// The columns that the log shows: those not excluded.
+pub fn logged_columns<'t>(table: &'t Relation, options: &Options) -> impl Iterator<Item = &'t Column> {
+    let excluded = options.names(&options.exclude, &columns(table), &home(table));
+    table.columns.iter().filter(move |column| !excluded.contains(&column.name))
+}
+
+/// Columns with their types, as JSON.
+pub fn types<'t>(columns: impl Iterator<Item = &'t Column>) -> String {
+    let types = columns.map(|c| (c.name.clone(), c.type_name.clone().into()));
+    serde_json::Value::Object(types.collect()).to_string()
 }
 
 /// A table's columns as options know them.

@@ -112,7 +112,7 @@ pub fn enable(relation: Oid, wanted: &Wanted) -> Result<&'static str> {
     as_role(extension_owner()?, Fence::Local, || -> Result<()> {
         make_log()?;
         // what was not logged so far is missing from the log
-        version::note(&table, !before.as_ref().is_some_and(Audited::is_whole))?;
+        version::note(&table, &options, !before.as_ref().is_some_and(Audited::is_whole))?;
         attach(&table, &options, state, &names)?;
         leaves::place(&table, &options, state)
     })?;

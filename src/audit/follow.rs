@@ -30,7 +30,7 @@ fn follow() -> Result<()> {
             let names: Vec<&str> = audited.triggers.iter().map(String::as_str).collect();
             as_role(extension_owner()?, Fence::Local, || attach(&table, &options, audited.state, &names))?;
         }
-        version::note(&table, false)?;
+        version::note(&table, &options, false)?;
         leaves::let_owner_make_them(&table)?;
     }
     Ok(())

@@ -32,9 +32,10 @@ pub fn no_log() -> Error {
 
 /// The table's row in audit_relation, made if this version has none. To be called as the log's owner.
 fn relation_row(table: &Relation) -> Result<i32> {
-    let types: serde_json::Map<_, _> =
-        table.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
-    let types = Value::Object(types).to_string();
+    let types = match audited::of(table)? {
+        Some(audited) => audited::types(audited::logged_columns(table, &audited.options)),
+        None => audited::types(table.columns.iter()),
+    };
     Ok(target::relation_row(table, &audited::home(table), &table.key(), &types)?.0)
 }
 

@@ -89,9 +89,7 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     let log = log::tables()?;
     let key = root.key();
     let (columns, here) = (audited::columns(&root), audited::home(&root));
-    let types: serde_json::Map<_, _> =
-        root.columns.iter().map(|c| (c.name.clone(), c.type_name.clone().into())).collect();
-    let types = serde_json::Value::Object(types).to_string();
+    let types = audited::types(audited::logged_columns(&root, &options));
     let (relation, written_by) =
         as_role(log.owner, Fence::Local, || relation_row(&root, &here, &key, &types))?;
 

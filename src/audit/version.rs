@@ -1,6 +1,7 @@
 //! A table's columns over time, as the log has noted them: what to make of an image of then.
 
 use super::audited;
+use super::options::Options;
 use super::read;
 use crate::error::Result;
 use crate::pg::query::{each, param, Param};
@@ -38,7 +39,7 @@ pub struct Versions {
 /// Notes the version the table has now, unless it is the last one noted. `starts`: audit begins (again)
 /// now, and what changed before is not in the log; then it is noted in any case. Else not for a table the
 /// log knows nothing of: the triggers of a restore may be there before the log's own rows.
-pub fn note(table: &Relation, starts: bool) -> Result<()> {
+pub fn note(table: &Relation, options: &Options, starts: bool) -> Result<()> {
     const NOTE: &str = "
         INSERT INTO dbguard.audit_relation
           (id, lineage, schema_name, table_name, home, key_columns, columns, since, column_numbers, starts)
@@ -51,11 +52,9 @@ pub fn note(table: &Relation, starts: bool) -> Result<()> {
             AND r.schema_name = $2::name AND r.table_name = $3::name AND r.home = $4 AND r.key_columns = $5::name[]
             AND r.columns = $6::jsonb AND r.column_numbers = $7::jsonb)";
     let Some(log) = of_ours(c"audit_relation") else { return Ok(()) };
-    let columns = |value: &dyn Fn(&Column) -> Value| {
-        Value::Object(table.columns.iter().map(|c| (c.name.clone(), value(c))).collect()).to_string()
-    };
-    let types = columns(&|c| c.type_name.clone().into());
-    let numbers = columns(&|c| c.number.into());
+    let types = audited::types(audited::logged_columns(table, options));
+    let numbers = audited::logged_columns(table, options).map(|c| (c.name.clone(), c.number.into()));
+    let numbers = Value::Object(numbers.collect()).to_string();
     as_role(crate::catalog::relation(log)?.owner, Fence::Local, || {
         let lineage = read::lineage_of(table)?;
         Spi::connect_mut(|client| -> std::result::Result<(), pgrx::spi::Error> {
@@ -158,20 +157,25 @@ impl Versions {
         renames
     }
 
-    /// The columns the table has now and had not when version `id` was its latest.
-    pub fn added_since(&self, id: i32, table: &Relation) -> Vec<String> {
+    /// The columns the log knows now and did not when version `id` was the table's latest: it had them not,
+    /// or they were excluded. With each whether it knew one of that name.
+    pub fn added_since(&self, id: i32, table: &Relation) -> Vec<(String, bool)> {
         let Some(at) = self.list.iter().position(|v| v.id == id) else { return vec![] };
         let then = &self.list[at];
+        let has =
+            |numbers: &Map<String, Value>, c: &Column| numbers.values().any(|n| n == &Value::from(c.number));
+        let last = self.list.iter().rev().find_map(|v| v.numbers.as_ref());
+        let excluded = |c: &Column| last.is_some_and(|numbers| !has(numbers, c));
         let known_by_number = then.numbers.as_ref().filter(|_| then.home == self.here);
         let new = |c: &&Column| match known_by_number {
-            Some(numbers) => !numbers.values().any(|n| n == &Value::from(c.number)),
+            Some(numbers) => !has(numbers, c) && !excluded(c),
             // by its name alone: new if a later version was the first to have it
             None => {
                 !then.types.contains_key(&c.name)
                     && self.list[at..].iter().any(|v| v.types.contains_key(&c.name))
             }
         };
-        table.columns.iter().filter(new).map(|c| c.name.clone()).collect()
+        table.columns.iter().filter(new).map(|c| (c.name.clone(), then.types.contains_key(&c.name))).collect()
     }
 
     /// The version that was the latest at a moment, by the time it was noted.

@@ -10,8 +10,10 @@ use dbguard_core::quote::{ident, literal, qualified};
 pub struct Column {
     pub name: String,
     pub type_name: String,
-    /// The table had it not yet.
+    /// What it is today says nothing of then.
     pub added: bool,
+    /// Nor does the log: it knew no column of that name.
+    pub unknown: bool,
     /// The expression of a column that is computed when it is read.
     pub computed: Option<String>,
 }
@@ -169,18 +171,28 @@ impl Table {
         let added: Vec<String> =
             self.stored().filter(|c| c.added).map(|c| format!("{}, NULL", literal(&c.name))).collect();
         let old = if added.is_empty() {
-            "o.old".to_owned()
+            self.old()
         } else {
-            format!("jsonb_build_object({}) || o.old", added.join(", "))
+            format!("jsonb_build_object({}) || {}", added.join(", "), self.old())
         };
         format!("CROSS JOIN LATERAL jsonb_populate_record(t.*, {old}) r")
     }
 
+    /// The old values, without those that columns had only later.
+    fn old(&self) -> String {
+        let unknown: Vec<String> = self.stored().filter(|c| c.unknown).map(|c| literal(&c.name)).collect();
+        if unknown.is_empty() {
+            return "o.old".to_owned();
+        }
+        format!("(o.old - ARRAY[{}])", unknown.join(", "))
+    }
+
     fn gone(&self) -> String {
         format!(
-            "SELECT {} FROM o CROSS JOIN LATERAL jsonb_populate_record({}, o.old) r WHERE o.kind = 'G'",
+            "SELECT {} FROM o CROSS JOIN LATERAL jsonb_populate_record({}, {}) r WHERE o.kind = 'G'",
             self.list("r"),
-            self.null()
+            self.null(),
+            self.old()
         )
     }
 

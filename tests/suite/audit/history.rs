@@ -193,7 +193,8 @@ fn a_row_goes_with_the_table_that_is_emptied() {
     db.exec("DELETE FROM t");
     db.exec("TRUNCATE t");
     db.exec("BEGIN; INSERT INTO t VALUES (3, 3); UPDATE t SET v = 4; TRUNCATE t; COMMIT");
-    let ops = |db: &mut Db, key: &str| db.lines(&format!("SELECT op FROM dbguard.audit_history('t', '{key}')"));
+    let ops =
+        |db: &mut Db, key: &str| db.lines(&format!("SELECT op FROM dbguard.audit_history('t', '{key}')"));
     assert_eq!(ops(&mut db, "1"), ["INSERT", "TRUNCATE", "INSERT", "DELETE"]);
     assert_eq!(ops(&mut db, "2"), ["INSERT", "TRUNCATE"]);
     assert_eq!(ops(&mut db, "3"), ["INSERT", "UPDATE", "TRUNCATE"]);
