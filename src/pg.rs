@@ -14,6 +14,7 @@ pub mod jsonb;
 pub mod leaf;
 pub mod lock;
 pub mod message;
+pub mod moment;
 pub mod notify;
 pub mod plan;
 pub mod procedure;

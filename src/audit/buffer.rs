@@ -7,7 +7,7 @@ use super::log;
 use super::moved;
 use super::target::Target;
 use crate::error::{Error, Result};
-use crate::pg::statement;
+use crate::pg::{moment, statement};
 use pgrx::pg_sys::{CommandId, Oid, SubTransactionId};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -57,7 +57,7 @@ struct Place {
 
 impl Place {
     fn here() -> Place {
-        Place { sub: statement::subtransaction(), depth: statement::depth() }
+        Place { sub: statement::subtransaction(), depth: moment::depth() }
     }
 }
 
@@ -73,7 +73,7 @@ thread_local! {
 /// Adds a change whose datums lie in `bytes`, which begin aligned.
 pub fn push(entry: Entry, bytes: &[u8]) -> Result<()> {
     let here = Place::here();
-    let seen = statement::end_is_seen();
+    let seen = moment::end_is_seen();
     let at_once = !seen && !entry.moves_on;
     let due = LEVELS.with_borrow_mut(|levels| {
         let own = top(levels).filter(|top| top.place == here);

@@ -5,6 +5,7 @@ use super::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::error::{notice, Error, Result};
+use crate::pg::guc;
 use crate::pg::relation::of_ours;
 use crate::pg::user::{as_role, Fence};
 use ddl::command::{create_event_trigger, drop_event_trigger, enable_always};
@@ -90,7 +91,8 @@ fn enable(options: &Options) -> Result<&'static str> {
     }
     Spi::run_with_args(SET, &[options.0.into(), options.1.clone().into()])?;
     for (name, event, function, tags) in TRIGGERS.iter().filter(|_| !whole) {
-        ddl::run(&drop_event_trigger(name))?;
+        // that one is not there is no news
+        guc::with(&[(c"client_min_messages", c"warning")], || ddl::run(&drop_event_trigger(name)))?;
         ddl::run(&create_event_trigger(name, event, function, tags))?;
         ddl::run(&enable_always(name))?;
     }

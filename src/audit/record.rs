@@ -7,7 +7,7 @@ use crate::pg::guc;
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
-use crate::pg::{statement, xact};
+use crate::pg::{moment, xact};
 use pgrx::pg_sys::{self, Oid};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     let owner = log_owner()?;
     // after what was changed before it
     buffer::flush()?;
-    let at = statement::time_of_this();
+    let at = moment::time_of_this();
     let context = context::of(owner, at)?;
     let tenant = context::tenant();
     let new = new.to_string();

@@ -10,7 +10,7 @@ use super::options::Capture;
 use super::target::{self, Target};
 use super::truncated;
 use crate::error::{Error, Result};
-use crate::pg::statement;
+use crate::pg::moment;
 use crate::pg::trigger::{Event, Row, TriggerCall};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -93,14 +93,14 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
         return Ok(());
     }
     let target = target::of(&call)?;
-    let at = statement::time_of_this();
+    let at = moment::time_of_this();
     buffer::push(entry(&target, &call, b'T', at), &[])?;
     // TRUNCATE is no query: nobody would tell us of its end
     buffer::flush()
 }
 
 fn change(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
-    entry(target, call, op, statement::time_of(|| call.command()))
+    entry(target, call, op, moment::time_of(|| call.command()))
 }
 
 fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8, at: i64) -> Entry {

@@ -10,6 +10,7 @@ use dbguard_core::image::Rename;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -170,12 +171,14 @@ impl Selection {
                 for row in rows {
                     let lineage = row.get::<i32>(3)?.unwrap_or_default();
                     let (schema, name) = (row.get::<String>(4)?, row.get::<String>(5)?);
-                    if !positions.contains_key(&lineage) {
-                        renames.extend(table::renames(lineage)?);
-                        positions.insert(lineage, tables.len());
-                        tables.push(Logged { lineage, ..Logged::default() });
-                    }
-                    let at = positions.get(&lineage).copied().unwrap_or_default();
+                    let at = match positions.entry(lineage) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(new) => {
+                            renames.extend(table::renames(lineage)?);
+                            tables.push(Logged { lineage, ..Logged::default() });
+                            *new.insert(tables.len() - 1)
+                        }
+                    };
                     let Some(table) = tables.get_mut(at) else { continue };
                     // the latest name it had
                     (table.schema, table.name) = (schema.unwrap_or_default(), name.unwrap_or_default());

@@ -1,0 +1,144 @@
+//! Statements within statements, and when their changes were made.
+
+use pgrx::pg_sys;
+use std::cell::{Cell, RefCell};
+
+/// A statement whose end we see.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// How many such statements it is in, itself included.
+    depth: u32,
+    /// When its changes were made; 0 until it is asked.
+    at: i64,
+}
+
+/// Changes that a statement did not make itself but had a query of the server's make for it (a
+/// referential action): that one fires no triggers, they are left to the statement.
+#[derive(Clone, Copy)]
+struct Action {
+    command: pg_sys::CommandId,
+    at: i64,
+}
+
+thread_local! {
+    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    /// The last time given out: each statement gets a later one.
+    static LAST: Cell<i64> = const { Cell::new(0) };
+    /// A statement whose end we do not see: when it started, its command, and the time it was given.
+    static UNSEEN: Cell<(i64, pg_sys::CommandId, i64)> = const { Cell::new((0, 0, 0)) };
+    /// By command, since the outermost statement began to fire its triggers.
+    static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the end of the statement that fires triggers now will be seen. It is not when this very
+/// statement loaded the library, nor in a worker that applies replicated changes.
+pub fn end_is_seen() -> bool {
+    FRAME.get().depth > 0
+}
+
+/// How deep the statement that fires triggers now lies within others; 0 if its end is not seen.
+pub fn depth() -> u32 {
+    FRAME.get().depth
+}
+
+/// When a change was made that a trigger fires for now: microseconds since 2000-01-01 UTC, the same
+/// for all changes of one command, later than any given before. All its rows are locked by now, so that
+/// the times of one row's changes are in their order across sessions. `command` is the one that made
+/// the change, asked for only if there may be more than one.
+pub fn time_of(command: impl FnOnce() -> pg_sys::CommandId) -> i64 {
+    let seen = end_is_seen();
+    if seen && ACTIONS.with_borrow(Vec::is_empty) {
+        return own_time();
+    }
+    let command = command();
+    let action = ACTIONS.with_borrow(|actions| {
+        actions.binary_search_by_key(&command, |action| action.command).ok().map(|i| actions[i].at)
+    });
+    match action {
+        Some(at) => at,
+        None if seen => own_time(),
+        None => unseen_time(command),
+    }
+}
+
+/// The time of something that happens now, within whatever statement.
+pub fn time_of_this() -> i64 {
+    settle_outer();
+    tick()
+}
+
+/// The time of the statement's own changes.
+fn own_time() -> i64 {
+    let frame = FRAME.get();
+    let at = if frame.at == 0 { tick() } else { frame.at };
+    FRAME.set(Frame { at, ..frame });
+    at
+}
+
+fn unseen_time(command: pg_sys::CommandId) -> i64 {
+    // SAFETY: reads a variable of the backend.
+    let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let (known, of, at) = UNSEEN.get();
+    if (known, of) == (started, command) {
+        return at;
+    }
+    let at = tick();
+    UNSEEN.set((started, command, at));
+    at
+}
+
+/// What the statement at hand has changed was changed before what comes now: its time is the earlier
+/// one, also for those of its triggers that are still to come.
+fn settle_outer() {
+    if end_is_seen() {
+        own_time();
+    }
+}
+
+fn tick() -> i64 {
+    let at = super::xact::clock().max(LAST.get() + 1);
+    LAST.set(at);
+    at
+}
+
+/// The statement around us, put back when the inner one ends or fails.
+pub(super) struct Outer(Frame);
+
+impl Outer {
+    pub(super) fn enter() -> Outer {
+        settle_outer();
+        let outer = FRAME.get();
+        FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
+        Outer(outer)
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        FRAME.set(self.0);
+        if self.0.depth == 0 {
+            forget_actions();
+        }
+    }
+}
+
+pub(super) fn forget_actions() {
+    // memory for ordinary statements is kept, for a huge one not
+    ACTIONS.with_borrow_mut(|actions| {
+        actions.clear();
+        actions.shrink_to(1024);
+    });
+}
+
+/// Remembers when a query was done whose triggers the statement around it will fire.
+pub(super) fn note_action(command: pg_sys::CommandId) {
+    settle_outer();
+    let at = tick();
+    ACTIONS.with_borrow_mut(|actions| {
+        // those within it were told when their own statements ended
+        while actions.last().is_some_and(|last| last.command >= command) {
+            actions.pop();
+        }
+        actions.push(Action { command, at });
+    });
+}
