@@ -17,8 +17,8 @@ COMMENT ON TABLE dbguard.audit_relation IS 'Audited tables by name, a row for ea
 COMMENT ON COLUMN dbguard.audit_relation.lineage IS 'The same for all versions of one table, through renames, dump and restore, drop and re-creation: the id of the first';
 COMMENT ON COLUMN dbguard.audit_relation.home IS 'The database and the OID the table had in it';
 COMMENT ON COLUMN dbguard.audit_relation.key_columns IS 'The primary key then; empty if the table had none';
-COMMENT ON COLUMN dbguard.audit_relation.columns IS 'Column names and types then';
-COMMENT ON COLUMN dbguard.audit_relation.column_numbers IS 'Column names and numbers then, if they were noted: in one home the same number is the same column';
+COMMENT ON COLUMN dbguard.audit_relation.columns IS 'Names and types of the columns the log knew then: all but the excluded';
+COMMENT ON COLUMN dbguard.audit_relation.column_numbers IS 'Their names and numbers, if they were noted: in one home the same number is the same column';
 COMMENT ON COLUMN dbguard.audit_relation.starts IS 'Audit was enabled then: earlier changes may be missing from the log';
 CREATE INDEX audit_relation_name_idx ON dbguard.audit_relation (schema_name, table_name);
 CREATE INDEX audit_relation_lineage_idx ON dbguard.audit_relation (lineage);

@@ -92,12 +92,12 @@ pub fn lock_chain() -> Result<()> {
 /// Every transaction with a lower number has ended, prepared ones included, and all that see the log
 /// from now on see what those wrote. The second: none from that one on had begun.
 fn all_ended_before() -> Result<(u64, u64)> {
-    const BOUNDS: &str = "
-        SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM (SELECT pg_current_snapshot() AS s) now";
-    let bounds =
-        Spi::connect_mut(|client| client.update(BOUNDS, Some(1), &[])?.first().get_two::<String, String>())?;
-    let number = |x: Option<String>| x.and_then(|x| x.parse().ok());
-    number(bounds.0).zip(number(bounds.1)).ok_or_else(|| Error::internal("the snapshot has no bounds"))
+    const XMIN: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
+    let xmin = Spi::connect_mut(|client| client.update(XMIN, Some(1), &[])?.first().get_one::<String>())?;
+    let xmin =
+        xmin.and_then(|x| x.parse().ok()).ok_or_else(|| Error::internal("the snapshot has no xmin"))?;
+    // asked after the snapshot: whoever gets this number or a later one writes when those have ended
+    Ok((xmin, xact::next_id()))
 }
 
 /// The number after the last transaction of a home that is not this one.

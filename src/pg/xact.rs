@@ -20,6 +20,13 @@ pub fn top_id() -> u64 {
     unsafe { pg_sys::GetTopFullTransactionId().value }
 }
 
+/// The id that the next transaction to need one will get. Not a snapshot's xmax: transactions above that
+/// may have begun.
+pub fn next_id() -> u64 {
+    // SAFETY: reads shared memory under its lock.
+    unsafe { pg_sys::ReadNextFullTransactionId().value }
+}
+
 /// The id of the current subtransaction (or of the transaction itself).
 pub fn current_id() -> pg_sys::TransactionId {
     // SAFETY: as above.
