@@ -125,7 +125,7 @@ fn an_outside_party_can_check_the_log_by_the_documentation() {
     );
     seal(&mut db);
     db.exec("SET dbguard.actor = 'second'; UPDATE t SET id = 5000, v = NULL WHERE id = 1; DELETE FROM t WHERE id = 2; TRUNCATE \"odd, 3:x\"");
-    super::verify::put_pack(
+    super::packs::put_pack(
         &mut db,
         700_000_000,
         &[(b'I', "p1", None, r#"{"id": 1}"#), (b'D', "p2", Some("p1"), r#"{"id": 1}"#)],

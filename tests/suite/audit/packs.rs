@@ -1,10 +1,44 @@
 //! What reads packs is open to everybody and takes any bytes: bad ones are damaged, not believed.
 
-use dbguard_core::jsonb::{write_object, Value};
-use dbguard_core::pack::{push, seal, Record};
+use dbguard_core::jsonb::{key_order, write_object, Value};
+use dbguard_core::pack::{bounds, push, seal, Record};
 use dbguard_tests::Db;
 
 const DAMAGED: &str = "0 | X | b1 to b9 | <null> | <null> | <null>";
+
+/// Puts changes of `t` into a pack, as the writer does.
+pub fn put_pack(db: &mut Db, id: i64, records: &[(u8, &str, Option<&str>, &str)]) {
+    let mut raw = vec![];
+    for (op, key, old_key, image) in records {
+        let body = jsonb(db, image);
+        let image = Some(body.as_slice());
+        let (old, new) = if *op == b'D' { (image, None) } else { (None, image) };
+        let old_key = old_key.map(str::as_bytes);
+        push(&mut raw, &Record { op: *op, key: Some(key.as_bytes()), old_key, old, new });
+    }
+    let keys = records.iter().flat_map(|(_, key, old_key, _)| [Some(*key), *old_key]).flatten();
+    let [lowest, highest] =
+        bounds(keys.map(str::as_bytes)).unwrap().map(|b| String::from_utf8(b.bytes().collect()).unwrap());
+    let hex: String = seal(&raw).iter().map(|b| format!("{b:02x}")).collect();
+    db.exec(&format!(
+        "INSERT INTO dbguard.audit_pack (id, at, xact, context, relation, changes, lowest_key, highest_key, data)
+         SELECT {id}, at, xact, context, relation, {}, '{lowest}', '{highest}', '\\x{hex}' FROM dbguard.audit_change ORDER BY id DESC LIMIT 1",
+        records.len(),
+    ));
+}
+
+/// The body of a flat object's jsonb datum, as the server stores it.
+fn jsonb(db: &mut Db, text: &str) -> Vec<u8> {
+    let mut pairs = db.rows(&format!("SELECT key, value FROM jsonb_each_text('{text}')"));
+    pairs.sort_by(|a, b| key_order(a[0].as_bytes(), b[0].as_bytes()));
+    let pairs: Vec<(&[u8], Value)> = pairs
+        .iter()
+        .map(|p| (p[0].as_bytes(), p[1].parse().map_or(Value::String(p[1].as_bytes()), Value::Int)))
+        .collect();
+    let mut out = vec![];
+    write_object(&mut out, &pairs).unwrap();
+    out.split_off(4)
+}
 
 /// The pack of one insert, as SQL that reads it.
 fn read(record: &Record) -> String {

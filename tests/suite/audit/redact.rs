@@ -1,7 +1,7 @@
 //! Values that must not be kept are erased, and the rest is still evidence.
 
+use super::packs::put_pack;
 use super::seal;
-use super::verify::put_pack;
 use dbguard_tests::Db;
 
 const LOG: &str = "SELECT op, key, old, new FROM dbguard.audit_log ORDER BY id";

@@ -1,7 +1,7 @@
 //! Each way to tamper with the log is found, and told for what it is.
 
+use super::packs::put_pack;
 use super::seal;
-use dbguard_core::pack;
 use dbguard_tests::Db;
 
 /// Everything that is not well.
@@ -268,47 +268,6 @@ fn only_a_head_kept_outside_tells_of_a_chain_cut_or_made_anew() {
         assert_eq!(error.code, "22023", "{bad}");
         assert!(error.hint.contains("audit_seal_export"), "{error:?}");
     }
-}
-
-/// Puts changes of `t` into a pack, as the writer does.
-pub fn put_pack(db: &mut Db, id: i64, records: &[(u8, &str, Option<&str>, &str)]) {
-    let mut raw = vec![];
-    for (op, key, old_key, image) in records {
-        let body = jsonb(db, image);
-        let image = Some(body.as_slice());
-        let (old, new) = if *op == b'D' { (image, None) } else { (None, image) };
-        let old_key = old_key.map(str::as_bytes);
-        pack::push(&mut raw, &pack::Record { op: *op, key: Some(key.as_bytes()), old_key, old, new });
-    }
-    let data = pack::seal(&raw);
-    let keys = || {
-        let keys = records.iter().flat_map(|(_, key, old_key, _)| [Some(*key), *old_key]);
-        keys.flatten().map(|key| pack::SortKey::of(key.as_bytes()))
-    };
-    let bounds = [keys().min(), keys().max()]
-        .map(|bound| String::from_utf8(bound.unwrap().bytes().collect()).unwrap());
-    let hex: String = data.iter().map(|b| format!("{b:02x}")).collect();
-    db.exec(&format!(
-        "INSERT INTO dbguard.audit_pack (id, at, xact, context, relation, changes, lowest_key, highest_key, data)
-         SELECT {id}, at, xact, context, relation, {}, '{}', '{}', '\\x{hex}' FROM dbguard.audit_change ORDER BY id DESC LIMIT 1",
-        records.len(),
-        bounds[0],
-        bounds[1]
-    ));
-}
-
-/// The body of a flat object's jsonb datum, as the server stores it.
-fn jsonb(db: &mut Db, text: &str) -> Vec<u8> {
-    use dbguard_core::jsonb::{key_order, write_object, Value};
-    let mut pairs = db.rows(&format!("SELECT key, value FROM jsonb_each_text('{text}')"));
-    pairs.sort_by(|a, b| key_order(a[0].as_bytes(), b[0].as_bytes()));
-    let pairs: Vec<(&[u8], Value)> = pairs
-        .iter()
-        .map(|p| (p[0].as_bytes(), p[1].parse().map_or(Value::String(p[1].as_bytes()), Value::Int)))
-        .collect();
-    let mut out = vec![];
-    write_object(&mut out, &pairs).unwrap();
-    out.split_off(4)
 }
 
 #[test]
