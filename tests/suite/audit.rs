@@ -37,6 +37,7 @@ mod ship;
 mod survival;
 mod transactions;
 mod verify;
+mod verify_anywhere;
 mod write_path;
 
 use dbguard_tests::Db;
