@@ -135,7 +135,7 @@ pub struct Seal {
     pub from_xact: u64,
     /// Exclusive.
     pub to_xact: u64,
-    /// The first transaction that had not begun.
+    /// The first number no transaction had yet.
     pub next_xact: u64,
     pub closed: bool,
     pub changes: i64,

@@ -152,7 +152,7 @@ COMMENT ON TABLE dbguard.audit_seal IS 'A chain of hashes over the log: each row
 COMMENT ON COLUMN dbguard.audit_seal.home IS 'The database in which the sealed changes were made: transaction numbers mean something only there';
 COMMENT ON COLUMN dbguard.audit_seal.from_xact IS 'The first transaction of the stretch: where the seal of this home before it ended';
 COMMENT ON COLUMN dbguard.audit_seal.to_xact IS 'The first transaction after the stretch';
-COMMENT ON COLUMN dbguard.audit_seal.next_xact IS 'No transaction from this one on had begun: what it changed is later than all that is sealed here';
+COMMENT ON COLUMN dbguard.audit_seal.next_xact IS 'No transaction had this number or a later one: what such a one changed is later than all that is sealed here';
 COMMENT ON COLUMN dbguard.audit_seal.sealed_at IS 'When the transaction that sealed began';
 COMMENT ON COLUMN dbguard.audit_seal.closed IS 'True for the last stretch of a log that was moved here from another database';
 COMMENT ON COLUMN dbguard.audit_seal.changes IS 'How many changes are sealed';

@@ -1,4 +1,4 @@
-//! Changes that were put among older ones: of a transaction that had not begun when a seal was made, but
+//! Changes that were put among older ones: of a transaction that had no number yet when a seal was made, but
 //! with an id or a time from before it. Ids are drawn as changes are written, so none can have that.
 
 use super::chain::Link;

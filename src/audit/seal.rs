@@ -90,7 +90,7 @@ pub fn lock_chain() -> Result<()> {
 }
 
 /// Every transaction with a lower number has ended, prepared ones included, and all that see the log
-/// from now on see what those wrote. The second: none from that one on had begun.
+/// from now on see what those wrote. The second: no transaction had that number or a later one.
 fn all_ended_before() -> Result<(u64, u64)> {
     const XMIN: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
     let xmin = Spi::connect_mut(|client| client.update(XMIN, Some(1), &[])?.first().get_one::<String>())?;
