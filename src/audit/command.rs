@@ -1,7 +1,10 @@
 //! DDL as events of the log: event triggers that write what a command did, with the log owner's
 //! rights, whoever ran it.
 
-use super::{buffer, context};
+mod enable;
+
+use crate::audit::write::buffer;
+use crate::audit::write::context;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::event;

@@ -3,10 +3,11 @@
 //! Imported changes have negative ids, so they sort before all that was audited here. Of a table that
 //! is audited here already, only what is older than its own audit is taken: the rest is in the log.
 
-use super::history::log_key;
-use super::import_source;
-use super::import_table::{known, Known};
-use super::make::make_log;
+mod source;
+mod table;
+
+use crate::audit::read::history::log_key;
+use crate::audit::store::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::ddl::import::{Part, Shape, Source};
@@ -17,6 +18,7 @@ use crate::pg::{identity, xact};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use table::{known, Known};
 
 type Row = (String, i64, Option<TimestampWithTimeZone>, Option<TimestampWithTimeZone>, i64, Option<String>);
 
@@ -52,7 +54,7 @@ fn audit_import(
 > {
     let source = source.ok_or_else(|| Error::null_argument("source"))?;
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
-    let source = import_source::of(source)?;
+    let source = source::of(source)?;
     // a dry run does the work, and takes it back
     let rows = if dry_run { look(|| import(&source))? } else { import(&source)? };
     Ok(TableIterator::new(rows))

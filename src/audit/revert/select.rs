@@ -1,8 +1,8 @@
 //! Which changes are to be undone.
 
 use super::table;
-use crate::audit::history::log_key;
-use crate::audit::read;
+use crate::audit::read::access;
+use crate::audit::read::history::log_key;
 use crate::error::{Error, Result};
 use dbguard_core::audit::fold::{Change, Op};
 use dbguard_core::audit::image::{Image, Names};
@@ -88,15 +88,15 @@ impl Selection {
                 .hint("Give the table the key is of: relation => '...'."));
         }
         // a look at its rights only: what is read below is read with the caller's own
-        read::with_log(|| Ok(()))
+        access::with_log(|| Ok(()))
     }
 
     /// The selected changes, by table. Runs under the pinned search_path.
     pub fn read(&self) -> Result<Vec<Logged>> {
         self.check()?;
         let Some(relation) = self.relation else { return self.fetch(None, None, None) };
-        let table = read::logged_as(relation)?;
-        let Some(lineage) = read::with_log(|| read::lineage_of(&table))? else { return Ok(vec![]) };
+        let table = access::logged_as(relation)?;
+        let Some(lineage) = access::with_log(|| access::lineage_of(&table))? else { return Ok(vec![]) };
         let Some(key) = &self.key else { return self.fetch(Some(lineage), None, None) };
         match log_key(table.oid, key)? {
             Some(text) => self.fetch_row(lineage, text),

@@ -1,7 +1,8 @@
 //! A table whose changes are to be undone, as it is now.
 
-use crate::audit::version::Versions;
-use crate::audit::{audited, lineage};
+use crate::audit::choose::audited;
+use crate::audit::read::version::Versions;
+use crate::audit::store::lineage;
 use crate::catalog::extension_owner;
 use crate::ddl::revert as ddl;
 use crate::error::Result;
