@@ -134,6 +134,12 @@ CREATE FUNCTION dbguard._audit_rewind(relation regclass, at timestamptz, key tex
 COMMENT ON FUNCTION dbguard._audit_rewind(regclass, timestamptz, text) IS
   'The rows that are not as they were: C changed, N new, G gone; place: the key now, or last; old: the values then';
 
+CREATE FUNCTION dbguard._audit_populated(base anyelement, image jsonb) RETURNS anyelement
+  LANGUAGE c STABLE
+  AS 'MODULE_PATHNAME', 'audit_populated_wrapper';
+COMMENT ON FUNCTION dbguard._audit_populated(anyelement, jsonb) IS
+  'A row of the table that dbguard.audit_as_of reads, made from its image with the rights of the table''s owner';
+
 CREATE FUNCTION dbguard._audit_shortened(key text) RETURNS text
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp
@@ -159,7 +165,7 @@ BEGIN
   FOR changed IN SELECT * FROM dbguard._audit_rewind($2, $3, $4) LOOP
     FOR item IN SELECT * FROM jsonb_each(changed.old) LOOP
       BEGIN
-        PERFORM jsonb_populate_record($1, jsonb_build_object(item.key, item.value));
+        PERFORM dbguard._audit_populated($1, jsonb_build_object(item.key, item.value));
       EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
         place := coalesce(changed.place, changed.old::text);
         column_name := item.key;

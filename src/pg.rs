@@ -17,6 +17,7 @@ pub mod message;
 pub mod moment;
 pub mod notify;
 pub mod plan;
+pub mod populate;
 pub mod procedure;
 pub mod query;
 pub mod relation;

@@ -6,7 +6,7 @@
 mod source;
 mod table;
 
-use crate::audit::read::history::log_key;
+use crate::audit::read::key;
 use crate::audit::store::make::make_log;
 use crate::catalog::extension_owner;
 use crate::ddl;
@@ -219,7 +219,7 @@ fn first_time(query: &str) -> Result<Option<TimestampWithTimeZone>> {
 /// A row's key as the log holds it, from its text.
 #[pg_extern(sql = false)]
 fn audit_import_key(relation: Oid, key: &str) -> std::result::Result<Option<String>, ErrorReport> {
-    Ok(log_key(relation, key)?)
+    Ok(key::spelled(relation, key)?)
 }
 
 fn count(query: &str) -> Result<i64> {

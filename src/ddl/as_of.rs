@@ -14,6 +14,8 @@ pub struct Column {
     pub added: bool,
     /// Nor does the log: it knew no column of that name.
     pub unknown: bool,
+    /// Its values have columns of their own.
+    pub composite: bool,
     /// The expression of a column that is computed when it is read.
     pub computed: Option<String>,
 }
@@ -56,7 +58,7 @@ impl Table {
             let columns: Vec<String> = self.key.iter().map(|k| ident(&k.name)).collect();
             let equal: Vec<String> = columns.iter().map(|c| format!("t.{c} = k.{c}")).collect();
             parts.push(format!(
-                "{} CROSS JOIN LATERAL jsonb_populate_record({}, {}) k JOIN {from} ON {} {} WHERE o.kind = 'C'",
+                "{} CROSS JOIN LATERAL dbguard._audit_populated({}, {}) k JOIN {from} ON {} {} WHERE o.kind = 'C'",
                 self.changed(),
                 self.null(),
                 self.key_image(),
@@ -80,7 +82,7 @@ impl Table {
         let (from, null) = (self.from(), self.null());
         let images = format!(
             "SELECT i.image, sum(i.n) AS n FROM (
-               SELECT to_jsonb(jsonb_populate_record({null}, r.old)), CASE r.kind WHEN 'G' THEN 1 ELSE -1 END
+               SELECT to_jsonb(dbguard._audit_populated({null}, r.old)), CASE r.kind WHEN 'G' THEN 1 ELSE -1 END
                FROM {} r) i(image, n)
              GROUP BY i.image HAVING sum(i.n) <> 0",
             self.rewind("NULL")
@@ -94,7 +96,7 @@ impl Table {
                 "SELECT {} FROM o
                  LEFT JOIN (SELECT to_jsonb(t.*), count(*) FROM {from} GROUP BY 1) p(image, n) ON p.image = o.image
                  CROSS JOIN LATERAL generate_series(1, dbguard._audit_matched({}::regclass, o.n + coalesce(p.n, 0)))
-                 CROSS JOIN LATERAL jsonb_populate_record({null}, o.image) r",
+                 CROSS JOIN LATERAL dbguard._audit_populated({null}, o.image) r",
                 self.list("r"), self.oid
             ),
         ], &images)
@@ -175,7 +177,22 @@ impl Table {
         } else {
             format!("jsonb_build_object({}) || {}", added.join(", "), self.old())
         };
-        format!("CROSS JOIN LATERAL jsonb_populate_record(t.*, {old}) r")
+        format!("CROSS JOIN LATERAL dbguard._audit_populated({}, {old}) r", self.base())
+    }
+
+    /// What old values are laid over: row `t`. A composite value would be laid over the value of today, and
+    /// show what its attributes are now where it had them not: over nothing instead.
+    fn base(&self) -> String {
+        let composite: Vec<String> =
+            self.stored().filter(|c| c.composite).map(|c| literal(&c.name)).collect();
+        if composite.is_empty() {
+            return "t.*".to_owned();
+        }
+        format!(
+            "dbguard._audit_populated(t.*, (SELECT coalesce(jsonb_object_agg(k, NULL), '{{}}') \
+             FROM jsonb_object_keys(o.old) k WHERE k = ANY (ARRAY[{}])))",
+            composite.join(", ")
+        )
     }
 
     /// The old values, without those that columns had only later.
@@ -189,7 +206,7 @@ impl Table {
 
     fn gone(&self) -> String {
         format!(
-            "SELECT {} FROM o CROSS JOIN LATERAL jsonb_populate_record({}, {}) r WHERE o.kind = 'G'",
+            "SELECT {} FROM o CROSS JOIN LATERAL dbguard._audit_populated({}, {}) r WHERE o.kind = 'G'",
             self.list("r"),
             self.null(),
             self.old()
@@ -198,18 +215,23 @@ impl Table {
 
     /// The key of row `t` as the log writes it.
     fn key_text(&self) -> String {
+        let value = |k: &KeyColumn| match k.shown {
+            Shown::Numeric => format!("trim_scale(t.{})", ident(&k.name)),
+            _ => format!("t.{}", ident(&k.name)),
+        };
         let text = match self.key.as_slice() {
             [single] => {
                 let column = format!("t.{}", ident(&single.name));
                 match single.shown {
                     Shown::Plain => return format!("({column})::text COLLATE \"C\""),
                     Shown::Text => format!("({column})::text"),
+                    Shown::Numeric => format!("trim_scale({column})::text"),
                     Shown::JsonText | Shown::Container => format!("(to_jsonb({column}) #>> '{{}}')"),
                 }
             }
             several => {
                 let pairs: Vec<String> =
-                    several.iter().map(|k| format!("{}, t.{}", literal(&k.name), ident(&k.name))).collect();
+                    several.iter().map(|k| format!("{}, {}", literal(&k.name), value(k))).collect();
                 format!("jsonb_build_object({})::text", pairs.join(", "))
             }
         };

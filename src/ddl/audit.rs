@@ -60,13 +60,31 @@ pub fn revoke_all(kind: &str, schema: &str, name: &str, grantee: Option<&str>) -
     format!("REVOKE ALL ON {kind} {} FROM {grantee}", qualified(schema, name))
 }
 
-/// Whether a row with these key values is in the table: a query of one boolean.
-pub fn row_exists(schema: &str, table: &str, key: &[(String, String, String)]) -> String {
-    let conditions: Vec<String> = key
-        .iter()
-        .map(|(column, type_name, value)| format!("{} = {}::{type_name}", ident(column), literal(value)))
-        .collect();
-    format!("SELECT EXISTS (SELECT FROM {} WHERE {})", qualified(schema, table), conditions.join(" AND "))
+/// A column of a primary key and the value looked for.
+pub struct KeyColumn {
+    pub name: String,
+    /// As format_type shows it under the search_path the query runs with.
+    pub type_name: String,
+    /// Schema and name of the operator the key compares by.
+    pub equals: (String, String),
+    pub value: String,
+}
+
+/// The key of the row that has these values, as an array of texts: a query of one value, or none.
+pub fn key_of_row(schema: &str, table: &str, partitioned: bool, key: &[KeyColumn]) -> String {
+    let condition = |c: &KeyColumn| {
+        let (schema, operator) = (ident(&c.equals.0), &c.equals.1);
+        format!("{} OPERATOR({schema}.{operator}) {}::{}", ident(&c.name), literal(&c.value), c.type_name)
+    };
+    let texts: Vec<String> = key.iter().map(|c| format!("{}::text", ident(&c.name))).collect();
+    let conditions: Vec<String> = key.iter().map(condition).collect();
+    format!(
+        "SELECT ARRAY[{}] FROM {}{} WHERE {}",
+        texts.join(", "),
+        if partitioned { "" } else { "ONLY " },
+        qualified(schema, table),
+        conditions.join(" AND ")
+    )
 }
 
 /// What keeps a table of the log from being changed. Rows: partitions have the trigger from their

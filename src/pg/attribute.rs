@@ -43,6 +43,7 @@ pub struct Attribute {
     pub type_oid: Oid,
     pub generated: bool,
     typmod: i32,
+    collation: Oid,
     by_value: bool,
     length: i16,
     form: Form,
@@ -91,6 +92,7 @@ unsafe fn attributes(desc: pg_sys::TupleDesc) -> Vec<Attribute> {
             type_oid: form.atttypid,
             generated: form.attgenerated != 0,
             typmod: form.atttypmod,
+            collation: form.attcollation,
             by_value: form.attbyval,
             length: form.attlen,
             form: form_of(base),
@@ -228,7 +230,7 @@ impl Attribute {
                 // where the text goes if need be must outlive the subtransaction's own memory
                 match subtransaction(|| Ok(self.by_server(datum))) {
                     Ok(value) => use_it(&value),
-                    Err(_) => use_it(&Value::String(self.text(datum))),
+                    Err(_) => use_it(&Value::String(self.printed(datum))),
                 }
             }
         }
@@ -239,10 +241,19 @@ impl Attribute {
         matches!(self.form, Form::Other | Form::Json | Form::Fragile)
     }
 
-    /// Whether the type is PostgreSQL's own.
-    pub fn is_built_in(&self) -> bool {
-        // SAFETY: a syscache look-up.
-        is_built_in(unsafe { pg_sys::getBaseType(self.type_oid) })
+    /// Whether two values can be equal, by the type's own operator, that read differently in a key. A
+    /// numeric is written there without its trailing zeros.
+    pub fn equal_may_read_otherwise(&self) -> bool {
+        match self.form {
+            Form::Bool | Form::Int2 | Form::Int4 | Form::Int8 | Form::Uuid | Form::Char => false,
+            Form::DateTime(_) | Form::Numeric => false,
+            // SAFETY: syscache look-ups of the column's own type and collation.
+            Form::Text => unsafe {
+                pg_sys::getBaseType(self.type_oid) == pg_sys::BPCHAROID
+                    || !pg_sys::get_collation_isdeterministic(self.collation)
+            },
+            Form::Jsonb | Form::Json | Form::Other | Form::Fragile => true,
+        }
     }
 
     fn by_server<'r>(&self, datum: Datum) -> Value<'r> {
@@ -252,8 +263,12 @@ impl Attribute {
         jsonb::root(detoasted(result)).unwrap_or(Value::Null)
     }
 
-    /// The value as its type prints it.
-    fn text<'r>(&self, datum: Datum) -> &'r [u8] {
+    /// The value as its type prints it under the settings there are.
+    pub fn text(&self, datum: Datum) -> String {
+        String::from_utf8_lossy(self.printed(datum)).into_owned()
+    }
+
+    fn printed<'r>(&self, datum: Datum) -> &'r [u8] {
         let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
         // SAFETY: the output function of the attribute's type; the text lives in the caller's memory
         // context.
@@ -296,6 +311,15 @@ pub fn numeric_text(body: &[u8]) -> String {
         let text = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::numeric_out, &[Some(datum)]);
         text.map(|t| CStr::from_ptr(t.cast_mut_ptr()).to_string_lossy().into_owned()).unwrap_or_default()
     }
+}
+
+/// A numeric's body as trim_scale makes it.
+pub fn without_trailing_zeros<'r>(body: &[u8]) -> &'r [u8] {
+    let datum = varlena(body);
+    // SAFETY: a whole numeric datum; the result lives in the current memory context.
+    unsafe { pgrx::fcinfo::direct_function_call_as_datum(pg_sys::numeric_trim_scale, &[Some(datum)]) }
+        .map(detoasted)
+        .unwrap_or_default()
 }
 
 /// Text of a jsonb datum (length word included), as jsonb_out gives it.

@@ -9,6 +9,8 @@ pub enum Shown {
     Plain,
     /// As its type prints it.
     Text,
+    /// As its type prints it, without trailing zeros.
+    Numeric,
     /// As to_jsonb makes a string of it.
     JsonText,
     /// As an object or array of JSON.
@@ -26,11 +28,18 @@ pub fn shown(type_oid: Oid) -> Shown {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::BOOLOID | pg_sys::UUIDOID => {
             Shown::Plain
         }
-        pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::NUMERICOID => Shown::Text,
+        pg_sys::TEXTOID | pg_sys::VARCHAROID => Shown::Text,
+        pg_sys::NUMERICOID => Shown::Numeric,
         pg_sys::JSONBOID => Shown::Container,
         _ if container => Shown::Container,
         _ => Shown::JsonText,
     }
+}
+
+/// Whether the type is a composite one, or a domain over one.
+pub fn is_composite(type_oid: Oid) -> bool {
+    // SAFETY: syscache look-ups.
+    unsafe { pg_sys::type_is_rowtype(pg_sys::getBaseType(type_oid)) }
 }
 
 /// Whether values of the type compare by operators that are the server's own.

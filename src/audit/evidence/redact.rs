@@ -5,7 +5,7 @@ use super::guard;
 use super::life::{self, Change};
 use super::seal;
 use crate::audit::choose::audited;
-use crate::audit::read::history::log_key;
+use crate::audit::read::key;
 use crate::audit::store::lineage;
 use crate::catalog;
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ fn redact(
         Error::not_in_state(format!("the audit log knows nothing of table \"{}\"", table.name))
     })?;
     check_columns(&table, lineage, &columns)?;
-    let wanted = log_key(relation, key)?;
+    let wanted = key::find(relation, key)?;
     if !dry_run {
         seal::lock_chain()?;
     }

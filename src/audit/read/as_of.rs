@@ -4,7 +4,7 @@
 //! rows are not as they were, and what they were.
 
 use super::access;
-use super::history;
+use super::key;
 use super::version::{self, Versions};
 use crate::audit::choose::audited;
 use crate::audit::write::image::{shortened, SETTINGS_OF_KEYS};
@@ -12,6 +12,7 @@ use crate::catalog;
 use crate::ddl::as_of as ddl;
 use crate::error::{Error, Result};
 use crate::pg::attribute::attributes_of_relation;
+use crate::pg::populate::{populate, with_rows_of};
 use crate::pg::query::{each, text_param, Param, SetCall};
 use crate::pg::relation::Relation;
 use crate::pg::subxact::subtransaction;
@@ -34,7 +35,7 @@ fn as_of(call: &SetCall) -> Result<()> {
     let key = match call.text(2) {
         Some(_) if table.key().is_empty() => return Err(no_key(&table)),
         // read by its type's own function, under the caller's settings
-        Some(key) => history::log_key(table.oid, &key)?,
+        Some(key) => key::find(table.oid, &key)?,
         None => None,
     };
     let added = access::with_log(|| added_since(&table, moment, call.arg(1)))?;
@@ -49,10 +50,10 @@ fn as_of(call: &SetCall) -> Result<()> {
     call.begin();
     // keys must read as they read in the log
     let run = || guc::with(SETTINGS_OF_KEYS, || call.append_query(&query, &params));
-    match subtransaction(run) {
+    with_rows_of(table.oid, table.owner, || match subtransaction(run) {
         Ok(_) => Ok(()),
         Err(e) => Err(explained(e, &table, &shown, call.arg(1), key.as_deref())),
-    }
+    })
 }
 
 /// The table a row type is of; 42809 if there is none.
@@ -133,6 +134,7 @@ fn described(table: &Relation, added: &[(String, bool)]) -> Result<ddl::Table> {
             type_name: c.type_name.clone(),
             added: added.iter().any(|(name, _)| *name == c.name),
             unknown: added.iter().any(|(name, known)| *name == c.name && !known),
+            composite: attributes.iter().any(|a| a.name == c.name && types::is_composite(a.type_oid)),
             computed: None,
         })
         .collect();
@@ -191,6 +193,15 @@ fn explained(e: Error, table: &Relation, shown: &ddl::Table, at: Param, key: Opt
         .detail(problem)
         .hint("The type of the column has changed since. dbguard.audit_history shows the value as it was logged."),
         _ => e,
+    }
+}
+
+/// A row of the table being read, from its image.
+#[pg_extern(sql = false)]
+fn audit_populated(fcinfo: pg_sys::FunctionCallInfo) -> Option<i64> {
+    match populate(fcinfo) {
+        Ok(row) => row,
+        Err(()) => Error::unsupported("function \"_audit_populated\" is for dbguard.audit_as_of").raise(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::table;
 use crate::audit::read::access;
-use crate::audit::read::history::log_key;
+use crate::audit::read::key;
 use crate::error::{Error, Result};
 use dbguard_core::audit::fold::{Change, Op};
 use dbguard_core::audit::image::{Image, Names};
@@ -98,7 +98,7 @@ impl Selection {
         let table = access::logged_as(relation)?;
         let Some(lineage) = access::with_log(|| access::lineage_of(&table))? else { return Ok(vec![]) };
         let Some(key) = &self.key else { return self.fetch(Some(lineage), None, None) };
-        match log_key(table.oid, key)? {
+        match key::find(table.oid, key)? {
             Some(text) => self.fetch_row(lineage, text),
             None => self.fetch(Some(lineage), None, Some(key)),
         }

@@ -3,7 +3,7 @@
 use super::target::{Column, Target};
 use crate::audit::choose::options::Redaction;
 use crate::error::{Error, Result};
-use crate::pg::attribute::{jsonb_text, numeric_text, Attribute};
+use crate::pg::attribute::{jsonb_text, numeric_text, without_trailing_zeros, Attribute};
 use crate::pg::guc;
 use crate::pg::trigger::Row;
 use crate::settings;
@@ -146,7 +146,7 @@ pub fn put_key(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Option<S
             single.with_json(row, true, |value| match value {
                 Value::Int(n) => drop(write!(out, "{n}")),
                 Value::String(bytes) if bytes.len() <= MAX_KEY => out.extend_from_slice(bytes),
-                other => out.extend_from_slice(shortened(scalar_text(other)).as_bytes()),
+                other => out.extend_from_slice(shortened(key_value_text(other)).as_bytes()),
             });
         }
         _ => {
@@ -201,7 +201,7 @@ pub const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
 
 fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     if let [single] = columns {
-        return Ok(single.with_json(row, true, scalar_text));
+        return Ok(single.with_json(row, true, key_value_text));
     }
     let mut sorted = columns.to_vec();
     sorted.sort_by(|a, b| key_order(a.name.as_bytes(), b.name.as_bytes()));
@@ -211,7 +211,11 @@ fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
         object.key(attribute.name.as_bytes()).map_err(refused)?;
     }
     for attribute in &sorted {
-        attribute.with_json(row, true, |value| object.value(value)).map_err(refused)?;
+        let put = |value: &Value| match value {
+            Value::Numeric(body) => object.value(&Value::Numeric(&without_trailing_zeros(body))),
+            other => object.value(other),
+        };
+        attribute.with_json(row, true, put).map_err(refused)?;
     }
     object.end();
     Ok(jsonb_text(&out))
@@ -225,7 +229,15 @@ pub fn shortened(text: String) -> String {
     format!("{}... sha256:{}", &text[..cut], dbguard_core::hash::hex(text.as_bytes()))
 }
 
-/// A scalar as text: how a key of one column reads.
+/// How a key of one column reads: 1.00 and 1 are the same key.
+fn key_value_text(value: &Value) -> String {
+    match value {
+        Value::Numeric(body) => numeric_text(&without_trailing_zeros(body)),
+        other => scalar_text(other),
+    }
+}
+
+/// A scalar as text.
 pub fn scalar_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -163,7 +163,9 @@ fn update(
     let moved = target.columns.iter().zip(changed.iter()).any(|(c, changed)| c.in_key && *changed);
     let whole = target.capture == Capture::Full;
     let key = put_key(bytes, target, new)?;
-    let old_key = if moved { put_key(bytes, target, old)? } else { None };
+    // 1.0 that becomes 1.00 is a change, and the same key
+    let old_key = if moved { put_key(bytes, target, old)? } else { None }
+        .filter(|old| key.is_none_or(|key| key.of(bytes) != old.of(bytes)));
     // without a key the whole row before is what names the row
     let old_image = put_image(bytes, target, old, |i| whole || !target.has_key || changed[i])?;
     let new_image = put_image(bytes, target, new, |i| whole || changed[i])?;

@@ -203,3 +203,28 @@ fn a_column_that_was_not_there_yet_is_null_whatever_became_of_it() {
         ["1 | 1 | <null>", "2 | 2 | <null>"]
     );
 }
+
+#[test]
+fn an_attribute_added_to_a_composite_type_was_not_there() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TYPE pair AS (a int, b int); CREATE DOMAIN couple AS pair;
+         CREATE TABLE t (id int PRIMARY KEY, p pair, c couple, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES (1, '(1,2)', '(1,2)', 1), (2, '(1,2)', '(1,2)', 1), (3, NULL, NULL, 1)",
+    );
+    let moment = db.value("SELECT clock_timestamp()");
+    db.exec(
+        "ALTER TYPE pair ADD ATTRIBUTE z int;
+         UPDATE t SET p = '(8,8,8)', c = '(8,8,8)' WHERE id <> 2; UPDATE t SET v = 9 WHERE id = 2",
+    );
+    for (key, row) in
+        [(1, "1 | (1,2,) | (1,2,) | 1"), (2, "2 | (1,2,) | (1,2,) | 1"), (3, "3 | <null> | <null> | 1")]
+    {
+        let one = format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{moment}', '{key}')");
+        assert_eq!(db.lines(&one), [row]);
+    }
+    assert_eq!(
+        db.lines(&format!("SELECT id, p FROM dbguard.audit_as_of(NULL::t, '{moment}') ORDER BY id")),
+        ["1 | (1,2,)", "2 | (1,2,)", "3 | <null>"]
+    );
+}

@@ -63,23 +63,41 @@ fn row_level_security_holds_for_rows_that_are_there() {
 }
 
 #[test]
-fn the_callers_types_run_with_the_callers_rights() {
+fn values_are_read_with_the_rights_of_the_tables_owner() {
     let mut db = Db::new();
     let mut owner = db.connect_as("as_of_owner");
-    db.exec("CREATE SCHEMA app AUTHORIZATION as_of_owner; CREATE TABLE called (who text); GRANT ALL ON called TO PUBLIC; SELECT dbguard.audit_enable('called')");
+    db.exec("CREATE SCHEMA app AUTHORIZATION as_of_owner");
     owner.exec(
-        "CREATE FUNCTION app.note(v int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', current_user; RETURN current_user = 'as_of_owner'; END $$;
-         CREATE DOMAIN app.number AS int CHECK (app.note(value));
-         CREATE TABLE app.t (id app.number PRIMARY KEY, v app.number); SELECT dbguard.audit_enable('app.t'); INSERT INTO app.t VALUES (1, 1)",
+        "CREATE FUNCTION app.check(v int) RETURNS bool LANGUAGE sql AS $$ SELECT current_user = 'as_of_owner' $$;
+         CREATE DOMAIN app.number AS int CHECK (app.check(value));
+         CREATE TABLE app.t (id app.number PRIMARY KEY, v app.number);
+         SELECT dbguard.audit_enable('app.t'); INSERT INTO app.t VALUES (1, 1)",
     );
-    db.exec("GRANT SELECT ON dbguard.audit_log TO as_of_owner");
     let moment = owner.value("SELECT clock_timestamp()");
     owner.exec("UPDATE app.t SET v = 2; DELETE FROM app.t");
-    for key in ["", ", '1'"] {
-        assert_eq!(
-            owner.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::app.t, '{moment}'{key})")),
-            ["1 | 1"]
-        );
-    }
-    assert_eq!(owner.value("SELECT count(*) FROM dbguard.audit_history('app.t', '1')"), "3");
+    // a superuser, for whom somebody else's code would otherwise run
+    assert_eq!(db.error("SELECT 1::app.number").code, "23514");
+    assert_eq!(db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::app.t, '{moment}')")), ["1 | 1"]);
+    assert_eq!(
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::app.t, '{moment}', '1')")),
+        ["1 | 1"]
+    );
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('app.t', '1')"), "3");
+    assert_eq!(
+        db.value("SELECT count(*) FROM dbguard.audit_redact('app.t', '1', '{v}', 'law', dry_run => true)"),
+        "3"
+    );
+    assert_eq!(db.value("SELECT current_user = session_user"), "t");
+}
+
+#[test]
+fn nobody_else_can_make_the_owner_read_values() {
+    let mut db = Db::new();
+    let mut other = db.connect_as("as_of_other");
+    db.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    let error = other.error("SELECT dbguard._audit_populated(NULL::t, '{}')");
+    assert_eq!(
+        (error.code.as_str(), error.message.as_str()),
+        ("0A000", "function \"_audit_populated\" is for dbguard.audit_as_of")
+    );
 }

@@ -199,3 +199,66 @@ fn a_row_goes_with_the_table_that_is_emptied() {
     assert_eq!(ops(&mut db, "2"), ["INSERT", "TRUNCATE"]);
     assert_eq!(ops(&mut db, "3"), ["INSERT", "UPDATE", "TRUNCATE"]);
 }
+
+/// Keys that are equal and do not read the same.
+#[test]
+fn a_numeric_key_is_found_however_it_is_written() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id numeric PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         CREATE TABLE u (a numeric, b int, v int, PRIMARY KEY (a, b)); SELECT dbguard.audit_enable('u');
+         INSERT INTO t VALUES (1.50, 1); UPDATE t SET v = 2 WHERE id = 1.5; UPDATE t SET id = 1.500; DELETE FROM t WHERE id = 1.5;
+         INSERT INTO u VALUES (2.0, 1, 1)",
+    );
+    let moment = db.value("SELECT clock_timestamp()");
+    db.exec("UPDATE u SET v = 2; DELETE FROM u");
+    for key in ["1.5", "1.50", "01.5000", "15e-1"] {
+        assert_eq!(
+            db.lines(&format!("SELECT op FROM dbguard.audit_history('t', '{key}')")),
+            ["INSERT", "UPDATE", "UPDATE", "DELETE"],
+            "{key}"
+        );
+    }
+    assert_eq!(
+        db.lines("SELECT op FROM dbguard.audit_history('u', '{\"a\": 2.000, \"b\": 1}')"),
+        ["INSERT", "UPDATE", "DELETE"]
+    );
+    assert_eq!(
+        db.lines("SELECT DISTINCT table_name, key FROM dbguard.audit_log ORDER BY 1"),
+        ["t | 1.5", r#"u | {"a": 2, "b": 1}"#]
+    );
+    assert_eq!(db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::u, '{moment}')")), ["2.0 | 1 | 1"]);
+    assert_eq!(
+        db.lines(&format!(
+            "SELECT * FROM dbguard.audit_as_of(NULL::u, '{moment}', '{{\"a\": 2.00, \"b\": 1}}')"
+        )),
+        ["2.0 | 1 | 1"]
+    );
+    // rows that are there still
+    db.exec("INSERT INTO t SELECT n::numeric(10, 2), n FROM generate_series(1, 3) n");
+    let moment = db.value("SELECT clock_timestamp()");
+    db.exec("UPDATE t SET v = 0; UPDATE t SET id = id + 10.000 WHERE id = 3");
+    let whole = format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{moment}') ORDER BY id");
+    assert_eq!(db.lines(&whole), ["1.00 | 1", "2.00 | 2", "3.00 | 3"]);
+}
+
+#[test]
+fn a_key_is_found_as_its_collation_compares() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE t (id text COLLATE no_case PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES ('Ada', 1)",
+    );
+    let moment = db.value("SELECT clock_timestamp()");
+    db.exec("UPDATE t SET v = 2 WHERE id = 'ADA'");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'aDA')"), "2");
+    assert_eq!(
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{moment}', 'ada')")),
+        ["Ada | 1"]
+    );
+    // of a row that is gone only the spelling it had is known
+    db.exec("DELETE FROM t");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'Ada')"), "3");
+    assert_eq!(db.error("SELECT * FROM dbguard.audit_history('t', 'ada')").code, "P0002");
+}
