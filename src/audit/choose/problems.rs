@@ -34,6 +34,7 @@ pub fn of(table: &Relation, audited: &Audited) -> Result<Vec<String>> {
     if audited.options.operations.truncate && !audited.has_truncate {
         list.push("TRUNCATE is not audited: its trigger is missing or disabled".to_owned());
     }
+    list.extend(twice(table));
     list.extend(columns(table, audited));
     list.extend(earlier_trigger(table));
     let mut partitions = leaves::uncovered(table, audited);
@@ -69,6 +70,18 @@ fn columns(table: &Relation, audited: &Audited) -> Vec<String> {
         }
     }
     list
+}
+
+/// Somebody's own CREATE TRIGGER with our function.
+fn twice(table: &Relation) -> Option<String> {
+    let ours = table.triggers.iter().filter(|t| is_row_trigger(t) && t.enabled != 'D');
+    let names: Vec<String> = ours.map(|t| format!("\"{}\"", t.name)).collect();
+    (names.len() > 1).then(|| {
+        format!(
+            "changes are logged more than once, by triggers {}: call dbguard.audit_enable",
+            names.join(" and ")
+        )
+    })
 }
 
 fn earlier_trigger(table: &Relation) -> Option<String> {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub struct Change {
     pub id: i64,
     pub at: TimestampWithTimeZone,
+    xact: String,
     /// As audit_change has it.
     op: char,
     pub table: String,
@@ -26,11 +27,11 @@ macro_rules! changes {
     ($condition:literal) => {
         concat!(
             "SELECT c.id, c.at, c.op::text, format('%I.%I', r.schema_name, r.table_name), c.key, c.old_key, c.pack, c.digest,
-                    dbguard._audit_redactable(c.old, c.new, $2)
+                    dbguard._audit_redactable(c.old, c.new, $2), c.xact::text
              FROM dbguard.audit_record c JOIN dbguard.audit_relation r ON r.id = c.relation
              WHERE r.lineage = $1 AND ",
             $condition,
-            " ORDER BY c.id"
+            " ORDER BY max(c.id) OVER (PARTITION BY c.xact), c.at, c.id"
         )
     };
 }
@@ -50,11 +51,11 @@ pub fn of_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>
     while let Some(side) = open.pop() {
         let mut changes = by_key(lineage, side.key(), columns)?;
         match &side {
-            Side::Before { id, .. } => {
-                changes.retain(|c| c.id < *id);
+            Side::Before { pivot, .. } => {
+                changes.retain(|c| c.is_before(pivot));
                 changes.reverse();
             }
-            Side::After { id, .. } => changes.retain(|c| c.id > *id),
+            Side::After { pivot, .. } => changes.retain(|c| !c.is_before(pivot) && c.id != pivot.id),
         }
         for change in changes {
             let (mine, last) = side.reads(&change);
@@ -81,10 +82,17 @@ fn by_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>> {
     select(BY_KEY, lineage, key, columns)
 }
 
-/// A key the row had before, or after, the change with this id.
+/// A key the row had before, or after, a change.
 enum Side {
-    Before { key: String, id: i64 },
-    After { key: String, id: i64 },
+    Before { key: String, pivot: Pivot },
+    After { key: String, pivot: Pivot },
+}
+
+/// A change, as others are put in order with it.
+struct Pivot {
+    id: i64,
+    xact: String,
+    at: TimestampWithTimeZone,
 }
 
 impl Side {
@@ -116,11 +124,29 @@ impl Side {
 }
 
 impl Change {
+    fn pivot(&self) -> Pivot {
+        Pivot { id: self.id, xact: self.xact.clone(), at: self.at }
+    }
+
+    /// Transactions came to a row in the order of their ids, which are drawn with the row locked; within
+    /// one, a trigger's changes may have lower ids than those of the statement that fired it.
+    fn is_before(&self, pivot: &Pivot) -> bool {
+        if self.xact == pivot.xact {
+            (self.at, self.id) < (pivot.at, pivot.id)
+        } else {
+            self.id < pivot.id
+        }
+    }
+
     /// Where the row goes on from here under another key than `key`.
     fn neighbours(&self, key: &str) -> Vec<Side> {
         match (&self.key, &self.old_key) {
-            (Some(new), Some(old)) if new == key => vec![Side::Before { key: old.clone(), id: self.id }],
-            (Some(new), Some(old)) if old == key => vec![Side::After { key: new.clone(), id: self.id }],
+            (Some(new), Some(old)) if new == key => {
+                vec![Side::Before { key: old.clone(), pivot: self.pivot() }]
+            }
+            (Some(new), Some(old)) if old == key => {
+                vec![Side::After { key: new.clone(), pivot: self.pivot() }]
+            }
             _ => vec![],
         }
     }
@@ -142,6 +168,7 @@ fn select(query: &str, lineage: i32, wanted: &str, columns: &[String]) -> Result
                     pack: row.get(7)?,
                     digest: row.get(8)?.unwrap_or_default(),
                     columns: row.get(9)?.unwrap_or_default(),
+                    xact: row.get(10)?.unwrap_or_default(),
                 })
             }))
         };

@@ -1,19 +1,23 @@
 -- $1 versions of the table, $2 key, $3 since, $4 until.
--- The key, and before each change of key the one the row had until then.
-WITH RECURSIVE names(name, until) AS (
-  SELECT $2 COLLATE "C", 9223372036854775807
+-- The key, and before each change of key the one the row had until then. Ids are drawn when changes are
+-- written, with their rows locked: transactions came to a row in the order of their ids. Within one, a
+-- trigger's changes may be written before those of the statement that fired it: the time tells.
+WITH RECURSIVE names(name, id, xact, at) AS (
+  SELECT $2 COLLATE "C", 9223372036854775807, NULL::xid8, NULL::timestamptz
   UNION ALL
-  SELECT earlier.old_key, earlier.id
+  SELECT earlier.old_key, earlier.id, earlier.xact, earlier.at
   FROM names CROSS JOIN LATERAL (
-    SELECT c.old_key, c.id
+    SELECT c.old_key, c.id, c.xact, c.at
     FROM dbguard._audit_of_key($1, names.name, $3, NULL) c
-    WHERE c.key = names.name AND c.id < names.until AND c.old_key IS NOT NULL
-    ORDER BY c.id DESC LIMIT 1) earlier
-), found AS (
+    WHERE c.key = names.name AND c.old_key IS NOT NULL
+      AND CASE WHEN c.xact = names.xact THEN (c.at, c.id) < (names.at, names.id) ELSE c.id < names.id END
+    ORDER BY max(c.id) OVER (PARTITION BY c.xact) DESC, c.at DESC, c.id DESC LIMIT 1) earlier
+) CYCLE id SET again USING path, found AS (
   SELECT DISTINCT ON (c.id) c.*
   FROM names CROSS JOIN LATERAL dbguard._audit_of_key($1, names.name, $3, $4) c
-  WHERE (c.key = names.name AND c.id < names.until) OR c.op = 'X'
-     OR (c.old_key = $2 AND names.until = 9223372036854775807)
+  WHERE c.op = 'X' OR (c.old_key = $2 AND names.xact IS NULL)
+     OR (c.key = names.name
+         AND CASE WHEN c.xact = names.xact THEN (c.at, c.id) < (names.at, names.id) ELSE c.id < names.id END)
   ORDER BY c.id
 ), emptied AS (
   -- of the whole table; of a partition only nobody knows whether the row was in it

@@ -35,12 +35,20 @@ pub struct Logged {
     pub changes: Vec<Change>,
     /// What cannot be undone, and why.
     pub impossible: Vec<(i64, &'static str)>,
+    /// The transaction and the time of changes of key.
+    moves: HashMap<i64, (Option<String>, Option<TimestampWithTimeZone>)>,
 }
 
-/// A key of a row; with an id: one it had until that change.
+/// A key of a row, and the change it had it until.
 struct Key {
     text: String,
-    until: Option<i64>,
+    until: Option<Until>,
+}
+
+struct Until {
+    id: i64,
+    xact: Option<String>,
+    at: Option<TimestampWithTimeZone>,
 }
 
 /// Oldest first. Ids are drawn when changes are written, with their rows locked: so a transaction that
@@ -51,7 +59,7 @@ struct Key {
 /// NULL are gone from the plan: it is made for the values.
 const SELECTED: &str = "
     SELECT l.id, l.op, l.lineage, l.schema_name::text, l.table_name::text, l.key, l.old_key, l.old::text, l.new::text,
-           l.version
+           l.version, l.xact::text, l.at
     FROM dbguard.audit_log l
     WHERE ($1::text IS NULL OR l.xact = $1::text::xid8)
       AND ($2::timestamptz IS NULL OR l.at = $2)
@@ -61,7 +69,7 @@ const SELECTED: &str = "
       AND ($6::timestamptz IS NULL OR l.at >= $6)
       AND ($7::timestamptz IS NULL OR l.at < $7)
       AND ($8::text IS NULL OR l.key = $8 OR l.old_key = $8)
-      AND ($9::int8 IS NULL OR l.id < $9)
+      AND ($9::int8 IS NULL OR CASE WHEN l.xact = $11::text::xid8 THEN (l.at, l.id) < ($12, $9) ELSE l.id < $9 END)
       AND ($10::jsonb IS NULL OR l.old @> $10 OR l.new @> $10)
     ORDER BY max(l.id) OVER (PARTITION BY l.xact), l.at, l.id";
 
@@ -114,15 +122,14 @@ impl Selection {
                 let given = logged
                     .changes
                     .iter()
-                    .rev()
-                    .find(|change| change.old_key.is_some() && change.key.as_deref() == Some(&key.text));
-                if let Some((change, earlier)) =
-                    given.and_then(|change| Some((change, change.old_key.as_ref()?)))
-                {
-                    next = Some(Key { text: earlier.to_string(), until: Some(change.id) });
-                }
-                if let Some(Key { until: Some(id), .. }) = next {
-                    logged.changes.retain(|change| change.id >= id);
+                    .rposition(|change| change.old_key.is_some() && change.key.as_deref() == Some(&key.text));
+                if let Some(place) = given {
+                    logged.changes.drain(..place);
+                    next = logged.changes.first().and_then(|change| {
+                        let (xact, at) = logged.moves.get(&change.id).cloned().unwrap_or_default();
+                        let until = Some(Until { id: change.id, xact, at });
+                        Some(Key { text: change.old_key.as_ref()?.to_string(), until })
+                    });
                 }
                 // what it was called before comes before
                 if let Some(later) = row.take() {
@@ -142,6 +149,7 @@ impl Selection {
     }
 
     fn fetch(&self, lineage: Option<i32>, key: Option<&Key>, values: Option<&str>) -> Result<Vec<Logged>> {
+        let until = key.and_then(|key| key.until.as_ref());
         let args = [
             self.xact.as_deref().into(),
             self.statement.into(),
@@ -151,8 +159,10 @@ impl Selection {
             self.since.into(),
             self.until.into(),
             key.map(|key| key.text.as_str()).into(),
-            key.and_then(|key| key.until).into(),
+            until.map(|until| until.id).into(),
             values.and_then(|values| serde_json::from_str(values).ok().map(pgrx::JsonB)).into(),
+            until.and_then(|until| until.xact.as_deref()).into(),
+            until.and_then(|until| until.at).into(),
         ];
         let mut tables: Vec<Logged> = vec![];
         let mut positions: HashMap<i32, usize> = HashMap::new();
@@ -214,7 +224,11 @@ impl Selection {
                     let text =
                         |n: usize| -> Result<Option<Rc<str>>> { Ok(row.get::<&str>(n)?.map(Rc::from)) };
                     place += 1;
-                    table.changes.push(Change { id, place, op, key: text(6)?, old_key: text(7)?, old, new });
+                    let old_key = text(7)?;
+                    if old_key.is_some() {
+                        table.moves.insert(id, (row.get(11)?, row.get(12)?));
+                    }
+                    table.changes.push(Change { id, place, op, key: text(6)?, old_key, old, new });
                 }
             }
         })?;

@@ -179,6 +179,22 @@ fn a_trigger_somebody_renamed_is_put_right() {
 }
 
 #[test]
+fn a_second_trigger_is_told_and_goes_with_enable() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY); SELECT dbguard.audit_enable('t');
+         CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION dbguard.audit_row()",
+    );
+    assert_eq!(
+        db.value("SELECT problem FROM dbguard.audit_status()"),
+        "changes are logged more than once, by triggers \"_dbguard_audit\" and \"mine\": call dbguard.audit_enable"
+    );
+    db.exec("SELECT dbguard.audit_enable('t'); INSERT INTO t VALUES (1)");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log"), "1");
+    assert_eq!(db.value("SELECT problem FROM dbguard.audit_status()"), "<null>");
+}
+
+#[test]
 fn trigger_functions_refuse_to_be_misused() {
     let mut db = Db::new();
     db.exec("CREATE TABLE t (id int PRIMARY KEY)");

@@ -191,3 +191,39 @@ fn truncate_and_pause_have_the_time_they_happened() {
     );
     assert_eq!(log(&mut db, "left(op, 1)")[3..], ["I", "P", "R", "U", "P", "R"]);
 }
+
+/// The change of key is written before the change that caused it, and came after it.
+#[test]
+fn a_life_is_followed_through_a_key_that_a_trigger_changed() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id text PRIMARY KEY, step int, secret text); SELECT dbguard.audit_enable('t');
+         CREATE FUNCTION rename() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN UPDATE t SET id = 'new', step = 2 WHERE id = NEW.id; RETURN NULL; END $$;
+         CREATE TRIGGER rename AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.step = 1) EXECUTE FUNCTION rename();
+         INSERT INTO t VALUES ('old', 0, 'first')",
+    );
+    db.exec("UPDATE t SET step = 1, secret = 'second'");
+    let xact = db.value("SELECT max(xact::text) FROM dbguard.audit_log WHERE op = 'UPDATE'");
+    assert_eq!(
+        db.lines("SELECT key, old_key FROM dbguard.audit_log WHERE op = 'UPDATE' ORDER BY id"),
+        ["new | old", "old | <null>"]
+    );
+    assert_eq!(
+        db.lines("SELECT op, new->>'secret' FROM dbguard.audit_history('t', 'new')"),
+        ["INSERT | first", "UPDATE | second", "UPDATE | <null>"]
+    );
+    assert_eq!(
+        db.lines("SELECT action, key, set_to FROM dbguard.audit_revert_plan(relation => 't', key => 'new')"),
+        ["DELETE | new | <null>"]
+    );
+    assert_eq!(
+        db.lines(&format!("SELECT action, key, set_to FROM dbguard.audit_revert_plan(xact => '{xact}')")),
+        [r#"UPDATE | new | {"id": "old", "step": 0, "secret": "first"}"#]
+    );
+    db.exec("SELECT dbguard.audit_redact('t', 'new', '{secret}', 'law')");
+    assert_eq!(
+        db.value("SELECT count(*) FROM dbguard.audit_log WHERE concat(old, new) ~ 'first|second'"),
+        "0"
+    );
+}
