@@ -10,6 +10,7 @@ pub mod import;
 pub mod lint;
 pub mod partition;
 pub mod publication;
+pub mod referrers;
 pub mod revert;
 pub mod touch;
 

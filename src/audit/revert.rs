@@ -1,9 +1,11 @@
 //! Undoing audited changes. `select` reads what is to be undone, `plan` folds it into steps and
-//! looks at the rows, `run` does them; `table` is a table as it is now, `step` one statement,
+//! looks at the rows, `run` does them; `table` is a table as it is now, `referrers` what
+//! refers to its rows, `step` one statement,
 //! `batch` many of the same shape at once.
 
 mod batch;
 mod plan;
+mod referrers;
 mod run;
 mod select;
 mod step;

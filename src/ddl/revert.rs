@@ -49,9 +49,13 @@ impl Table {
 }
 
 impl Column {
-    fn equal(&self, left: &str, right: &str) -> String {
+    pub(super) fn equal(&self, left: &str, right: &str) -> String {
         let (schema, operator) = &self.equals;
         format!("{left} OPERATOR({}.{operator}) {right}", ident(schema))
+    }
+
+    pub(super) fn collated(&self) -> String {
+        self.collation.as_ref().map(|(s, n)| format!(" COLLATE {}", qualified(s, n))).unwrap_or_default()
     }
 
     /// What a value is cast to where people compare it: types that have no equality.
@@ -97,10 +101,9 @@ impl Shape<'_> {
     fn record(&self) -> String {
         let mut columns = vec!["n pg_catalog.int4".to_owned()];
         for (field, column) in self.fields() {
-            let collation = column.collation.as_ref().map(|(s, n)| format!(" COLLATE {}", qualified(s, n)));
             // json comes as its text: what reads the rows would stumble over \u0000 in it
             let type_name = if column.json == Some("json") { "pg_catalog.text" } else { &column.type_name };
-            columns.push(format!("{field} {type_name}{}", collation.unwrap_or_default()));
+            columns.push(format!("{field} {type_name}{}", column.collated()));
         }
         format!("pg_catalog.json_to_recordset($1::pg_catalog.json) AS r({})", columns.join(", "))
     }

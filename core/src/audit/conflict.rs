@@ -13,8 +13,20 @@ pub enum Conflict {
     Differs(Vec<(String, String, String)>),
     /// Columns changed in between by something that is not undone.
     Between(Vec<String>),
+    /// Rows of another table refer to the row that is to be deleted, and are not undone themselves.
+    Referenced { table: String, rows: i64, fate: Fate },
     /// What cannot be done at all, in words.
     Impossible(String),
+}
+
+/// What becomes of a row when the row it refers to is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Deleted,
+    /// Its reference is set to NULL or to its default.
+    Changed,
+    /// Its foreign key does not let the other go.
+    InTheWay,
 }
 
 /// What the table says about a row.
@@ -50,6 +62,7 @@ impl Conflict {
         match (self, action) {
             (Conflict::There, Action::Insert) => Some(Action::Update),
             (Conflict::Differs(_) | Conflict::Between(_), action) => Some(action),
+            (Conflict::Referenced { fate: Fate::Deleted | Fate::Changed, .. }, action) => Some(action),
             _ => None,
         }
     }
@@ -85,6 +98,16 @@ impl fmt::Display for Conflict {
             Conflict::Between(columns) => {
                 let told: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
                 write!(f, "something that is not selected changed {} in between", told.join(", "))
+            }
+            Conflict::Referenced { table, rows, fate } => {
+                let (what, refer, it) =
+                    if *rows == 1 { ("row", "refers", "it") } else { ("rows", "refer", "they") };
+                write!(f, "{rows} {what} of table \"{table}\" {refer} to it")?;
+                match fate {
+                    Fate::Deleted => write!(f, ": {it} would be deleted with it"),
+                    Fate::Changed => write!(f, ": {it} would be changed with it"),
+                    Fate::InTheWay => Ok(()),
+                }
             }
             Conflict::Impossible(why) => f.write_str(why),
         }
@@ -143,6 +166,22 @@ mod tests {
         assert_eq!(Conflict::Gone.forced(Action::Update), None);
         assert_eq!(Conflict::There.forced(Action::Update), None);
         assert_eq!(Conflict::Impossible(String::new()).forced(Action::Insert), None);
+    }
+
+    #[test]
+    fn what_refers_to_a_row() {
+        let referenced = |rows, fate| Conflict::Referenced { table: "line".to_owned(), rows, fate };
+        assert_eq!(
+            referenced(1, Fate::Deleted).to_string(),
+            "1 row of table \"line\" refers to it: it would be deleted with it"
+        );
+        assert_eq!(
+            referenced(2, Fate::Changed).to_string(),
+            "2 rows of table \"line\" refer to it: they would be changed with it"
+        );
+        assert_eq!(referenced(2, Fate::InTheWay).to_string(), "2 rows of table \"line\" refer to it");
+        assert_eq!(referenced(1, Fate::Changed).forced(Action::Delete), Some(Action::Delete));
+        assert_eq!(referenced(1, Fate::InTheWay).forced(Action::Delete), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What undoing a selection takes, and what stands in the way.
 
 use super::batch::{batches, Seen};
+use super::referrers;
 use super::select::Logged;
 use super::step::Step;
 use super::table::{self, Table};
@@ -99,7 +100,33 @@ impl Plan {
             }
             step.write(table, &seen.texts);
         }
-        Ok(())
+        self.look_for_referrers(force, fresh)
+    }
+
+    /// Finds rows that would go, or lose their reference, with a row that is to be deleted. A row that
+    /// stays for that may in turn keep another.
+    fn look_for_referrers(&mut self, force: bool, fresh: bool) -> Result<()> {
+        let keys = referrers::foreign_keys(&self.tables)?;
+        loop {
+            let mut found = vec![];
+            for key in &keys {
+                found.extend(key.conflicts(&self.tables, &self.steps, fresh)?);
+            }
+            let mut stays = false;
+            for (n, conflict) in found {
+                let Some(step) = self.steps.get_mut(n) else { continue };
+                if force && conflict.forced(Action::Delete).is_some() {
+                    self.forced = true;
+                    step.notes.push(format!("forced: {conflict}"));
+                } else if step.conflict.is_none() {
+                    step.conflict = Some(conflict);
+                    stays = true;
+                }
+            }
+            if !stays || force {
+                return Ok(());
+            }
+        }
     }
 
     /// Locks the rows that are to be changed.

@@ -6,6 +6,7 @@ mod fold;
 mod hashed;
 mod order;
 mod random;
+mod referrers;
 mod rights;
 mod shapes;
 mod types;
