@@ -113,15 +113,21 @@ fn take(data: &mut &[u8]) -> Result<i64, Damaged> {
 pub struct Contents(Sha256);
 
 impl Contents {
-    /// `kind` is the letter of what the part holds.
-    pub fn part(&mut self, kind: u8, data: &[u8]) {
+    /// `kind` is the letter of what the part holds, `hash` that of its data (`part_hash`): which need not
+    /// be kept for ever.
+    pub fn part(&mut self, kind: u8, hash: &[u8]) {
         field(&mut self.0, Some(&[kind]));
-        field(&mut self.0, Some(data));
+        field(&mut self.0, Some(hex(hash).as_bytes()));
     }
 
     pub fn hash(self) -> Hash {
         self.0.finalize().into()
     }
+}
+
+/// The hash of a part's data.
+pub fn part_hash(data: &[u8]) -> Hash {
+    Sha256::digest(data).into()
 }
 
 /// A seal: what it covers, and the link to the one before.

@@ -176,19 +176,21 @@ impl Writer {
     fn write(&mut self, kind: Kind, entries: &[Entry]) -> Result<()> {
         // DO NOTHING so that it is 40001 when another session was faster and cannot be seen
         const WRITE: &str = "
-            INSERT INTO dbguard.audit_seal_record (seal, part, kind, data) VALUES ($1, $2, $3::\"char\", $4)
+            INSERT INTO dbguard.audit_seal_record (seal, part, kind, hash, data) VALUES ($1, $2, $3::\"char\", $4, $5)
             ON CONFLICT (seal, part) DO NOTHING";
         if entries.is_empty() {
             return Ok(());
         }
         self.parts += 1;
         let data = pure::encode(entries);
-        self.contents.part(kind.letter(), &data);
+        let hash = pure::part_hash(&data);
+        self.contents.part(kind.letter(), &hash);
         Spi::connect_mut(|client| {
             let args = [
                 self.seal.into(),
                 self.parts.into(),
                 (kind.letter() as char).to_string().into(),
+                hash.to_vec().into(),
                 data.into(),
             ];
             client.update(WRITE, None, &args).map(|_| ())

@@ -7,7 +7,7 @@ use super::guard;
 use super::members::{self, Kind, LoggedTable, Stretch, Suspect, Suspects, KINDS};
 use super::misplaced::Marks;
 use super::redactions::Redactions;
-use super::sealed;
+use super::sealed::{self, Parts};
 use crate::audit::store::oldest::Oldest;
 use crate::error::Result;
 use crate::pg::identity;
@@ -136,8 +136,18 @@ impl Check {
         if !follows {
             self.problem(Some(number), "seal does not follow the one before it");
         }
-        if sealed::contents(number)?.as_slice() != seal.contents {
+        let parts = Parts::of(number)?;
+        if parts.altered || parts.contents.as_slice() != seal.contents {
             self.problem(Some(number), "digests of the seal were changed");
+        }
+        // what was sealed before the log begins is gone, and its digests may be
+        let sealed_at = i64::from(link.sealed_at);
+        let gone: Vec<Kind> =
+            KINDS.into_iter().filter(|kind| parts.let_go.contains(&kind.letter())).collect();
+        let (may_go, missing): (Vec<Kind>, Vec<Kind>) =
+            gone.into_iter().partition(|kind| sealed_at <= self.oldest.of(*kind));
+        if !missing.is_empty() {
+            self.problem(Some(number), "digests of the seal are missing");
         }
         let mut relations = members::of_home(&self.tables, &seal.home);
         relations.extend(sealed::relations(number)?);
@@ -147,7 +157,8 @@ impl Check {
             let found =
                 Differences::of(kind, Some(number), &stretch, &self.redactions, self.oldest.of(kind))?;
             if kind == Kind::Change {
-                (redacted, dropped) = (found.redacted, found.dropped);
+                let dropped_all = if may_go.contains(&kind) { seal.changes } else { found.dropped };
+                (redacted, dropped) = (found.redacted, dropped_all);
             }
             self.tell(kind, Some(number), found)?;
         }

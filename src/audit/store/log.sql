@@ -158,7 +158,7 @@ COMMENT ON COLUMN dbguard.audit_seal.closed IS 'True for the last stretch of a l
 COMMENT ON COLUMN dbguard.audit_seal.changes IS 'How many changes are sealed';
 COMMENT ON COLUMN dbguard.audit_seal.first_id IS 'The lowest id among them';
 COMMENT ON COLUMN dbguard.audit_seal.last_id IS 'The highest';
-COMMENT ON COLUMN dbguard.audit_seal.contents IS 'SHA-256 of the rows of audit_seal_record';
+COMMENT ON COLUMN dbguard.audit_seal.contents IS 'SHA-256 of the kinds and hashes of its rows in audit_seal_record';
 COMMENT ON COLUMN dbguard.audit_seal.previous IS 'The hash of the seal before; NULL in the first';
 COMMENT ON COLUMN dbguard.audit_seal.hash IS 'SHA-256 of the other columns';
 
@@ -166,14 +166,16 @@ CREATE TABLE dbguard.audit_seal_record (
   seal bigint NOT NULL,
   part integer NOT NULL,
   kind "char" NOT NULL,
-  data bytea NOT NULL,
+  hash bytea NOT NULL,
+  data bytea,
   PRIMARY KEY (seal, part)
 );
 -- digests do not get smaller
 ALTER TABLE dbguard.audit_seal_record ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE dbguard.audit_seal_record IS 'The digests of what a seal covers, a thousand in a row: they say which record differs';
 COMMENT ON COLUMN dbguard.audit_seal_record.kind IS 'R audit_relation, W audit_context (who), E audit_redaction (erased), C changes';
-COMMENT ON COLUMN dbguard.audit_seal_record.data IS 'Of each record its id, its time and its digest; docs/audit-evidence.md has the form';
+COMMENT ON COLUMN dbguard.audit_seal_record.data IS 'Of each record its id, its time and its digest; docs/audit-evidence.md has the form. NULL once the records went with their partition';
+COMMENT ON COLUMN dbguard.audit_seal_record.hash IS 'SHA-256 of data';
 
 CREATE TABLE dbguard.audit_redaction (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

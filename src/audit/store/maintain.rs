@@ -1,7 +1,10 @@
 //! audit_maintain: what the log needs from time to time. Partitions whose time is over get their index
-//! of keys, BRIN indexes learn of new pages, and what is not kept any longer goes, partition by partition.
+//! of keys, BRIN indexes learn of new pages, and what is not kept any longer goes, partition by partition, and
+//! with it the digests of what was in it.
 
 use super::log_option::{self, KeyIndex};
+use super::oldest::Oldest;
+use crate::audit::evidence::sealed;
 use crate::audit::write::record;
 use crate::catalog::extension_owner;
 use crate::ddl;
@@ -56,12 +59,12 @@ fn maintain(dry_run: bool) -> Result<Vec<Row>> {
         return Err(record::no_log());
     }
     as_role(extension_owner()?, Fence::Local, || {
-        let steps = plan()?;
+        let (steps, will_begin) = plan()?;
         if dry_run {
-            return Ok(steps
-                .into_iter()
-                .map(|s| (s.action.to_owned(), s.object, Some(s.statement)))
-                .collect());
+            let told = |s: Step| (s.action.to_owned(), s.object, Some(s.statement));
+            let mut rows: Vec<Row> = steps.into_iter().map(told).collect();
+            rows.extend(let_go(&will_begin, true)?);
+            return Ok(rows);
         }
         let mut rows = vec![];
         for step in steps {
@@ -70,9 +73,20 @@ fn maintain(dry_run: bool) -> Result<Vec<Row>> {
             let action = if failed.is_some() { "failed" } else { step.action };
             rows.push((action.to_owned(), step.object, failed.or(Some(step.statement))));
         }
+        rows.extend(let_go(&Oldest::load()?, false)?);
         rows.extend(summarize()?);
         Ok(rows)
     })
+}
+
+/// The digests of seals over changes that are gone. A net may hold older changes than any partition.
+fn let_go(oldest: &Oldest, dry_run: bool) -> Result<Option<Row>> {
+    if nets_hold_rows()? {
+        return Ok(None);
+    }
+    let seals = sealed::let_go(oldest, dry_run)?;
+    let told = format!("digests of {seals} seals whose changes were dropped");
+    Ok((seals > 0).then(|| ("trim".to_owned(), "dbguard.audit_seal_record".to_owned(), Some(told))))
 }
 
 /// Without waiting long for whoever reads: writers would queue up behind us.
@@ -80,9 +94,11 @@ fn done(step: &Step) -> Result<()> {
     guc::with(&[(c"lock_timeout", c"500ms")], || subtransaction(|| ddl::run(&step.statement)))
 }
 
-fn plan() -> Result<Vec<Step>> {
+/// What there is to do, and where the log will begin then.
+fn plan() -> Result<(Vec<Step>, Oldest)> {
     let (cutoff, now) = log_option::times()?;
     let (changes, packs) = (partitions(c"audit_change")?, partitions(c"audit_pack")?);
+    let (commands, contexts) = (partitions(c"audit_command")?, partitions(c"audit_context")?);
     let over = |p: &&Partition| cutoff.is_some_and(|cutoff| p.range.to <= cutoff);
     let mut steps = vec![];
     if log_option::key_index()? == KeyIndex::Closed {
@@ -92,16 +108,21 @@ fn plan() -> Result<Vec<Step>> {
             }
         }
     }
-    let all = || changes.iter().chain(&packs);
+    let all = || changes.iter().chain(&packs).chain(&commands);
     steps.extend(all().filter(over).map(drop_step));
+    let mut contexts_from = i64::MIN;
     if let Some(cutoff) = cutoff {
         // who and why must last as long as the last change that says so
         let kept = all().filter(|p| !over(p)).map(|p| p.range.from).min().unwrap_or(cutoff).min(cutoff);
-        let kept = if nets_hold_rows()? { i64::MIN } else { kept.saturating_sub(HOUR) };
-        let contexts = partitions(c"audit_context")?;
-        steps.extend(contexts.iter().filter(|p| p.range.to <= kept).map(drop_step));
+        contexts_from = if nets_hold_rows()? { i64::MIN } else { kept.saturating_sub(HOUR) };
+        steps.extend(contexts.iter().filter(|p| p.range.to <= contexts_from).map(drop_step));
     }
-    Ok(steps)
+    let begins = |kept: &mut dyn Iterator<Item = &Partition>| kept.map(|p| p.range.from).min();
+    let oldest = Oldest {
+        change: begins(&mut changes.iter().chain(&packs).filter(|p| !over(p))).unwrap_or(i64::MIN),
+        context: begins(&mut contexts.iter().filter(|p| p.range.to > contexts_from)).unwrap_or(i64::MIN),
+    };
+    Ok((steps, oldest))
 }
 
 fn drop_step(partition: &Partition) -> Step {
@@ -161,7 +182,8 @@ fn missing_indexes(partition: &Partition, keys: Keys) -> Result<Vec<Step>> {
 
 /// Whether changes lie where no partition says how old they are.
 fn nets_hold_rows() -> Result<bool> {
-    const NETS: [(&CStr, &str); 2] = [
+    const NETS: [(&CStr, &str); 3] = [
+        (c"audit_command_default", "SELECT EXISTS (SELECT FROM dbguard.audit_command_default)"),
         (c"audit_change_default", "SELECT EXISTS (SELECT FROM dbguard.audit_change_default)"),
         (c"audit_pack_default", "SELECT EXISTS (SELECT FROM dbguard.audit_pack_default)"),
     ];

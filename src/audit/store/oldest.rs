@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 
 /// What lies before the first partition was dropped with its partition.
 pub struct Oldest {
-    change: i64,
-    context: i64,
+    pub change: i64,
+    pub context: i64,
 }
 
 impl Oldest {

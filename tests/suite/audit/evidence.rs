@@ -70,11 +70,12 @@ fn check(db: &mut Db) -> Vec<String> {
         previous = s[12].clone();
 
         let (mut contents, mut sealed) = (Sha256::new(), Digests::new());
-        for part in db.rows(&format!("SELECT kind, encode(data, 'hex') FROM dbguard.audit_seal_record WHERE seal = {seal} ORDER BY part")) {
+        for part in db.rows(&format!("SELECT kind, encode(data, 'hex'), encode(hash, 'hex') FROM dbguard.audit_seal_record WHERE seal = {seal} ORDER BY part")) {
             let data = unhex(&part[1]);
-            contents.update(format!("1:{},{}:", part[0], data.len()));
-            contents.update(&data);
-            contents.update(",");
+            if hex(&Sha256::digest(&data)) != part[2] {
+                wrong.push(format!("{seal}: a part"));
+            }
+            contents.update(format!("1:{},64:{},", part[0], part[2]));
             read(&part[0], &data, &mut sealed);
         }
         if hex(&contents.finalize()) != s[10] {

@@ -330,4 +330,54 @@ fn what_was_dropped_with_its_partition_is_told_apart() {
             "<null> | unsealed | 0 | <null>"
         ]
     );
+    // their digests are of no use to anybody: their hashes are enough for the chain
+    let bytes = "SELECT sum(pg_column_size(data)) FROM dbguard.audit_seal_record WHERE kind IN ('C', 'W')";
+    assert_ne!(db.value(bytes), "<null>");
+    let trim = "SELECT action, message FROM dbguard.audit_maintain";
+    let told = ["trim | digests of 2 seals whose changes were dropped"];
+    assert_eq!(db.lines(&format!("{trim}(true)")), told);
+    assert_ne!(db.value(bytes), "<null>");
+    assert_eq!(db.lines(&format!("{trim}()")), told);
+    assert_eq!(db.value(bytes), "<null>");
+    assert_eq!(db.lines(&format!("{trim}()")), Vec::<String>::new());
+    assert_eq!(
+        db.lines("SELECT seal, state, changes, problem FROM dbguard.audit_verify() WHERE state <> 'problem'"),
+        [
+            "1 | dropped | 3 | 3 dropped with their partition",
+            "2 | dropped | 2 | 2 dropped with their partition",
+            "<null> | unsealed | 0 | <null>"
+        ]
+    );
+    // what is left of them still cannot be changed unnoticed
+    for forgery in [
+        "UPDATE dbguard.audit_seal_record SET hash = sha256('x') WHERE seal = 1 AND kind = 'C'",
+        "DELETE FROM dbguard.audit_seal_record WHERE seal = 1 AND kind = 'C'",
+        "UPDATE dbguard.audit_seal_record SET data = 'x' WHERE seal = 1 AND kind = 'C'",
+    ] {
+        db.exec("BEGIN");
+        db.exec(forgery);
+        assert_eq!(
+            db.lines(
+                "SELECT seal FROM dbguard.audit_verify() WHERE problem = 'digests of the seal were changed'"
+            ),
+            ["1"],
+            "{forgery}"
+        );
+        db.exec("ROLLBACK");
+    }
+}
+
+#[test]
+fn digests_cannot_go_while_their_changes_should_be_there() {
+    let mut db = db();
+    tamper(
+        &mut db,
+        "UPDATE dbguard.audit_seal_record SET data = NULL WHERE seal = 2 AND kind = 'C';
+         DELETE FROM dbguard.audit_change WHERE op IN ('U', 'D')",
+        &[
+            "2 | digests of the seal are missing | <null> | <null> | <null>",
+            "2 | <null> | <null> | <null> | <null>",
+        ],
+    );
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_maintain() WHERE action = 'trim'"), "0");
 }
