@@ -7,6 +7,7 @@ mod as_of_rights;
 mod auto;
 mod bounds;
 mod capture;
+mod concurrent;
 mod context;
 mod ddl;
 mod enable;
