@@ -35,6 +35,7 @@ mod schema_changes;
 mod seal;
 mod server;
 mod ship;
+mod statements;
 mod survival;
 mod transactions;
 mod verify;
