@@ -129,6 +129,11 @@ fn the_logs_indexes_are_rebuilt_while_it_is_written() {
             commands.push(format!("CREATE INDEX CONCURRENTLY more_{i} ON {leaf} (key, id)"));
             commands.push(format!("DROP INDEX CONCURRENTLY dbguard.more_{i}"));
         }
+        // what locks the table and then its partitions
+        for _ in 0..20 {
+            commands.push("CREATE INDEX on_all ON dbguard.audit_change (xact)".to_owned());
+            commands.push("DROP INDEX dbguard.on_all".to_owned());
+        }
         commands.push(format!("VACUUM FULL {leaf}"));
         commands.push(format!("CREATE INDEX CONCURRENTLY stays ON {leaf} (key, id)"));
         let failed = commands.iter().find_map(|command| db.try_exec(command).err());
