@@ -32,6 +32,9 @@ enum Form {
     /// json as it is stored: text, which jsonb need not be able to hold.
     Json,
     Other,
+    /// An enum or a range of the user's own, or an array of them: to_jsonb refuses it only if a cast of
+    /// its (element) type to json does.
+    Castable(Oid),
     /// Holds json inside, or runs somebody's own function: to_jsonb may refuse the value.
     Fragile,
 }
@@ -114,20 +117,35 @@ fn form_of(base_type: Oid) -> Form {
         pg_sys::UUIDOID => Form::Uuid,
         pg_sys::CHAROID => Form::Char,
         pg_sys::JSONOID => Form::Json,
-        _ if is_fragile(base_type) => Form::Fragile,
-        _ => Form::Other,
+        _ => form_of_others(base_type),
     }
 }
 
 /// Composite types, arrays of them or of json, and types that may have a cast to json of their own.
-fn is_fragile(base_type: Oid) -> bool {
+fn form_of_others(base_type: Oid) -> Form {
     // SAFETY: syscache look-ups.
     let (element, plain) = unsafe {
         let element = pg_sys::get_base_element_type(base_type);
         let of = if element == pg_sys::InvalidOid { base_type } else { pg_sys::getBaseType(element) };
         (of, pg_sys::type_is_enum(of) || pg_sys::type_is_range(of) || pg_sys::type_is_multirange(of))
     };
-    element == pg_sys::JSONOID || (!is_built_in(element) && !plain)
+    if element == pg_sys::JSONOID {
+        Form::Fragile
+    } else if is_built_in(element) {
+        Form::Other
+    } else if plain {
+        Form::Castable(element)
+    } else {
+        Form::Fragile
+    }
+}
+
+/// Asked for each value, as to_jsonb does: a cast may be made at any time.
+fn has_cast_to_json(type_oid: Oid) -> bool {
+    let cache = pg_sys::SysCacheIdentifier::CASTSOURCETARGET as i32;
+    let (source, target) = (Datum::from(type_oid), Datum::from(pg_sys::JSONOID));
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::SearchSysCacheExists(cache, source, target, Datum::null(), Datum::null()) }
 }
 
 fn is_built_in(type_oid: Oid) -> bool {
@@ -225,8 +243,9 @@ impl Attribute {
                 use_it(&Value::String(datetime::json(datum, base, utc, &mut buffer)))
             }
             Form::Other => use_it(&self.by_server(datum)),
+            Form::Castable(source) if !has_cast_to_json(source) => use_it(&self.by_server(datum)),
             Form::Json if harmless(detoasted(datum)) => use_it(&self.by_server(datum)),
-            Form::Json | Form::Fragile => {
+            Form::Json | Form::Castable(_) | Form::Fragile => {
                 // where the text goes if need be must outlive the subtransaction's own memory
                 match subtransaction(|| Ok(self.by_server(datum))) {
                     Ok(value) => use_it(&value),
@@ -238,7 +257,12 @@ impl Attribute {
 
     /// Whether the value's JSON depends on settings of the session.
     pub fn follows_settings(&self) -> bool {
-        matches!(self.form, Form::Other | Form::Json | Form::Fragile)
+        matches!(self.form, Form::Other | Form::Json | Form::Castable(_) | Form::Fragile)
+    }
+
+    /// Whether the type is numeric, or a domain over it.
+    pub fn is_numeric(&self) -> bool {
+        self.form == Form::Numeric
     }
 
     /// Whether two values can be equal, by the type's own operator, that read differently in a key. A
@@ -252,7 +276,7 @@ impl Attribute {
                 pg_sys::getBaseType(self.type_oid) == pg_sys::BPCHAROID
                     || !pg_sys::get_collation_isdeterministic(self.collation)
             },
-            Form::Jsonb | Form::Json | Form::Other | Form::Fragile => true,
+            Form::Jsonb | Form::Json | Form::Other | Form::Castable(_) | Form::Fragile => true,
         }
     }
 

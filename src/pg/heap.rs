@@ -45,6 +45,8 @@ impl Leaf {
         unsafe {
             pg_sys::LockRelationOid(self.oid, WRITE_LOCK);
             if !self.valid.get() {
+                // to look anew is to lock the parent first, as whoever changes both does
+                pg_sys::UnlockRelationOid(self.oid, WRITE_LOCK);
                 return Appended::Stale;
             }
             self.have_slots(if count > 1 { count } else { 0 });

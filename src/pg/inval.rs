@@ -1,7 +1,7 @@
 //! Being told when what was cached of the catalogs is no longer true.
 
 use pgrx::pg_sys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Called with the relation that changed, or with None when anything may have. Runs in the middle of
 /// catalog access: may only let go of Rust data, never call the server.
@@ -9,6 +9,13 @@ pub type Forget = fn(Option<pg_sys::Oid>);
 
 thread_local! {
     static LISTENERS: RefCell<Vec<Forget>> = const { RefCell::new(Vec::new()) };
+    static TOLD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often anything was told so far. What is being built from the catalogs is not yet there to be
+/// forgotten: whoever builds it compares this before and after. Needs a listener.
+pub fn told() -> u64 {
+    TOLD.get()
 }
 
 /// Adds a listener, once however often it is called. The server is asked only once a backend: it has
@@ -37,6 +44,7 @@ pub fn on_change(forget: Forget) {
 }
 
 fn tell(relid: Option<pg_sys::Oid>) {
+    TOLD.set(TOLD.get().wrapping_add(1));
     LISTENERS.with_borrow(|listeners| listeners.iter().for_each(|forget| forget(relid)));
 }
 

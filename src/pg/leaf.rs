@@ -53,6 +53,7 @@ impl Leaf {
         // is kept is copied into contexts of our own.
         unsafe {
             pg_sys::LockRelationOid(parent, WRITE_LOCK);
+            let told = super::inval::told();
             let open = pg_sys::RelationIdGetRelation(parent);
             if open.is_null() {
                 return None;
@@ -69,6 +70,11 @@ impl Leaf {
                 && (*leaf).rd_tableam == pg_sys::GetHeapamTableAmRoutine();
             let made = if heap && fit(leaf, columns) { describe(leaf, parent, from, to) } else { None };
             pg_sys::RelationClose(leaf);
+            // an index of it may have been marked dead meanwhile (REINDEX CONCURRENTLY waits only for
+            // those who were there before): who writes by this must look again
+            if let Some(leaf) = made.as_ref().filter(|_| super::inval::told() != told) {
+                leaf.valid.set(false);
+            }
             made
         }
     }

@@ -89,15 +89,11 @@ pub fn describe(relid: Oid) -> Option<Relation> {
 /// # Safety
 /// `open` must be an open relation.
 unsafe fn columns(open: pg_sys::Relation) -> Vec<Column> {
-    // SAFETY: as promised; the bitmap counts attributes from the lowest system attribute.
+    // SAFETY: as promised; attributes are counted by natts.
     unsafe {
-        let kind = (*(*open).rd_rel).relkind as u8;
-        let key = match kind {
-            b'r' | b'p' => pg_sys::RelationGetIndexAttrBitmap(
-                open,
-                pg_sys::IndexAttrBitmapKind::INDEX_ATTR_BITMAP_PRIMARY_KEY,
-            ),
-            _ => std::ptr::null_mut(),
+        let key = match (*(*open).rd_rel).relkind as u8 {
+            b'r' | b'p' => primary_key(open),
+            _ => vec![],
         };
         let mut columns = vec![];
         for i in 0..(*(*open).rd_att).natts {
@@ -105,15 +101,39 @@ unsafe fn columns(open: pg_sys::Relation) -> Vec<Column> {
             if form.attisdropped {
                 continue;
             }
-            let member = i32::from(form.attnum) - pg_sys::FirstLowInvalidHeapAttributeNumber;
             columns.push(Column {
                 number: form.attnum,
                 name: string(form.attname.data.as_ptr()),
                 type_name: string(pg_sys::format_type_with_typemod(form.atttypid, form.atttypmod)),
-                in_key: pg_sys::bms_is_member(member, key),
+                in_key: key.contains(&form.attnum),
             });
         }
         columns
+    }
+}
+
+/// The numbers of the primary key's columns. One whose check is deferrable counts, for which the server's own
+/// bitmap of key columns has no place before version 17.
+///
+/// # Safety
+/// `open` must be an open relation.
+unsafe fn primary_key(open: pg_sys::Relation) -> Vec<i16> {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: as promised; an index has as many numbers of columns as it says, key columns first.
+    unsafe {
+        let list = pg_sys::RelationGetIndexList(open);
+        let count = if list.is_null() { 0 } else { (*list).length as usize };
+        for i in 0..count {
+            let index = pg_sys::index_open((*(*list).elements.add(i)).oid_value, lock);
+            let form = &*(*index).rd_index;
+            let key = (form.indisprimary && form.indisvalid)
+                .then(|| form.indkey.values.as_slice(form.indnkeyatts as usize).to_vec());
+            pg_sys::index_close(index, lock);
+            if let Some(key) = key {
+                return key;
+            }
+        }
+        vec![]
     }
 }
 

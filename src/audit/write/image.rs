@@ -146,7 +146,7 @@ pub fn put_key(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Option<S
             single.with_json(row, true, |value| match value {
                 Value::Int(n) => drop(write!(out, "{n}")),
                 Value::String(bytes) if bytes.len() <= MAX_KEY => out.extend_from_slice(bytes),
-                other => out.extend_from_slice(shortened(key_value_text(other)).as_bytes()),
+                other => out.extend_from_slice(shortened(key_value_text(single, other)).as_bytes()),
             });
         }
         _ => {
@@ -201,7 +201,7 @@ pub const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
 
 fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     if let [single] = columns {
-        return Ok(single.with_json(row, true, key_value_text));
+        return Ok(single.with_json(row, true, |value| key_value_text(single, value)));
     }
     let mut sorted = columns.to_vec();
     sorted.sort_by(|a, b| key_order(a.name.as_bytes(), b.name.as_bytes()));
@@ -212,7 +212,9 @@ fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     }
     for attribute in &sorted {
         let put = |value: &Value| match value {
-            Value::Numeric(body) => object.value(&Value::Numeric(&without_trailing_zeros(body))),
+            Value::Numeric(body) if attribute.is_numeric() => {
+                object.value(&Value::Numeric(without_trailing_zeros(body)))
+            }
             other => object.value(other),
         };
         attribute.with_json(row, true, put).map_err(refused)?;
@@ -230,9 +232,9 @@ pub fn shortened(text: String) -> String {
 }
 
 /// How a key of one column reads: 1.00 and 1 are the same key.
-fn key_value_text(value: &Value) -> String {
+fn key_value_text(attribute: &Attribute, value: &Value) -> String {
     match value {
-        Value::Numeric(body) => numeric_text(&without_trailing_zeros(body)),
+        Value::Numeric(body) if attribute.is_numeric() => numeric_text(without_trailing_zeros(body)),
         other => scalar_text(other),
     }
 }

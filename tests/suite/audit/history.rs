@@ -262,3 +262,50 @@ fn a_key_is_found_as_its_collation_compares() {
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'Ada')"), "3");
     assert_eq!(db.error("SELECT * FROM dbguard.audit_history('t', 'ada')").code, "P0002");
 }
+
+#[test]
+fn keys_that_are_no_numbers_and_columns_that_only_ride_along() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE n (id numeric PRIMARY KEY, v int); CREATE TABLE f (id float8 PRIMARY KEY, v int); CREATE TABLE j (id jsonb PRIMARY KEY, v int);
+         CREATE TYPE pair AS (a int, b text); CREATE TABLE c (id pair PRIMARY KEY, v int);
+         SELECT dbguard.audit_enable('n'), dbguard.audit_enable('f'), dbguard.audit_enable('j'), dbguard.audit_enable('c');
+         INSERT INTO n VALUES ('NaN', 1), ('-Infinity', 1); UPDATE n SET v = 2;
+         INSERT INTO f VALUES ('NaN', 1), ('Infinity', 1); UPDATE f SET v = 2;
+         INSERT INTO j VALUES ('null', 1), ('\"x\"', 1), ('3.10', 1); UPDATE j SET v = 2;
+         INSERT INTO c VALUES (ROW(1, 'it''s'), 1); UPDATE c SET v = 2",
+    );
+    for (table, key) in [
+        ("n", "nan"),
+        ("n", "-inf"),
+        ("f", "NaN"),
+        ("f", "inf"),
+        ("j", "null"),
+        ("j", "\"x\""),
+        ("j", " 3.10 "),
+        ("c", "(1,it''s)"),
+    ] {
+        assert_eq!(ops(&mut db, table, key), "INSERT UPDATE", "{table} {key}");
+    }
+    // a covered column is not in the key, a deferred key is one
+    db.exec(
+        "CREATE TABLE inc (id int, v text, PRIMARY KEY (id) INCLUDE (v)); CREATE TABLE late (id int, PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED);
+         SELECT dbguard.audit_enable('inc'), dbguard.audit_enable('late');
+         INSERT INTO inc VALUES (1, 'a'); UPDATE inc SET v = 'b'; INSERT INTO late VALUES (1), (2); UPDATE late SET id = 3 - id",
+    );
+    assert_eq!(
+        db.lines(
+            "SELECT key, old_key, new FROM dbguard.audit_log WHERE table_name = 'inc' AND op = 'UPDATE'"
+        ),
+        [r#"1 | <null> | {"v": "b"}"#]
+    );
+    assert_eq!(
+        db.lines("SELECT key, old_key FROM dbguard.audit_log WHERE table_name = 'late' AND op = 'UPDATE' ORDER BY id"),
+        ["2 | 1", "1 | 2"]
+    );
+    // the two rows have changed places: either key leads to both
+    assert_eq!(ops(&mut db, "late", "1"), "INSERT INSERT UPDATE UPDATE");
+    db.exec("CREATE TABLE parts (id int, PRIMARY KEY (id) DEFERRABLE) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
+             SELECT dbguard.audit_enable('parts'); INSERT INTO parts VALUES (1); DELETE FROM parts_1");
+    assert_eq!(ops(&mut db, "parts", "1"), "INSERT DELETE");
+}

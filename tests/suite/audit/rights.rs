@@ -123,3 +123,56 @@ fn a_schema_closed_to_the_public_breaks_nobodys_work() {
     app.exec("INSERT INTO app.t VALUES (1, 1); CREATE TABLE other (id int); ALTER TABLE other ADD COLUMN x int; ALTER TABLE app.t ADD COLUMN x int");
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_change"), "1");
 }
+
+/// The owner of an audited partitioned table may execute the trigger function: with it he can make
+/// evidence of his own tables, and of nobody else's.
+#[test]
+fn nor_by_who_may_execute_its_function() {
+    let mut db = Db::new();
+    let mut forger = db.connect_as("rights_grantee");
+    db.exec("GRANT CREATE ON SCHEMA public TO rights_grantee; CREATE TABLE victim (id int PRIMARY KEY, v text); SELECT dbguard.audit_enable('victim'); INSERT INTO victim VALUES (1, 'true')");
+    forger.exec(
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); SELECT dbguard.audit_enable('p')",
+    );
+    let home = db.value("SELECT home FROM dbguard.audit_relation WHERE table_name = 'victim'");
+    forger.exec(&format!(
+        "CREATE TABLE mine (id int PRIMARY KEY, v text);
+         CREATE TRIGGER x AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION dbguard.audit_row('capture=changed', 'home={home}');
+         INSERT INTO mine VALUES (1, 'forged');
+         CREATE TEMP TABLE victim (id int PRIMARY KEY, v text);
+         CREATE TRIGGER x AFTER INSERT ON victim FOR EACH ROW EXECUTE FUNCTION dbguard.audit_row('capture=changed', 'home={home}');
+         INSERT INTO victim VALUES (1, 'forged')"
+    ));
+    assert_eq!(forger.error("CREATE TRIGGER x AFTER INSERT ON public.victim FOR EACH ROW EXECUTE FUNCTION dbguard.audit_row()").code, "42501");
+    assert_eq!(forger.error("SELECT dbguard.audit_row()").code, "39P01");
+    assert_eq!(db.lines("SELECT new->>'v' FROM dbguard.audit_history('public.victim', '1')"), ["true"]);
+    let of_victim = "lineage = (SELECT lineage FROM dbguard.audit_log WHERE current_user_name = 'postgres' AND table_name = 'victim')";
+    assert_eq!(
+        db.lines(&format!("SELECT schema_name, new->>'v' FROM dbguard.audit_log WHERE {of_victim}")),
+        ["public | true"]
+    );
+    assert_eq!(
+        db.value(
+            "SELECT count(*) FROM dbguard.audit_log WHERE schema_name = 'public' AND table_name = 'victim'"
+        ),
+        "1"
+    );
+}
+
+#[test]
+fn a_function_with_its_owners_rights_changes_as_its_owner() {
+    let mut db = db("rights_definer");
+    db.exec(
+        "SET ROLE rights_definer;
+         CREATE FUNCTION app.put(i int) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = app AS 'INSERT INTO t VALUES (i, i); UPDATE t SET v = 0 WHERE id = i';
+         GRANT USAGE ON SCHEMA app TO PUBLIC; RESET ROLE",
+    );
+    let mut caller = db.connect_as("rights_caller");
+    caller.exec("SELECT app.put(1)");
+    assert_eq!(
+        db.lines(
+            "SELECT left(op, 1), session_user_name, current_user_name FROM dbguard.audit_log ORDER BY id"
+        ),
+        ["I | rights_caller | rights_definer", "U | rights_caller | rights_definer"]
+    );
+}

@@ -193,6 +193,34 @@ fn what_a_subscription_applies_is_logged_where_it_is_asked_for() {
     to.exec("DROP SUBSCRIPTION s");
 }
 
+/// What is there already comes in by COPY, in a worker of its own.
+#[test]
+fn what_a_subscription_begins_with_is_logged() {
+    let (source, receiver) = (Cluster::start(&[]), Cluster::start(&[]));
+    let (mut from, mut to) = (Db::empty_in(&source), Db::new_in(&receiver));
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE origin (id int PRIMARY KEY)";
+    from.exec(&format!("{tables}; INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 1500) i; INSERT INTO origin VALUES (1)"));
+    from.exec("CREATE PUBLICATION p FOR ALL TABLES");
+    to.exec(&format!(
+        "{tables}; SELECT dbguard.audit_enable('t', always => true), dbguard.audit_enable('origin')"
+    ));
+    to.exec(&format!(
+        "CREATE SUBSCRIPTION s CONNECTION 'host={} dbname={} user=postgres' PUBLICATION p",
+        source.dir().display(),
+        from.name
+    ));
+    wait(&mut to, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", "0");
+    from.exec("DELETE FROM t WHERE id <= 3");
+    wait(&mut to, "SELECT count(*) FROM t", "1497");
+    assert_eq!(
+        to.lines("SELECT table_name, op, count(*), count(DISTINCT key) FROM dbguard.audit_log GROUP BY 1, 2 ORDER BY 2 DESC"),
+        ["t | INSERT | 1500 | 1500", "t | DELETE | 3 | 3"]
+    );
+    let wrong = "SELECT count(*) FROM t JOIN dbguard.audit_log l ON l.key = t.id::text WHERE l.new IS DISTINCT FROM to_jsonb(t)";
+    assert_eq!(to.value(wrong), "0");
+    to.exec("DROP SUBSCRIPTION s");
+}
+
 #[test]
 fn no_room_for_the_log_fails_the_statement_and_nothing_else() {
     // more than a segment of WAL, less than the log needs

@@ -124,3 +124,98 @@ fn a_change_is_logged_before_what_other_triggers_make_of_it() {
     );
     assert_eq!(db.value(KEYS), "INSERT 1, UPDATE 1");
 }
+
+#[test]
+fn copy_is_seen_at_once_and_undone_with_its_savepoint() {
+    let mut db = db();
+    for mut session in [db.connect(), db.connect()] {
+        let copy = |session: &mut Db, lines: &str| {
+            let mut copy = session.client().copy_in("COPY t FROM STDIN WHERE id <> 5").unwrap();
+            std::io::Write::write_all(&mut copy, lines.as_bytes()).unwrap();
+            copy.finish().is_ok()
+        };
+        // the first thing a session does, and not
+        session.exec("BEGIN");
+        assert!(copy(&mut session, "1\t1\n5\t1\n2\t1\n"));
+        assert_eq!(session.value(KEYS), "INSERT 1, INSERT 2");
+        session.exec("SAVEPOINT s");
+        assert!(!copy(&mut session, "3\t1\n1\t1\n"));
+        session.exec("ROLLBACK TO s; SAVEPOINT s");
+        assert!(copy(&mut session, "4\t1\n"));
+        assert_eq!(session.value(KEYS), "INSERT 1, INSERT 2, INSERT 4");
+        session.exec("ROLLBACK TO s; INSERT INTO t VALUES (6)");
+        assert_eq!(session.value(KEYS), "INSERT 1, INSERT 2, INSERT 6");
+        session.exec("ROLLBACK");
+    }
+    assert_eq!(db.value(KEYS), "");
+}
+
+/// What a session remembers of a transaction it prepared may never come to be.
+#[test]
+fn what_was_prepared_is_not_relied_upon() {
+    let mut db = db();
+    let whole = "SELECT string_agg(key || coalesce(actor, '-'), ' ' ORDER BY id), bool_and(xact IS NOT NULL AND table_name = 't' AND session_user_name IS NOT NULL) FROM dbguard.audit_log";
+    let mut fresh = db.connect();
+    fresh.exec(
+        "BEGIN; ALTER TABLE t ADD COLUMN w int; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'audit_first'",
+    );
+    db.exec("ROLLBACK PREPARED 'audit_first'");
+    fresh.exec("INSERT INTO t VALUES (2)");
+    assert_eq!(db.lines(whole), ["2- | t"]);
+    fresh.exec("BEGIN; SAVEPOINT s; SET LOCAL dbguard.actor = 'a'; INSERT INTO t VALUES (3); RELEASE s; PREPARE TRANSACTION 'audit_second'");
+    fresh.exec("SET dbguard.actor = 'a'; INSERT INTO t VALUES (4)");
+    assert_eq!(db.lines(whole), ["2- 4a | t"]);
+    db.exec("COMMIT PREPARED 'audit_second'");
+    assert_eq!(db.lines(whole), ["2- 3a 4a | t"]);
+}
+
+#[test]
+fn hundreds_of_subtransactions_within_each_other_and_in_a_row() {
+    let mut db = db();
+    db.exec(
+        "DO $$ BEGIN
+           FOR i IN 1..300 LOOP
+             BEGIN INSERT INTO t VALUES (i); IF i % 3 = 0 THEN RAISE 'no'; END IF; EXCEPTION WHEN raise_exception THEN NULL; END;
+           END LOOP;
+         END $$;
+         CREATE FUNCTION deeper(n int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+           INSERT INTO t VALUES (1000 + n);
+           IF n < 100 THEN PERFORM deeper(n + 1); END IF;
+           INSERT INTO t VALUES (2000 + n);
+           IF n = 50 THEN RAISE 'no'; END IF;
+         EXCEPTION WHEN raise_exception THEN INSERT INTO t VALUES (3000 + n);
+         END $$;
+         SELECT deeper(1)",
+    );
+    assert_eq!(
+        db.lines("SELECT count(*), count(*) FILTER (WHERE key::int % 3 = 0) FROM dbguard.audit_log WHERE key::int <= 300"),
+        ["200 | 0"]
+    );
+    assert_eq!(
+        db.lines("SELECT key FROM dbguard.audit_log WHERE key::int > 300 ORDER BY at, id"),
+        (1001..=1049).chain([3050]).chain((2001..=2049).rev()).map(|k| k.to_string()).collect::<Vec<_>>()
+    );
+}
+
+/// As poolers do between two users of a session.
+#[test]
+fn a_session_that_is_reset() {
+    let mut db = db();
+    let mut pooled = db.connect();
+    for id in 1..=3 {
+        pooled.exec(&format!("SET dbguard.actor = 'user {id}'; INSERT INTO t VALUES ({id})"));
+        pooled.exec("DISCARD ALL");
+        pooled.exec(&format!("UPDATE t SET v = 1 WHERE id = {id}"));
+    }
+    assert_eq!(
+        db.lines("SELECT left(op, 1), key, actor FROM dbguard.audit_log ORDER BY at, id"),
+        [
+            "I | 1 | user 1",
+            "U | 1 | <null>",
+            "I | 2 | user 2",
+            "U | 2 | <null>",
+            "I | 3 | user 3",
+            "U | 3 | <null>"
+        ]
+    );
+}

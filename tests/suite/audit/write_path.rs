@@ -38,6 +38,19 @@ fn whatever_somebody_does_to_the_log_it_is_heeded() {
         ("a check that holds", "ALTER TABLE dbguard.audit_change ADD CONSTRAINT c CHECK (id > 0)"),
         ("a generated column", "ALTER TABLE dbguard.audit_change ADD COLUMN l int GENERATED ALWAYS AS (length(key)) STORED"),
         ("a smaller leaf", "ALTER TABLE dbguard.audit_change DETACH PARTITION LEAF"),
+        ("a policy", "ALTER TABLE dbguard.audit_change ENABLE ROW LEVEL SECURITY; ALTER TABLE dbguard.audit_change FORCE ROW LEVEL SECURITY;
+            CREATE POLICY p ON dbguard.audit_change USING (true) WITH CHECK (key <> 'hidden')"),
+        ("a rule", "CREATE TABLE seen (key text); CREATE RULE seen AS ON INSERT TO dbguard.audit_change DO ALSO INSERT INTO public.seen VALUES (NEW.key)"),
+        ("a leaf with partitions", "DO $$ DECLARE bound text := (SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = 'LEAF'::regclass); BEGIN
+            ALTER TABLE dbguard.audit_change DETACH PARTITION LEAF;
+            EXECUTE 'CREATE TABLE dbguard.sub PARTITION OF dbguard.audit_change ' || bound || ' PARTITION BY LIST (op)';
+            CREATE TABLE dbguard.sub_u PARTITION OF dbguard.sub FOR VALUES IN ('U'); CREATE TABLE dbguard.sub_other PARTITION OF dbguard.sub DEFAULT; END $$"),
+        ("a leaf with its columns in another order", "DO $$ DECLARE bound text := (SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = 'LEAF'::regclass); BEGIN
+            ALTER TABLE dbguard.audit_change DETACH PARTITION LEAF;
+            CREATE TABLE dbguard.other (new jsonb, old jsonb, junk int, old_key text COLLATE \"C\", key text COLLATE \"C\", tenant text COLLATE \"C\", op \"char\" NOT NULL, relation int NOT NULL,
+              context bigint NOT NULL, xact xid8 NOT NULL, at timestamptz NOT NULL, id bigint NOT NULL);
+            ALTER TABLE dbguard.other DROP COLUMN junk;
+            EXECUTE 'ALTER TABLE dbguard.audit_change ATTACH PARTITION dbguard.other ' || bound; END $$"),
     ];
     for (what, sql) in changes {
         let mut db = db();
@@ -290,4 +303,30 @@ fn packs_hold_what_rows_would() {
     let lost: i64 = db.value("SELECT changes FROM dbguard.audit_pack ORDER BY id LIMIT 1").parse().unwrap();
     assert_eq!(after, [format!("1 | {}", before - lost + 1)]);
     assert_eq!(db.value("SELECT key ~ '^b1 to ' FROM dbguard.audit_log WHERE op = 'UNREADABLE'"), "t");
+}
+
+#[test]
+fn a_month_of_the_log_may_lie_on_another_server() {
+    let mut db = db();
+    if !db.offers(&["postgres_fdw"]) {
+        return;
+    }
+    let leaf = leaf(&mut db);
+    let bound = db.value(&format!(
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = '{leaf}'::regclass"
+    ));
+    let (host, name) = (db.cluster().dir().display().to_string(), db.name.clone());
+    db.exec(&format!(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', dbname '{name}');
+         CREATE USER MAPPING FOR postgres SERVER far OPTIONS (user 'postgres');
+         CREATE TABLE far (LIKE dbguard.audit_change); INSERT INTO t VALUES (700, 7); ALTER TABLE dbguard.audit_change DETACH PARTITION {leaf};
+         CREATE FOREIGN TABLE dbguard.here PARTITION OF dbguard.audit_change {bound} SERVER far OPTIONS (schema_name 'public', table_name 'far')"
+    ));
+    db.exec("INSERT INTO t SELECT i, i FROM generate_series(1, 40) i; UPDATE t SET v = 9 WHERE id = 2");
+    db.exec("BEGIN; DELETE FROM t; ROLLBACK");
+    assert_eq!(
+        db.lines("SELECT op, count(*) FROM dbguard.audit_log GROUP BY 1 ORDER BY 1"),
+        ["INSERT | 40", "UPDATE | 1"]
+    );
+    assert_eq!(db.value("SELECT count(*) FROM far"), "41");
 }
