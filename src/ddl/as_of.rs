@@ -224,7 +224,7 @@ impl Table {
                 let column = format!("t.{}", ident(&single.name));
                 match single.shown {
                     Shown::Plain => return format!("({column})::text COLLATE \"C\""),
-                    Shown::Text => format!("({column})::text"),
+                    Shown::Text | Shown::Jsonb => format!("({column})::text"),
                     Shown::Numeric => format!("trim_scale({column})::text"),
                     Shown::JsonText | Shown::Container => format!("(to_jsonb({column}) #>> '{{}}')"),
                 }
@@ -242,7 +242,11 @@ impl Table {
     fn key_image(&self) -> String {
         let image = match self.key.as_slice() {
             [single] => {
-                let value = if single.shown == Shown::Container { "o.place::jsonb" } else { "o.place" };
+                let value = if matches!(single.shown, Shown::Container | Shown::Jsonb) {
+                    "o.place::jsonb"
+                } else {
+                    "o.place"
+                };
                 format!("jsonb_build_object({}, {value})", literal(&single.name))
             }
             _ => "o.place::jsonb".to_owned(),

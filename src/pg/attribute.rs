@@ -260,6 +260,11 @@ impl Attribute {
         matches!(self.form, Form::Other | Form::Json | Form::Castable(_) | Form::Fragile)
     }
 
+    /// Whether the type is jsonb, or a domain over it.
+    pub fn is_jsonb(&self) -> bool {
+        self.form == Form::Jsonb
+    }
+
     /// Whether the type is numeric, or a domain over it.
     pub fn is_numeric(&self) -> bool {
         self.form == Form::Numeric
@@ -290,6 +295,11 @@ impl Attribute {
     /// The value as its type prints it under the settings there are.
     pub fn text(&self, datum: Datum) -> String {
         String::from_utf8_lossy(self.printed(datum)).into_owned()
+    }
+
+    /// The same of the row's value, which is not NULL.
+    pub fn text_in(&self, row: &Row) -> String {
+        self.text(row.datum(self.number))
     }
 
     fn printed<'r>(&self, datum: Datum) -> &'r [u8] {

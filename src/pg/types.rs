@@ -15,6 +15,8 @@ pub enum Shown {
     JsonText,
     /// As an object or array of JSON.
     Container,
+    /// As jsonb prints it.
+    Jsonb,
 }
 
 /// How a value of this type is shown as a key.
@@ -30,7 +32,7 @@ pub fn shown(type_oid: Oid) -> Shown {
         }
         pg_sys::TEXTOID | pg_sys::VARCHAROID => Shown::Text,
         pg_sys::NUMERICOID => Shown::Numeric,
-        pg_sys::JSONBOID => Shown::Container,
+        pg_sys::JSONBOID => Shown::Jsonb,
         _ if container => Shown::Container,
         _ => Shown::JsonText,
     }

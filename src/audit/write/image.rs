@@ -142,7 +142,7 @@ pub fn put_key(out: &mut Vec<u8>, target: &Target, row: &Row) -> Result<Option<S
     let mut columns = target.columns.iter().filter(|c| c.in_key).map(|c| &c.attribute);
     match (columns.next(), columns.next()) {
         // the usual keys, without a detour
-        (Some(single), None) if !single.follows_settings() => {
+        (Some(single), None) if !single.follows_settings() && !single.is_jsonb() => {
             single.with_json(row, true, |value| match value {
                 Value::Int(n) => drop(write!(out, "{n}")),
                 Value::String(bytes) if bytes.len() <= MAX_KEY => out.extend_from_slice(bytes),
@@ -201,6 +201,10 @@ pub const SETTINGS_OF_KEYS: &[(&CStr, &CStr)] = &[
 
 fn plain_key_text(row: &Row, columns: &[&Attribute]) -> Result<String> {
     if let [single] = columns {
+        if single.is_jsonb() {
+            // 3 and "3" are two keys
+            return Ok(single.text_in(row));
+        }
         return Ok(single.with_json(row, true, |value| key_value_text(single, value)));
     }
     let mut sorted = columns.to_vec();

@@ -287,6 +287,20 @@ fn keys_that_are_no_numbers_and_columns_that_only_ride_along() {
     ] {
         assert_eq!(ops(&mut db, table, key), "INSERT UPDATE", "{table} {key}");
     }
+    // a string is not the number it looks like
+    let moment = db.value("SELECT clock_timestamp()");
+    db.exec("DELETE FROM j; INSERT INTO j VALUES ('\"7\"', 1), ('7', 2)");
+    assert_eq!(ops(&mut db, "j", "7"), "INSERT");
+    assert_eq!(ops(&mut db, "j", "\"7\""), "INSERT");
+    assert_eq!(
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::j, '{moment}') ORDER BY id")),
+        // in the log, as in any jsonb, JSON's null is no value
+        ["\"x\" | 2", "3.10 | 2", "<null> | 2"]
+    );
+    assert_eq!(
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::j, '{moment}', '\"x\"')")),
+        ["\"x\" | 2"]
+    );
     // a covered column is not in the key, a deferred key is one
     db.exec(
         "CREATE TABLE inc (id int, v text, PRIMARY KEY (id) INCLUDE (v)); CREATE TABLE late (id int, PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED);

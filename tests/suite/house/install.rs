@@ -48,6 +48,8 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
     );
     let known = [
         "_audit_digest",
+        // runs within audit_as_of only, which is pinned
+        "_audit_populated",
         "audit_revert",
         "audit_row",
         "audit_truncate",
@@ -105,5 +107,23 @@ fn names_are_quoted_as_the_server_quotes_them() {
             db.exec(&format!("SET standard_conforming_strings = {strings}; SET escape_string_warning = off"));
             assert_eq!(db.value(&format!("SELECT {ours}")), text);
         }
+    }
+}
+
+#[test]
+fn it_refuses_a_database_of_another_encoding() {
+    let mut admin = Db::new();
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", admin.value("SELECT current_database()"), encoding.to_lowercase());
+        admin.exec(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"));
+        let mut db = Db::existing_in(admin.cluster(), &name);
+        let error = db.error("CREATE EXTENSION dbguard");
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str(), error.detail.as_str()),
+            ("0A000", "dbguard needs a database with encoding UTF8", &*format!("This one has {encoding}."))
+        );
+        assert_eq!(db.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'dbguard'"), "0");
+        drop(db);
+        admin.exec(&format!("DROP DATABASE {name}"));
     }
 }
