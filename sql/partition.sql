@@ -8,6 +8,14 @@ CREATE TABLE dbguard.partition_set (
   every interval NOT NULL,
   ahead int NOT NULL,
   zone text NOT NULL,
+  retain interval,
+  retain_bytes bigint,
+  retain_at_least int NOT NULL DEFAULT 0,
+  retire text NOT NULL DEFAULT 'detach',
+  retire_schema name,
+  grace interval,
+  archive_schema name,
+  archive_name name,
   -- deferred: two tables may swap their names
   PRIMARY KEY (schema_name, table_name) DEFERRABLE INITIALLY DEFERRED
 );
@@ -19,8 +27,48 @@ COMMENT ON COLUMN dbguard.partition_set.home IS 'The database the OID is of; els
 COMMENT ON COLUMN dbguard.partition_set.every IS 'Width of a partition';
 COMMENT ON COLUMN dbguard.partition_set.ahead IS 'How many partitions to keep beyond the one that holds now';
 COMMENT ON COLUMN dbguard.partition_set.zone IS 'Time zone in which days, weeks and months begin';
+COMMENT ON COLUMN dbguard.partition_set.retain IS 'How long partitions are kept; NULL for ever';
+COMMENT ON COLUMN dbguard.partition_set.retain_bytes IS 'How large all partitions together may be before the oldest go; NULL without limit';
+COMMENT ON COLUMN dbguard.partition_set.retain_at_least IS 'How many partitions that are over stay in any case';
+COMMENT ON COLUMN dbguard.partition_set.retire IS 'What becomes of a partition then: detach, drop or move';
+COMMENT ON COLUMN dbguard.partition_set.retire_schema IS 'Where it is moved to';
+COMMENT ON COLUMN dbguard.partition_set.grace IS 'How long a detached partition waits to be dropped or moved';
+COMMENT ON COLUMN dbguard.partition_set.archive_schema IS 'Schema of the function that is called first';
+COMMENT ON COLUMN dbguard.partition_set.archive_name IS 'Name of the function that is called first, with the rights of the table''s owner';
 GRANT SELECT ON dbguard.partition_set TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dbguard.partition_set', '');
+
+CREATE TABLE dbguard.partition_retired (
+  schema_name name NOT NULL,
+  table_name name NOT NULL,
+  partition_schema name NOT NULL,
+  partition_name name NOT NULL,
+  relation oid NOT NULL,
+  home text NOT NULL,
+  retire text NOT NULL,
+  retire_schema name,
+  grace interval,
+  pid int,
+  backend_start timestamptz,
+  left_at timestamptz,
+  due timestamptz,
+  PRIMARY KEY (relation, home)
+);
+COMMENT ON TABLE dbguard.partition_retired IS 'Partitions that are leaving their table, and detached ones that wait to be dropped or moved';
+COMMENT ON COLUMN dbguard.partition_retired.schema_name IS 'Schema of the partitioned table';
+COMMENT ON COLUMN dbguard.partition_retired.table_name IS 'Name of the partitioned table';
+COMMENT ON COLUMN dbguard.partition_retired.partition_schema IS 'Schema of the partition';
+COMMENT ON COLUMN dbguard.partition_retired.partition_name IS 'Name of the partition';
+COMMENT ON COLUMN dbguard.partition_retired.relation IS 'OID of the partition in the database named by home';
+COMMENT ON COLUMN dbguard.partition_retired.home IS 'The database the OID is of';
+COMMENT ON COLUMN dbguard.partition_retired.retire IS 'What becomes of it: detach, drop or move';
+COMMENT ON COLUMN dbguard.partition_retired.retire_schema IS 'Where it is moved to';
+COMMENT ON COLUMN dbguard.partition_retired.grace IS 'How long it waits once it is detached';
+COMMENT ON COLUMN dbguard.partition_retired.pid IS 'The session that began';
+COMMENT ON COLUMN dbguard.partition_retired.backend_start IS 'When that session began';
+COMMENT ON COLUMN dbguard.partition_retired.left_at IS 'When it was detached';
+COMMENT ON COLUMN dbguard.partition_retired.due IS 'When it is to be dropped or moved';
+GRANT SELECT ON dbguard.partition_retired TO PUBLIC;
 
 CREATE SEQUENCE dbguard.partition_run_number;
 COMMENT ON SEQUENCE dbguard.partition_run_number IS 'Numbers the runs in dbguard.partition_run';
@@ -44,7 +92,7 @@ COMMENT ON TABLE dbguard.partition_run IS 'What was done for partitions, and wha
 COMMENT ON INDEX dbguard.partition_run_at IS 'Finds rows that are 30 days old';
 COMMENT ON COLUMN dbguard.partition_run.run IS 'Number of the run';
 COMMENT ON COLUMN dbguard.partition_run.at IS 'When';
-COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition, forget a set whose table is gone, or run: the summary that ends a run';
+COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition; archive, detach, finalize, drop or move one; forget a set whose table is gone; or run: the summary that ends a run';
 COMMENT ON COLUMN dbguard.partition_run.state IS 'done, failed, or skipped';
 COMMENT ON COLUMN dbguard.partition_run.schema_name IS 'Schema of the partitioned table and of the partition';
 COMMENT ON COLUMN dbguard.partition_run.table_name IS 'Name of the partitioned table';
@@ -70,6 +118,22 @@ CREATE FUNCTION dbguard.partition_disable(parent regclass) RETURNS boolean
 COMMENT ON FUNCTION dbguard.partition_disable(regclass) IS
   'Stops making partitions of a table; those there are stay. False when it was not enabled';
 
+CREATE FUNCTION dbguard.partition_retain(
+  parent regclass,
+  retain interval DEFAULT NULL,
+  retire text DEFAULT 'detach',
+  schema text DEFAULT NULL,
+  max_bytes bigint DEFAULT NULL,
+  at_least int DEFAULT 0,
+  grace interval DEFAULT NULL,
+  archive regprocedure DEFAULT NULL,
+  dry_run boolean DEFAULT false)
+  RETURNS TABLE (partition text, lower text, upper text, bytes bigint, action text, sql text)
+  LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'partition_retain_wrapper';
+COMMENT ON FUNCTION dbguard.partition_retain(regclass, interval, text, text, bigint, int, interval, regprocedure, boolean) IS
+  'Says how long partitions of a table are kept and what becomes of them then; returns those whose time is over. dbguard.partition_maintain retires them';
+
 CREATE FUNCTION dbguard.partition_status()
   RETURNS TABLE (parent_table regclass, schema_name text, table_name text, every interval, ahead int, zone text,
                  state text, partitions int, missing int, covered_until text, message text)
@@ -89,5 +153,5 @@ COMMENT ON FUNCTION dbguard.partition_plan(regclass) IS
 CREATE PROCEDURE dbguard.partition_maintain()
   LANGUAGE c AS 'MODULE_PATHNAME', 'partition_maintain_wrapper';
 COMMENT ON PROCEDURE dbguard.partition_maintain() IS
-  'Makes what is missing in all sets, each partition in a transaction of its own; see dbguard.partition_run';
+  'Makes what is missing in all sets and retires what is over, each partition in a transaction of its own; see dbguard.partition_run';
 REVOKE EXECUTE ON PROCEDURE dbguard.partition_maintain() FROM PUBLIC;

@@ -11,6 +11,7 @@ pub mod lint;
 pub mod partition;
 pub mod publication;
 pub mod referrers;
+pub mod retire;
 pub mod revert;
 pub mod touch;
 

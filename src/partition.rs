@@ -5,6 +5,8 @@ mod config;
 mod enable;
 mod maintain;
 mod make;
+mod retention;
+mod retire;
 mod set;
 
 use crate::catalog::extension_owner;
@@ -140,11 +142,7 @@ fn live(registered: Registered) -> Option<Set> {
 
 fn registered(parent: pg_sys::Oid) -> Result<Set> {
     if set::of(parent)?.is_none() {
-        return Err(Error::not_in_state(format!(
-            "partitioning of relation {} is not enabled",
-            parent.to_u32()
-        ))
-        .hint("See dbguard.partition_enable."));
+        return Err(not_enabled(&parent.to_u32().to_string()));
     }
     set::live(parent)
 }
@@ -220,6 +218,19 @@ fn partition_maintain(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(
         }
         maintain::run(transactions)
     })?)
+}
+
+fn not_enabled(table: &str) -> Error {
+    Error::not_in_state(format!("partitioning of \"{table}\" is not enabled"))
+        .hint("See dbguard.partition_enable.")
+}
+
+fn busy(table: &str) -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+        format!("another session is at work on the partitions of \"{table}\""),
+    )
+    .hint("Try again in a moment.")
 }
 
 /// Runs `f` where no setting of the session changes what names and new tables mean.

@@ -4,6 +4,7 @@ pub mod civil;
 pub mod grid;
 pub mod name;
 pub mod plan;
+pub mod retire;
 pub mod width;
 pub mod zone;
 

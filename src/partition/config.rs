@@ -1,6 +1,7 @@
 //! What is stored: the sets and the log of runs. Written with the rights of the extension's owner,
 //! after the caller's own rights were checked; everybody may read both.
 
+use super::retention::Retention;
 use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
 use crate::pg::user::{as_role, Fence};
@@ -42,6 +43,29 @@ pub fn change(schema: &str, name: &str, options: &Options) -> Result<()> {
             options.every.into(),
             options.ahead.into(),
             options.zone.as_str().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Changes the retention of the set stored under a name.
+pub fn retain(schema: &str, name: &str, retention: &Retention) -> Result<()> {
+    write(
+        "UPDATE dbguard.partition_set
+         SET retain = $3, retain_bytes = $4, retain_at_least = $5, retire = $6, retire_schema = $7::name, grace = $8,
+             archive_schema = $9::name, archive_name = $10::name
+         WHERE schema_name = $1::name AND table_name = $2::name",
+        &[
+            schema.into(),
+            name.into(),
+            retention.retain.into(),
+            retention.most_bytes.into(),
+            retention.at_least.into(),
+            retention.retire.word().into(),
+            retention.schema.as_deref().into(),
+            retention.grace.into(),
+            retention.archive.as_ref().map(|(schema, _)| schema.as_str()).into(),
+            retention.archive.as_ref().map(|(_, name)| name.as_str()).into(),
         ],
     )?;
     Ok(())

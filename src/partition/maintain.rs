@@ -3,7 +3,7 @@
 
 use super::config::{self, Entry};
 use super::set::{self, Registered, State};
-use super::{blueprint, lock, make, pinned};
+use super::{blueprint, lock, make, pinned, retention, retire};
 use crate::error::{Error, Result};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
@@ -64,11 +64,37 @@ pub fn run(transactions: &Transactions) -> Result<()> {
             }
         }
     }
+    // last, for it may have to wait for whoever reads an old partition
+    let mut retired = 0;
+    for parent in pinned(over)? {
+        transactions.commit();
+        let tally = retire::run::run(transactions, number, parent)?;
+        retired += tally.retired;
+        troubles += tally.troubles;
+        skipped += tally.skipped;
+    }
     pinned(|| {
-        let note = Some(format!("partitions made: {made}, troubles: {troubles}, sets skipped: {skipped}"));
+        let note = Some(format!(
+            "partitions made: {made}, retired: {retired}, troubles: {troubles}, sets skipped: {skipped}"
+        ));
         let state = if troubles == 0 { "done" } else { "failed" };
         config::log(number, "run", state, Entry { note, ..Entry::default() })
     })
+}
+
+/// The sets of which something is over, or was begun.
+fn over() -> Result<Vec<pg_sys::Oid>> {
+    let mut list = retire::begun()?;
+    let retention = retention::all()?;
+    for registered in set::load(None)? {
+        let State::Live(set) = registered.state else { continue };
+        let Some(retention) = retention.get(&set.parent).filter(|r| !r.keeps_all()) else { continue };
+        if !list.contains(&set.parent) && retire::is_due(&set, retention)? {
+            list.push(set.parent);
+        }
+    }
+    list.retain(|parent| retention.contains_key(parent));
+    Ok(list)
 }
 
 /// The sets that are short of something, and how many cannot be worked on.

@@ -30,44 +30,45 @@ pub fn step(set: &Set, parent: &Blueprint, range: Range, chosen: &[String]) -> R
     Ok(Step { name, lower, upper, statements })
 }
 
-/// Makes it, as the table's owner. What others hold is waited for in short steps, each leaving
-/// nothing locked, so that nobody queues behind us for longer than one of them.
+/// Makes it, as the table's owner.
 pub fn make(set: &Set, parent: &Blueprint, step: &Step) -> Result<()> {
+    let made = patiently(|| {
+        as_role(set.owner, Fence::Restricted, || {
+            for statement in &step.statements {
+                Spi::run(statement)?;
+            }
+            if parent.replica_identity == 'i' {
+                take_replica_identity(set, step)?;
+            }
+            Ok(())
+        })
+    });
+    made.map_err(|e| match e.code() {
+        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => {
+            e.hint("Move the rows of this range out of the default partition.")
+        }
+        _ => e,
+    })
+}
+
+/// Runs `f` in a subtransaction. What others hold is waited for in short steps, each leaving nothing
+/// locked, so that nobody queues behind us for longer than one of them.
+pub fn patiently(f: impl Fn() -> Result<()>) -> Result<()> {
     const BUDGET: Duration = Duration::from_secs(10);
     let started = Instant::now();
     for attempt in 1.. {
         let patience = [20, 50, 100, 200].get(attempt - 1).copied().unwrap_or(200);
-        let tried = once(set, parent, step, patience);
-        match tried {
+        let timeout = CString::new(format!("{patience}ms")).unwrap_or_default();
+        match crate::pg::guc::with(&[(c"lock_timeout", &timeout)], || subtransaction(&f)) {
             Err(e)
                 if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && started.elapsed() < BUDGET =>
             {
                 sleep((50 * attempt).min(500))?;
             }
-            Err(e) if e.code() == PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => {
-                return Err(e.hint("Move the rows of this range out of the default partition."));
-            }
             other => return other,
         }
     }
     Ok(())
-}
-
-fn once(set: &Set, parent: &Blueprint, step: &Step, patience: u32) -> Result<()> {
-    let timeout = CString::new(format!("{patience}ms")).unwrap_or_default();
-    crate::pg::guc::with(&[(c"lock_timeout", &timeout)], || {
-        subtransaction(|| {
-            as_role(set.owner, Fence::Restricted, || {
-                for statement in &step.statements {
-                    Spi::run(statement)?;
-                }
-                if parent.replica_identity == 'i' {
-                    take_replica_identity(set, step)?;
-                }
-                Ok(())
-            })
-        })
-    })
 }
 
 /// The partition's own index that belongs to the parent's replica identity index.
@@ -96,7 +97,7 @@ fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
 }
 
 /// Whether a relation or a type of this name would be in the way.
-fn exists(schema: &str, name: &str) -> Result<bool> {
+pub fn exists(schema: &str, name: &str) -> Result<bool> {
     let found = Spi::connect(|client| {
         client
             .select(

@@ -1,6 +1,7 @@
 //! The sets: what was registered, and what the catalogs say of it now.
 
 use crate::error::{Error, Result};
+use dbguard_core::partition::retire::before;
 use dbguard_core::partition::{grid::Grid, plan, width::Width, zone::Zone, Key, Micros, Range};
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
@@ -42,12 +43,16 @@ pub struct Set {
     pub existing: Vec<Range>,
     /// now(), in UTC
     pub now: Micros,
+    /// What ends at or before this is not kept, on the key's clock.
+    pub cutoff: Option<Micros>,
 }
 
 impl Set {
-    /// The ranges to make, ascending.
+    /// The ranges to make, ascending: none only to be retired at once.
     pub fn missing(&self) -> Result<Vec<Range>> {
-        Ok(plan::missing(&self.grid, self.now, self.ahead, &self.existing)?)
+        let mut missing = plan::missing(&self.grid, self.now, self.ahead, &self.existing)?;
+        missing.retain(|range| self.cutoff.is_none_or(|cutoff| range.to > cutoff));
+        Ok(missing)
     }
 }
 
@@ -74,7 +79,7 @@ SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.foun
        ARRAY(SELECT r.relpartbound::text
              FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
              WHERE i.inhparent = k.found AND c.relkind = 'p'),
-       (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8
+       (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8, k.retain
 FROM known k
 LEFT JOIN pg_class c ON c.oid = k.found
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -145,6 +150,11 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
     for text in texts.iter().flatten() {
         existing.extend(crate::pg::bounds::range(text));
     }
+    let now: Micros = row.get(16)?.ok_or_else(lost)?;
+    let cutoff = row.get::<Interval>(17)?.map(|retain| -> Result<_> {
+        let at = before(&grid.zone, now, retain.months(), retain.days(), retain.micros())?;
+        Ok(grid.clock(at)?)
+    });
     Ok(Set {
         parent,
         schema: row.get(7)?.ok_or_else(lost)?,
@@ -153,7 +163,8 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
         grid,
         ahead: options.ahead.unsigned_abs(),
         existing,
-        now: row.get(16)?.ok_or_else(lost)?,
+        now,
+        cutoff: cutoff.transpose()?,
     })
 }
 

@@ -50,6 +50,23 @@ pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Sets a setting as SET does: it stays when the transaction commits.
+pub fn set(name: &CStr, value: &CStr) {
+    // SAFETY: name and value are C strings that outlive the call.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SET,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
 /// Looks at the value of one of our own string settings without copying it; None if it is not set.
 /// `f` must not call the server.
 pub fn peek<T>(

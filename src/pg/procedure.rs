@@ -3,9 +3,16 @@
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::ffi::CString;
+use std::panic::AssertUnwindSafe;
 
 /// Given to the body of a procedure: it may end a transaction and begin the next.
-pub struct Transactions(());
+pub struct Transactions {
+    /// Whether the procedure was called by the client, and not by another procedure or a DO block.
+    by_client: bool,
+    /// Where the caller's memory is: it outlives transactions.
+    memory: pg_sys::MemoryContext,
+}
 
 impl Transactions {
     /// Commits. Nothing of the transaction before may be held across: no SPI connection but the
@@ -16,6 +23,94 @@ impl Transactions {
         unsafe {
             pg_sys::SPI_commit();
             pg_sys::EnsurePortalSnapshotExists();
+        }
+    }
+
+    /// Whether `top_level` can be used.
+    pub fn is_top_level(&self) -> bool {
+        self.by_client
+    }
+
+    /// Runs a statement that PostgreSQL refuses in a transaction block, as role `role`, as if the client
+    /// had sent it. To be called right after `commit`; what it did is committed. After an error nothing
+    /// of its last transaction is, and the next one has begun.
+    ///
+    /// The role is one the caller may act for, and the statement must run no code but the server's: it
+    /// runs as after SET ROLE, for no fence can be kept up over the end of a transaction. It waits as long
+    /// as it must: half-way through, a lock_timeout would leave what must be taken up again.
+    pub fn top_level(&self, sql: &str, role: pg_sys::Oid) -> Result<()> {
+        let sql = CString::new(sql).map_err(|_| Error::internal("a statement with a NUL character"))?;
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        let lock_timeout = super::guc::value(c"lock_timeout").filter(|t| t != b"0").map(CString::new);
+        // SAFETY: SPI has no place for a statement that ends transactions, so its connection is closed
+        // before and opened anew after. The parse tree lives where no transaction ends it. The portal's
+        // snapshot is given up before and had again after, as COMMIT in a procedure does; so is the
+        // whole transaction after an error. The user is put back by us: what an aborted transaction puts
+        // back is what was when it began, which is after we switched.
+        unsafe {
+            pg_sys::SPI_finish();
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            let memory = pg_sys::AllocSetContextCreateInternal(
+                pg_sys::TopMemoryContext,
+                c"dbguard statement".as_ptr(),
+                pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
+                pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
+                pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
+            );
+            let done = PgTryBuilder::new(AssertUnwindSafe(|| {
+                pg_sys::MemoryContextSwitchTo(memory);
+                let parsed = pg_sys::pg_parse_query(sql.as_ptr());
+                let raw = (*(*parsed).elements).ptr_value.cast::<pg_sys::RawStmt>();
+                let mut statement =
+                    pgrx::PgBox::<pg_sys::PlannedStmt>::alloc_node(pg_sys::NodeTag::T_PlannedStmt);
+                statement.commandType = pg_sys::CmdType::CMD_UTILITY;
+                statement.canSetTag = false;
+                statement.utilityStmt = (*raw).stmt;
+                statement.stmt_location = (*raw).stmt_location;
+                statement.stmt_len = (*raw).stmt_len;
+                if lock_timeout.is_some() {
+                    super::guc::set(c"lock_timeout", c"0");
+                }
+                pg_sys::SetUserIdAndSecContext(role, context);
+                pg_sys::ForgetPortalSnapshots();
+                pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+                pg_sys::ProcessUtility(
+                    statement.into_pg(),
+                    sql.as_ptr(),
+                    false,
+                    pg_sys::ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL,
+                    std::ptr::null_mut(),
+                    std::ptr::null_mut(),
+                    pg_sys::None_Receiver,
+                    std::ptr::null_mut(),
+                );
+                if pg_sys::ActiveSnapshotSet() {
+                    pg_sys::PopActiveSnapshot();
+                }
+                pg_sys::CommitTransactionCommand();
+                Ok(())
+            }))
+            .catch_others(|e| Err(Error::from(e)))
+            .execute();
+            if done.is_err() {
+                pg_sys::AbortCurrentTransaction();
+            }
+            pg_sys::SetUserIdAndSecContext(user, context);
+            pg_sys::StartTransactionCommand();
+            if let Some(Ok(lock_timeout)) = &lock_timeout {
+                // in a transaction of its own, that what comes next cannot undo it
+                super::guc::set(c"lock_timeout", lock_timeout);
+                pg_sys::CommitTransactionCommand();
+                pg_sys::StartTransactionCommand();
+            }
+            pg_sys::MemoryContextSwitchTo(self.memory);
+            pg_sys::MemoryContextDelete(memory);
+            pg_sys::EnsurePortalSnapshotExists();
+            pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
+            match done {
+                Err(e) if e.ends_the_statement() => e.raise(),
+                other => other,
+            }
         }
     }
 }
@@ -36,9 +131,15 @@ pub fn run(
             "Call it as a statement of its own, outside BEGIN and functions: CALL dbguard.{name}()"
         )));
     }
-    // SAFETY: a connection of our own, finished below; after an error the server closes it.
-    unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
-    let result = body(&Transactions(()));
+    // SAFETY: reads variables of the backend; a connection of our own, finished below; after an error the
+    // server closes it.
+    let transactions = unsafe {
+        let by_client = !pg_sys::SPI_inside_nonatomic_context();
+        let memory = pg_sys::CurrentMemoryContext;
+        pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
+        Transactions { by_client, memory }
+    };
+    let result = body(&transactions);
     // SAFETY: pairs with the connect above.
     unsafe { pg_sys::SPI_finish() };
     result

@@ -6,5 +6,6 @@ mod holes;
 mod maintain;
 mod names;
 mod oracle;
+mod retire;
 mod rights;
 mod ways;

@@ -1,0 +1,303 @@
+//! Doing it. A partition takes a few transactions to go, and what was begun is noted before: a run that was
+//! killed is taken up by the next.
+
+use super::noted::{self, Waiting};
+use super::{can_be_concurrent, partitions, plan, step, Step};
+use crate::ddl::retire as ddl;
+use crate::error::{Error, Result};
+use crate::partition::config::{self, Entry};
+use crate::partition::retention::{self, Retire};
+use crate::partition::set::{self, Set};
+use crate::partition::{lock, make, pinned};
+use crate::pg::procedure::Transactions;
+use crate::pg::subxact::subtransaction;
+use crate::pg::user::{as_role, Fence};
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+
+/// What a run did to a set.
+#[derive(Default)]
+pub struct Tally {
+    pub retired: u32,
+    pub troubles: u32,
+    pub skipped: u32,
+}
+
+/// What is to be done next with a set; what was begun comes before what is new.
+enum Todo {
+    Nothing,
+    /// Another session is at it.
+    Busy,
+    Finalize(Step),
+    Finish(Waiting),
+    Detach(Step),
+}
+
+/// What came of a transaction.
+enum Outcome {
+    Nothing,
+    Busy,
+    Done,
+    Failed(Oid),
+    /// Nothing of the set can be done.
+    Stopped,
+    Leaving(Box<Leaving>),
+}
+
+/// A partition that is noted as leaving.
+struct Leaving {
+    parent: (String, String),
+    owner: Oid,
+    step: Step,
+    concurrently: bool,
+}
+
+impl Leaving {
+    fn parent(&self) -> ddl::Table<'_> {
+        (&self.parent.0, &self.parent.1)
+    }
+}
+
+/// Retires what is ripe of one set, each partition on its own.
+pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut given_up = vec![];
+    loop {
+        let outcome = pinned(|| one(run, parent, &given_up, transactions.is_top_level()))?;
+        transactions.commit();
+        match outcome {
+            Outcome::Nothing => return Ok(tally),
+            Outcome::Busy => {
+                tally.skipped += 1;
+                return Ok(tally);
+            }
+            Outcome::Stopped => {
+                tally.troubles += 1;
+                return Ok(tally);
+            }
+            Outcome::Done => {}
+            Outcome::Failed(partition) => {
+                tally.troubles += 1;
+                given_up.push(partition);
+            }
+            Outcome::Leaving(leaving) => {
+                let left = leave(transactions, &leaving);
+                pinned(|| note(run, &leaving, &left))?;
+                transactions.commit();
+                match left {
+                    Ok(()) => tally.retired += 1,
+                    Err(_) => {
+                        tally.troubles += 1;
+                        given_up.push(leaving.step.oid);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One transaction: the next thing to do, done and logged.
+fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outcome> {
+    let (set, todo) = match subtransaction(|| choose(parent, given_up)) {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            config::log(run, "retire", "failed", Entry { error: Some(&error), ..Entry::default() })?;
+            return Ok(Outcome::Stopped);
+        }
+    };
+    let Some(set) = set else { return Ok(Outcome::Busy) };
+    let entry = Entry { schema: Some(&set.schema), table: Some(&set.name), ..Entry::default() };
+    match todo {
+        Todo::Nothing => Ok(Outcome::Nothing),
+        Todo::Busy => {
+            let note = Some("another session is retiring partitions of this set".to_owned());
+            config::log(run, "retire", "skipped", Entry { note, ..entry })?;
+            Ok(Outcome::Busy)
+        }
+        Todo::Finalize(step) => {
+            let entry = of_step(entry, &step);
+            attempt(run, "finalize", step.oid, entry, || {
+                as_owner(&set, &ddl::finalize(set_table(&set), step.table()))?;
+                noted::left(step.oid)
+            })
+        }
+        Todo::Finish(waiting) => {
+            let entry = Entry { partition: Some(&waiting.name), ..entry };
+            attempt(run, waiting.retire.word(), waiting.oid, entry, || {
+                finish(&set, &waiting)?;
+                noted::forget(waiting.oid)
+            })
+        }
+        Todo::Detach(step) => {
+            let retention = retention::of(parent)?;
+            if let (Retire::Move, Some(schema)) = (retention.retire, &retention.schema) {
+                if make::exists(schema, &step.name)? {
+                    let error = in_the_way(schema, &step.name);
+                    config::log(
+                        run,
+                        "move",
+                        "failed",
+                        Entry { error: Some(&error), ..of_step(entry, &step) },
+                    )?;
+                    return Ok(Outcome::Failed(step.oid));
+                }
+            }
+            if let Some((schema, name)) = &retention.archive {
+                let archived = attempt(run, "archive", step.oid, of_step(entry, &step), || {
+                    archive(&set, (schema, name), &step)
+                })?;
+                if !matches!(archived, Outcome::Done) {
+                    return Ok(archived);
+                }
+            }
+            noted::leaving(&set, &retention, (step.oid, &step.schema, &step.name))?;
+            let concurrently = top_level && can_be_concurrent(&set)?;
+            let parent = (set.schema.clone(), set.name.clone());
+            Ok(Outcome::Leaving(Box::new(Leaving { parent, owner: set.owner, step, concurrently })))
+        }
+    }
+}
+
+fn choose(parent: Oid, given_up: &[Oid]) -> Result<(Option<Set>, Todo)> {
+    if !lock(parent)? {
+        return Ok((None, Todo::Busy));
+    }
+    let set = set::live(parent)?;
+    let retention = retention::of(parent)?;
+    if noted::is_at_work(parent)? {
+        return Ok((Some(set), Todo::Busy));
+    }
+    let todo = |partition: &Oid| !given_up.contains(partition);
+    if let Some(pending) = partitions(&set, false)?.iter().find(|p| p.pending && todo(&p.oid)) {
+        let step = step(&set, &retention, pending, false)?;
+        return Ok((Some(set), Todo::Finalize(step)));
+    }
+    noted::tidy(&set)?;
+    if let Some(waiting) = noted::due(&set, given_up)? {
+        return Ok((Some(set), Todo::Finish(waiting)));
+    }
+    let ripe = plan(&set, &retention)?.into_iter().find(|step| todo(&step.oid));
+    Ok((Some(set), ripe.map_or(Todo::Nothing, Todo::Detach)))
+}
+
+/// Looked at before the partition leaves: it must not end up nowhere.
+fn in_the_way(schema: &str, name: &str) -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_DUPLICATE_TABLE,
+        format!("relation \"{name}\" already exists in schema \"{schema}\""),
+    )
+    .hint("Rename or remove it: the partition stays where it is until then.")
+}
+
+/// Does it in a subtransaction and logs what came of it.
+fn attempt(
+    run: i64,
+    action: &str,
+    partition: Oid,
+    entry: Entry,
+    f: impl FnOnce() -> Result<()>,
+) -> Result<Outcome> {
+    match subtransaction(f) {
+        Ok(()) => {
+            config::log(run, action, "done", entry)?;
+            Ok(Outcome::Done)
+        }
+        Err(error) => {
+            config::log(run, action, "failed", Entry { error: Some(&error), ..entry })?;
+            Ok(Outcome::Failed(partition))
+        }
+    }
+}
+
+fn set_table(set: &Set) -> ddl::Table<'_> {
+    (&set.schema, &set.name)
+}
+
+fn of_step<'a>(entry: Entry<'a>, step: &'a Step) -> Entry<'a> {
+    Entry { partition: Some(&step.name), lower: Some(&step.lower), upper: Some(&step.upper), ..entry }
+}
+
+/// With the rights of the set's owner, and patience for whoever holds the tables.
+fn as_owner(set: &Set, statement: &str) -> Result<()> {
+    make::patiently(|| as_role(set.owner, Fence::Restricted, || crate::ddl::run(statement)))
+}
+
+/// Drops or moves a partition that was detached.
+fn finish(set: &Set, waiting: &Waiting) -> Result<()> {
+    let table = (waiting.schema.as_str(), waiting.name.as_str());
+    match (waiting.retire, &waiting.to) {
+        (Retire::Drop, _) => as_owner(set, &ddl::drop(table)),
+        (Retire::Move, Some(schema)) => as_owner(set, &ddl::set_schema(table, schema)),
+        _ => Ok(()),
+    }
+}
+
+/// Calls the owner's function; only true lets the partition go.
+fn archive(set: &Set, function: ddl::Table, step: &Step) -> Result<()> {
+    let query = ddl::archive(function);
+    let may_go = as_role(set.owner, Fence::Restricted, || {
+        Spi::connect_mut(|client| {
+            let args = [step.oid.into(), step.lower.as_str().into(), step.upper.as_str().into()];
+            client.update(&query, Some(1), &args)?.first().get_one::<bool>()
+        })
+    })?;
+    if may_go == Some(true) {
+        return Ok(());
+    }
+    Err(Error::not_in_state(format!("function {}.{} did not let the partition go", function.0, function.1))
+        .hint("It stays until the function returns true."))
+}
+
+/// Detaches it: concurrently as a statement of its own, else in this transaction, in short steps.
+fn leave(transactions: &Transactions, leaving: &Leaving) -> Result<()> {
+    let partition = leaving.step.table();
+    if leaving.concurrently {
+        return transactions.top_level(&ddl::detach_concurrently(leaving.parent(), partition), leaving.owner);
+    }
+    pinned(|| {
+        subtransaction(|| {
+            make::patiently(|| {
+                let statement = ddl::detach(leaving.parent(), partition);
+                as_role(leaving.owner, Fence::Restricted, || crate::ddl::run(&statement))
+            })
+        })
+    })
+}
+
+fn note(run: i64, leaving: &Leaving, left: &Result<()>) -> Result<()> {
+    let entry = Entry { schema: Some(&leaving.parent.0), table: Some(&leaving.parent.1), ..Entry::default() };
+    let entry = of_step(entry, &leaving.step);
+    match left {
+        Ok(()) => {
+            noted::left(leaving.step.oid)?;
+            config::log(run, "detach", "done", entry)
+        }
+        Err(error) if error.code() == PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION => {
+            let told = referred_to(error, &leaving.step)?;
+            config::log(run, "detach", "failed", Entry { error: Some(&told), ..entry })
+        }
+        Err(error) => config::log(run, "detach", "failed", Entry { error: Some(error), ..entry }),
+    }
+}
+
+/// The server names the copy of the foreign key that the partition has, which nobody knows.
+fn referred_to(error: &Error, step: &Step) -> Result<Error> {
+    const ROOT: &str = "
+        WITH RECURSIVE up AS (
+          SELECT oid, conparentid, conname, conrelid FROM pg_constraint
+          WHERE confrelid = $1 AND contype = 'f' AND strpos($2, format('\"%s\"', conname)) > 0
+          UNION ALL
+          SELECT c.oid, c.conparentid, c.conname, c.conrelid FROM up JOIN pg_constraint c ON c.oid = up.conparentid)
+        SELECT conname::text, conrelid::regclass::text FROM up WHERE conparentid = 0";
+    let root = Spi::connect(|client| -> std::result::Result<_, pgrx::spi::Error> {
+        let mut found = client.select(ROOT, Some(1), &[step.oid.into(), error.message().into()])?;
+        found.next().map_or(Ok((None, None)), |row| Ok((row.get::<String>(1)?, row.get::<String>(2)?)))
+    })?;
+    let told = Error::new(error.code(), error.message().to_owned());
+    Ok(match root {
+        (Some(constraint), Some(table)) => told.hint(format!(
+            "Rows of table {table} refer to it by foreign key \"{constraint}\": it stays until they are gone."
+        )),
+        _ => told,
+    })
+}

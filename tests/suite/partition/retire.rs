@@ -1,0 +1,415 @@
+//! Partitions whose time is over. The clock is the real one: partitions are made so many days before now.
+
+use dbguard_tests::Db;
+
+/// A set of days, with partitions from `back` days ago on, each with a row.
+fn days(db: &mut Db, name: &str, back: i32) {
+    db.exec(&format!(
+        "CREATE TABLE {name} (id bigint, ts timestamptz NOT NULL, v text, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts)"
+    ));
+    for day in 1..=back {
+        db.exec(&format!(
+            "DO $$ DECLARE day date := (now() AT TIME ZONE 'UTC')::date - {day}; BEGIN
+               EXECUTE format('CREATE TABLE {name}_%s PARTITION OF {name} FOR VALUES FROM (%L) TO (%L)', {day}, day || ' 00:00+00', day + 1 || ' 00:00+00');
+               EXECUTE format('INSERT INTO {name} VALUES (%s, %L)', {day}, day || ' 12:00+00');
+             END $$"
+        ));
+    }
+    db.exec(&format!("SELECT dbguard.partition_enable('{name}', '1 day', ahead => 2)"));
+}
+
+const RUN: &str = "CALL dbguard.partition_maintain()";
+
+/// The partitions of the past that are still there, by how many days ago.
+fn left(db: &mut Db, name: &str) -> String {
+    db.value(&format!(
+        "SELECT coalesce(string_agg(substr(inhrelid::regclass::text, {}), ',' ORDER BY length(inhrelid::regclass::text), inhrelid::regclass::text), '')
+         FROM pg_inherits WHERE inhparent = '{name}'::regclass AND inhrelid::regclass::text ~ '_[0-9]+$' AND inhrelid::regclass::text !~ '_p'",
+        name.len() + 2
+    ))
+}
+
+fn log(db: &mut Db) -> Vec<String> {
+    db.lines(
+        "SELECT action, state, partition_name, sqlstate FROM dbguard.partition_run
+         WHERE action NOT IN ('make', 'run') AND run = (SELECT max(run) FROM dbguard.partition_run) ORDER BY at, partition_name",
+    )
+}
+
+#[test]
+fn detached_dropped_or_moved() {
+    let mut db = Db::new();
+    db.exec("CREATE SCHEMA arch");
+    for (name, how, after) in
+        [("d", "'detach'", "t"), ("x", "'drop'", "<null>"), ("m", "'move', schema => 'arch'", "<null>")]
+    {
+        days(&mut db, name, 5);
+        let retain = format!("SELECT dbguard.partition_retain('{name}', '3 days', retire => {how})");
+        db.exec(&retain);
+        assert_eq!(left(&mut db, name), "1,2,3,4,5");
+        db.exec(RUN);
+        // what ended exactly three days ago or before
+        assert_eq!(left(&mut db, name), "1,2,3", "{name}");
+        assert_eq!(
+            db.value(&format!("SELECT (to_regclass('{name}_5') IS NOT NULL)::text")),
+            if after == "t" { "true" } else { "false" }
+        );
+        db.exec(RUN);
+        assert_eq!(left(&mut db, name), "1,2,3", "{name}");
+    }
+    assert_eq!(db.lines("SELECT id FROM arch.m_5 UNION ALL SELECT id FROM d_4"), ["5", "4"]);
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhdetachpending"), "0");
+}
+
+#[test]
+fn the_plan_is_what_is_done() {
+    let mut db = Db::new();
+    days(&mut db, "t", 4);
+    let call = |dry: bool| {
+        format!("SELECT partition, lower, upper, action FROM dbguard.partition_retain('t', '2 days', retire => 'drop', dry_run => {dry})")
+    };
+    let planned = db.lines(&call(true));
+    assert_eq!(planned.len(), 2, "{planned:?}");
+    assert_eq!(db.value("SELECT retain FROM dbguard.partition_set"), "<null>");
+    assert_eq!(db.lines(&call(false)), planned);
+    db.exec(RUN);
+    assert_eq!(
+        log(&mut db),
+        [
+            "detach | done | t_4 | <null>",
+            "drop | done | t_4 | <null>",
+            "detach | done | t_3 | <null>",
+            "drop | done | t_3 | <null>"
+        ]
+    );
+    assert_eq!(
+        db.value("SELECT message FROM dbguard.partition_run WHERE action = 'run' ORDER BY run DESC LIMIT 1"),
+        "partitions made: 0, retired: 2, troubles: 0, sets skipped: 0"
+    );
+}
+
+/// D38: what holds now, and what is to come, never goes.
+#[test]
+fn however_short_what_is_needed_stays() {
+    let mut db = Db::new();
+    days(&mut db, "t", 3);
+    db.exec("SELECT dbguard.partition_retain('t', '0', retire => 'drop')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "");
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 't'::regclass"), "3");
+    days(&mut db, "u", 4);
+    db.exec("SELECT dbguard.partition_retain('u', '0', retire => 'drop', at_least => 2)");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "u"), "1,2");
+}
+
+#[test]
+fn by_size() {
+    let mut db = Db::new();
+    days(&mut db, "t", 4);
+    db.exec("INSERT INTO t SELECT n, ts, repeat('x', 1000) FROM t, generate_series(100, 1100) n; CHECKPOINT");
+    let one = db.value("SELECT pg_total_relation_size('t_1')").parse::<i64>().unwrap();
+    db.exec(&format!("SELECT dbguard.partition_retain('t', max_bytes => {}, retire => 'drop')", one * 5 / 2));
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+}
+
+/// D39: rows of one old partition are referenced, the older ones' are not.
+#[test]
+fn what_is_referenced_stays_and_is_told() {
+    let mut db = Db::new();
+    days(&mut db, "t", 5);
+    db.exec("CREATE TABLE r (id bigint, ts timestamptz, CONSTRAINT points_at FOREIGN KEY (id, ts) REFERENCES t); INSERT INTO r SELECT id, ts FROM t WHERE id = 4");
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2,4");
+    assert_eq!(
+        db.lines("SELECT sqlstate, hint FROM dbguard.partition_run WHERE state = 'failed' AND action = 'detach'"),
+        ["23503 | Rows of table public.r refer to it by foreign key \"points_at\": it stays until they are gone."]
+    );
+    db.exec("DELETE FROM r");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
+}
+
+/// D40: nothing is lost when there is no place for it, and other sets go on.
+#[test]
+fn a_name_that_is_taken_and_an_archive_that_fails() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE SCHEMA arch; CREATE TABLE arch.t_4 (); CREATE TABLE kept (part text, lower text, upper text, rows bigint);
+         CREATE FUNCTION keep(part regclass, lower text, upper text) RETURNS boolean LANGUAGE plpgsql AS $$
+           DECLARE n bigint;
+           BEGIN
+             EXECUTE format('SELECT count(*) FROM %s', part) INTO n;
+             INSERT INTO public.kept VALUES (part::text, lower, upper, n);
+             IF part::text ~ '_4' THEN RETURN false; END IF;
+             IF part::text ~ '_3' THEN RAISE 'no room'; END IF;
+             RETURN true;
+           END $$",
+    );
+    days(&mut db, "t", 4);
+    days(&mut db, "u", 5);
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'move', schema => 'arch')");
+    db.exec("SELECT dbguard.partition_retain('u', '2 days', retire => 'drop', archive => 'keep(regclass, text, text)')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2,4");
+    assert_eq!(db.lines("SELECT id FROM arch.t_3"), ["3"]);
+    assert_eq!(left(&mut db, "u"), "1,2,3,4");
+    assert_eq!(db.lines("SELECT part, rows FROM kept"), ["public.u_5 | 1"]);
+    assert_eq!(
+        log(&mut db),
+        [
+            "move | failed | t_4 | 42P07",
+            "detach | done | t_3 | <null>",
+            "move | done | t_3 | <null>",
+            "archive | done | u_5 | <null>",
+            "detach | done | u_5 | <null>",
+            "drop | done | u_5 | <null>",
+            "archive | failed | u_4 | 55000",
+            "archive | failed | u_3 | P0001"
+        ]
+    );
+    let call = db.value("SELECT state || ': ' || message FROM dbguard.partition_run WHERE action = 'run' ORDER BY run DESC LIMIT 1");
+    assert_eq!(call, "failed: partitions made: 0, retired: 2, troubles: 3, sets skipped: 0");
+}
+
+#[test]
+fn archives_run_with_the_rights_of_the_tables_owner() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("retire_owner");
+    db.exec("CREATE SCHEMA app AUTHORIZATION retire_owner; CREATE TABLE called (who text); GRANT ALL ON called TO PUBLIC");
+    owner.exec(
+        "CREATE FUNCTION app.keep(part regclass, lower text, upper text) RETURNS boolean LANGUAGE plpgsql AS $$
+           BEGIN INSERT INTO public.called VALUES (current_user); RETURN true; END $$;
+         CREATE TABLE app.t (ts timestamptz) PARTITION BY RANGE (ts);
+         CREATE TABLE app.old PARTITION OF app.t FOR VALUES FROM ('2020-01-01') TO ('2020-01-02');
+         SELECT dbguard.partition_enable('app.t', '1 year'); DROP TABLE IF EXISTS app.nothing;
+         SELECT dbguard.partition_retain('app.t', '3 years', retire => 'drop', archive => 'app.keep(regclass, text, text)')",
+    );
+    db.exec(RUN);
+    assert_eq!(db.lines("SELECT DISTINCT who FROM called"), ["retire_owner"]);
+    assert_eq!(db.value("SELECT to_regclass('app.old')"), "<null>");
+}
+
+#[test]
+fn what_waits_is_dropped_when_its_time_comes() {
+    let mut db = Db::new();
+    days(&mut db, "t", 3);
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop', grace => '1 week')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+    assert_eq!(db.lines("SELECT id FROM t_3"), ["3"]);
+    assert_eq!(
+        db.lines("SELECT partition_name, retire, due > now() + '6 days' FROM dbguard.partition_retired"),
+        ["t_3 | drop | t"]
+    );
+    db.exec(RUN);
+    assert_eq!(db.lines("SELECT id FROM t_3"), ["3"]);
+    db.exec("UPDATE dbguard.partition_retired SET due = now()");
+    db.exec(RUN);
+    assert_eq!(db.value("SELECT to_regclass('t_3')"), "<null>");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
+}
+
+/// Beside a default partition the server refuses DETACH CONCURRENTLY; so does Citus.
+#[test]
+fn a_default_partition_and_a_distributed_table() {
+    let mut db = Db::new();
+    days(&mut db, "t", 3);
+    let plan = "SELECT sql FROM dbguard.partition_retain('t', '2 days', retire => 'detach', dry_run => true)";
+    assert_eq!(db.value(plan), "ALTER TABLE public.t DETACH PARTITION public.t_3 CONCURRENTLY;");
+    db.exec("CREATE TABLE t_rest PARTITION OF t DEFAULT");
+    assert_eq!(db.value(plan), "ALTER TABLE public.t DETACH PARTITION public.t_3;");
+    db.exec("SELECT dbguard.partition_retain('t', '2 days')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+    days(&mut db, "u", 3);
+    db.exec(
+        "SET allow_system_table_mods = on; CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass)",
+    );
+    let plan = plan.replace("'t'", "'u'");
+    assert!(db.value(&plan).ends_with("CONCURRENTLY;"));
+    db.exec("INSERT INTO pg_catalog.pg_dist_partition VALUES ('u')");
+    assert!(!db.value(&plan).ends_with("CONCURRENTLY;"));
+    db.exec("SELECT dbguard.partition_retain('u', '2 days')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "u"), "1,2");
+}
+
+/// B22: after a long pause nothing is made only to go again.
+#[test]
+fn nothing_is_made_to_go_at_once() {
+    let mut db = Db::new();
+    days(&mut db, "t", 30);
+    db.exec(
+        "SELECT dbguard.partition_retain('t', '10 days', retire => 'drop'); DROP TABLE t_29, t_28, t_5, t_4",
+    );
+    db.exec(RUN);
+    assert_eq!(
+        db.value("SELECT count(*) FROM dbguard.partition_run WHERE action = 'make' AND run = (SELECT max(run) FROM dbguard.partition_run)"),
+        "2"
+    );
+    assert_eq!(left(&mut db, "t"), "1,2,3,6,7,8,9,10");
+}
+
+#[test]
+fn bad_input() {
+    let mut db = Db::new();
+    let mut other = db.connect_as("retire_other");
+    days(&mut db, "t", 1);
+    db.exec(
+        "CREATE TABLE plain (); CREATE TABLE not_enabled (ts date) PARTITION BY RANGE (ts);
+         CREATE FUNCTION wrong(regclass) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+    );
+    for (call, code, message) in [
+        ("'t', '1 day', retire => 'burn'", "22023", "unrecognized value for argument \"retire\": \"burn\""),
+        ("'t', '1 day', retire => 'move'", "22023", "retire => 'move' needs a schema"),
+        ("'t', '1 day', retire => 'move', schema => 'nowhere'", "3F000", "schema \"nowhere\" does not exist"),
+        (
+            "'t', '1 day', schema => 'public'",
+            "22023",
+            "argument \"schema\" has a meaning for retire => 'move' only",
+        ),
+        ("'t', '-1 day'", "22023", "argument \"retain\" must not be negative"),
+        ("'t', '1 day', at_least => -1", "22023", "argument \"at_least\" must not be negative"),
+        ("'t', max_bytes => 0", "22023", "argument \"max_bytes\" must be greater than zero"),
+        (
+            "'t', '1 day', grace => '1 day'",
+            "22023",
+            "argument \"grace\" has no meaning for retire => 'detach'",
+        ),
+        (
+            "'t', '1 day', archive => 'wrong(regclass)'",
+            "42P13",
+            "function \"wrong\" cannot archive partitions",
+        ),
+        ("'not_enabled', '1 day'", "55000", "partitioning of \"not_enabled\" is not enabled"),
+        ("NULL", "22004", "argument \"parent\" must not be null"),
+    ] {
+        let error = db.error(&format!("SELECT dbguard.partition_retain({call})"));
+        assert_eq!((error.code.as_str(), error.message.as_str()), (code, message), "{call}");
+    }
+    assert_eq!(other.error("SELECT dbguard.partition_retain('t', '1 day')").code, "42501");
+    assert_eq!(db.value("SELECT retain FROM dbguard.partition_set"), "<null>");
+}
+
+/// Waits until a session that calls partition_maintain waits for others, and gives its pid.
+fn waiting(db: &mut Db) -> String {
+    for _ in 0..200 {
+        let pid = db.value(
+            "SELECT min(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND query ~ '^CALL' AND wait_event_type = 'Lock' AND wait_event = 'virtualxid'",
+        );
+        if pid != "<null>" {
+            return pid;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("no session waits");
+}
+
+/// F47: retention while a long query runs on the set.
+#[test]
+fn a_long_query_is_waited_for_and_nobody_else_waits() {
+    let mut db = Db::new();
+    days(&mut db, "t", 3);
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    let mut reader = db.connect();
+    reader.exec("BEGIN; SELECT count(*) FROM t");
+    let mut runner = db.connect();
+    runner.exec("SET lock_timeout = '100ms'");
+    let run = std::thread::spawn(move || {
+        runner.exec(RUN);
+        runner.value("SHOW lock_timeout")
+    });
+    waiting(&mut db);
+    // others read, write and are not kept waiting
+    let mut other = db.connect();
+    other.exec("SET lock_timeout = '50ms'; INSERT INTO t VALUES (100, now())");
+    assert_eq!(other.value("SELECT count(*) FROM t WHERE ts > now() - interval '1 minute'"), "1");
+    // a second run leaves the set alone, and says so
+    other.exec("SET lock_timeout = 0");
+    other.exec(RUN);
+    assert_eq!(
+        db.value("SELECT message FROM dbguard.partition_run WHERE action = 'retire' AND state = 'skipped'"),
+        "another session is retiring partitions of this set"
+    );
+    reader.exec("COMMIT");
+    assert_eq!(run.join().unwrap(), "100ms");
+    assert_eq!(left(&mut db, "t"), "1,2");
+    assert_eq!(db.value("SELECT to_regclass('t_3')"), "<null>");
+}
+
+/// F47: a run that is killed half-way; the next one ends what it began before anything else.
+#[test]
+fn what_a_killed_run_began_is_ended_by_the_next() {
+    for (retire, gone) in [("drop", true), ("detach", false)] {
+        let mut db = Db::new();
+        days(&mut db, "t", 4);
+        db.exec(&format!("SELECT dbguard.partition_retain('t', '2 days', retire => '{retire}')"));
+        let mut reader = db.connect();
+        reader.exec("BEGIN; SELECT count(*) FROM t");
+        let mut runner = db.connect();
+        let run = std::thread::spawn(move || runner.try_exec(RUN).unwrap_err());
+        let pid = waiting(&mut db);
+        db.exec(&format!("SELECT pg_terminate_backend({pid}, 5000)"));
+        run.join().unwrap();
+        reader.exec("COMMIT");
+        assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhdetachpending"), "1");
+        db.exec(RUN);
+        assert_eq!(left(&mut db, "t"), "1,2");
+        assert_eq!(log(&mut db)[0], "finalize | done | t_4 | <null>");
+        assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhdetachpending"), "0");
+        assert_eq!(db.value("SELECT to_regclass('t_4') IS NULL"), if gone { "t" } else { "f" });
+        assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
+    }
+}
+
+/// What the server does while it detaches runs as the table's owner, whoever calls, and the caller is
+/// himself again after it, also when it fails.
+#[test]
+fn a_caller_without_rights_on_the_tables() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("retire_boss");
+    let mut runner = db.connect_as("retire_runner");
+    db.exec(
+        "CREATE SCHEMA app AUTHORIZATION retire_boss;
+         GRANT EXECUTE ON PROCEDURE dbguard.partition_maintain() TO retire_runner",
+    );
+    owner.exec("SET search_path = app");
+    days(&mut owner, "t", 4);
+    owner.exec(
+        "CREATE TABLE r (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES t); INSERT INTO r SELECT id, ts FROM t WHERE id = 4;
+         SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')",
+    );
+    runner.exec(RUN);
+    assert_eq!(owner.value("SELECT string_agg(inhrelid::regclass::text, ',' ORDER BY 1) FROM pg_inherits WHERE inhparent = 't'::regclass AND inhrelid::regclass::text !~ 'p'"), "t_1,t_2,t_4");
+    assert_eq!(runner.value("SELECT current_user || ' ' || session_user"), "retire_runner retire_runner");
+    assert_eq!(runner.error("DROP TABLE app.t").code, "42501");
+    assert_eq!(
+        db.lines("SELECT action, state, partition_name FROM dbguard.partition_run WHERE action IN ('detach', 'drop') ORDER BY at"),
+        ["detach | failed | t_4", "detach | done | t_3", "drop | done | t_3"]
+    );
+}
+
+/// Called by a DO block it cannot detach as a statement of its own, and does it in short steps.
+#[test]
+fn called_by_a_block_and_by_a_procedure() {
+    let mut db = Db::new();
+    days(&mut db, "t", 4);
+    db.exec("SELECT dbguard.partition_retain('t', '3 days', retire => 'drop')");
+    db.exec("DO $$ BEGIN CALL dbguard.partition_maintain(); END $$");
+    assert_eq!(left(&mut db, "t"), "1,2,3");
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop'); CREATE PROCEDURE night() LANGUAGE plpgsql AS $$ BEGIN CALL dbguard.partition_maintain(); COMMIT; END $$");
+    db.exec("CALL night()");
+    assert_eq!(left(&mut db, "t"), "1,2");
+    // by the extended protocol, prepared
+    db.exec("SELECT dbguard.partition_retain('t', '1 day', retire => 'drop')");
+    let call = db.client().prepare(RUN).unwrap();
+    db.client().execute(&call, &[]).unwrap();
+    assert_eq!(left(&mut db, "t"), "1");
+    db.client().execute(&call, &[]).unwrap();
+}
