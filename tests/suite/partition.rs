@@ -1,8 +1,10 @@
 //! Time partitions. Expected bounds come from `oracle` or are written out; never from the grid.
 
 mod bad_input;
+mod clock;
 mod config;
 mod holes;
+mod keys;
 mod maintain;
 mod names;
 mod oracle;
