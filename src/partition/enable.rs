@@ -134,6 +134,12 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
         Some(known) if same(options, &known.options) => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
+        // the partitions there are would become other times
+        Some(known) if options.key_unit != known.options.key_unit => {
+            return Err(Error::not_in_state(format!("key_unit of \"{name}\" cannot be changed"))
+                .detail("Its partitions have bounds in the unit given first.")
+                .hint("Call dbguard.partition_disable first, should that unit be wrong."));
+        }
         Some(known) => config::change(&known.schema, &known.name, options)?,
     }
     Ok(run)

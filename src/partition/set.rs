@@ -90,9 +90,7 @@ SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.foun
        coalesce($3, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8),
        (extract(epoch FROM k.anchor - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8, k.key_unit,
        p.partcollation[0],
-       ARRAY(SELECT r.relname::text
-             FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
-             WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY r.oid)
+       ARRAY(SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY 1)
 FROM known k
 LEFT JOIN pg_class c ON c.oid = k.found
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -175,15 +173,17 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
 /// The ranges there are. One that cannot be told in time would make all others wrong.
 fn existing(row: &SpiHeapTupleData, key: Key) -> Result<Vec<Range>> {
     let texts: Vec<Option<String>> = row.get(15)?.unwrap_or_default();
-    let names: Vec<Option<String>> = row.get(20)?.unwrap_or_default();
+    let partitions: Vec<Option<pg_sys::Oid>> = row.get(20)?.unwrap_or_default();
     let mut existing = Vec::with_capacity(texts.len());
-    for (text, name) in texts.iter().zip(&names) {
+    for (text, partition) in texts.iter().zip(partitions) {
         let Some(bounds) = text.as_deref().and_then(bounds::range) else { continue };
-        existing.push(key.range(&bounds).ok_or_else(|| {
-            let name = name.as_deref().unwrap_or_default();
-            Error::not_in_state(format!("a bound of partition \"{name}\" is not a time"))
-                .hint("Detach it, or attach it with bounds that are the first values of a time.")
-        })?);
+        let Some(range) = key.range(&bounds) else {
+            let sql = "SELECT relname::text FROM pg_class WHERE oid = $1";
+            let name: String = Spi::get_one_with_args(sql, &[partition.into()])?.unwrap_or_default();
+            return Err(Error::not_in_state(format!("a bound of partition \"{name}\" is not a time"))
+                .hint("Detach it, or attach it with bounds that are the first values of a time."));
+        };
+        existing.push(range);
     }
     Ok(existing)
 }

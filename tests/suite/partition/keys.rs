@@ -24,6 +24,21 @@ fn a_number_needs_its_unit_and_nothing_else_has_one() {
     assert_eq!(db.rows("SELECT * FROM dbguard.partition_set").len(), 0);
 }
 
+/// Bounds in seconds read as milliseconds would be of 1970, and all since then missing.
+#[test]
+fn the_unit_of_a_set_stays() {
+    let mut db = Db::new();
+    parent(&mut db, "n", "bigint");
+    db.exec("SELECT dbguard.partition_enable('n', '1 month', 1, key_unit => 's')");
+    let e = db.error("SELECT dbguard.partition_enable('n', '1 month', 1, key_unit => 'ms')");
+    assert_eq!((e.code.as_str(), e.hint.is_empty()), ("55000", false), "{e:?}");
+    db.exec("SELECT dbguard.partition_enable('n', '1 month', 2, key_unit => 's')");
+    assert_eq!(
+        db.value("SELECT partitions || key_unit FROM dbguard.partition_status(), dbguard.partition_set"),
+        "3s"
+    );
+}
+
 #[test]
 fn beyond_the_range_of_the_key_is_a_clear_error() {
     let mut db = Db::new();
