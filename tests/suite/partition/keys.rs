@@ -24,6 +24,21 @@ fn a_number_needs_its_unit_and_nothing_else_has_one() {
     assert_eq!(db.rows("SELECT * FROM dbguard.partition_set").len(), 0);
 }
 
+#[test]
+fn the_collation_of_the_key_counts_not_that_of_the_column() {
+    let mut db = Db::new();
+    clock(&mut db, "2026-11-20");
+    for (kind, key) in [("varchar(26) COLLATE \"C\"", "id"), ("text", "id COLLATE \"C\"")] {
+        db.exec(&format!("CREATE TABLE t (id {kind}) PARTITION BY RANGE ({key})"));
+        db.exec("SELECT dbguard.partition_enable('t', '1 day', 1)");
+        clock(&mut db, "2026-11-22");
+        db.exec("CALL dbguard.partition_maintain()");
+        assert_eq!(db.value("SELECT state || partitions FROM dbguard.partition_status()"), "ok4", "{kind}");
+        clock(&mut db, "2026-11-20");
+        db.exec("SELECT dbguard.partition_disable('t'); DROP TABLE t");
+    }
+}
+
 /// Bounds in seconds read as milliseconds would be of 1970, and all since then missing.
 #[test]
 fn the_unit_of_a_set_stays() {
