@@ -8,6 +8,8 @@ CREATE TABLE dbguard.partition_set (
   every interval NOT NULL,
   ahead int NOT NULL,
   zone text NOT NULL,
+  anchor timestamp CHECK (pg_catalog.isfinite(anchor)),
+  key_unit text,
   retain interval,
   retain_bytes bigint,
   retain_at_least int NOT NULL DEFAULT 0,
@@ -27,6 +29,8 @@ COMMENT ON COLUMN dbguard.partition_set.home IS 'The database the OID is of; els
 COMMENT ON COLUMN dbguard.partition_set.every IS 'Width of a partition';
 COMMENT ON COLUMN dbguard.partition_set.ahead IS 'How many partitions to keep beyond the one that holds now';
 COMMENT ON COLUMN dbguard.partition_set.zone IS 'Time zone in which days, weeks and months begin';
+COMMENT ON COLUMN dbguard.partition_set.anchor IS 'What the clock of the zone reads where some partition begins; null: the calendar decides';
+COMMENT ON COLUMN dbguard.partition_set.key_unit IS 'What a key of type bigint counts since 1970: s, ms, us or ns';
 COMMENT ON COLUMN dbguard.partition_set.retain IS 'How long partitions are kept; NULL for ever';
 COMMENT ON COLUMN dbguard.partition_set.retain_bytes IS 'How large all partitions together may be before the oldest go; NULL without limit';
 COMMENT ON COLUMN dbguard.partition_set.retain_at_least IS 'How many partitions that are over stay in any case';
@@ -105,12 +109,15 @@ COMMENT ON COLUMN dbguard.partition_run.hint IS 'What to do about the error';
 GRANT SELECT ON dbguard.partition_run TO PUBLIC;
 
 CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval, ahead int DEFAULT 4, zone text DEFAULT 'UTC',
+  anchor text DEFAULT NULL,
+  behind int DEFAULT 0,
+  key_unit text DEFAULT NULL,
   dry_run boolean DEFAULT false)
   RETURNS TABLE (partition text, lower text, upper text, state text, message text, sql text)
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_enable_wrapper';
-COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, boolean) IS
-  'Keeps partitions of the given width ready: makes what is missing now and lets dbguard.partition_maintain do so from now on; returns what it made, or with dry_run what it would make';
+COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, text, int, text, boolean) IS
+  'Keeps partitions of the given width ready: makes what is missing now (and with behind some before now) and lets dbguard.partition_maintain do so from now on; returns what it made, or with dry_run what it would make';
 
 CREATE FUNCTION dbguard.partition_disable(parent regclass) RETURNS boolean
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp

@@ -21,12 +21,17 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use set::{Options, Registered, Set, State};
 
+// one argument for each of SQL's
+#[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn partition_enable(
     parent: Option<pg_sys::Oid>,
     every: Option<Interval>,
     ahead: Option<i32>,
     zone: Option<String>,
+    anchor: Option<String>,
+    behind: Option<i32>,
+    key_unit: Option<String>,
     dry_run: Option<bool>,
 ) -> std::result::Result<
     TableIterator<
@@ -43,19 +48,24 @@ fn partition_enable(
     ErrorReport,
 > {
     let parent = parent.ok_or_else(|| Error::null_argument("parent"))?;
+    let zone = zone.ok_or_else(|| Error::null_argument("zone"))?;
     let options = Options {
         every: every.ok_or_else(|| Error::null_argument("every"))?,
         ahead: ahead.ok_or_else(|| Error::null_argument("ahead"))?,
-        zone: zone.ok_or_else(|| Error::null_argument("zone"))?,
+        anchor: anchor.map(|text| set::anchor(&text, &zone)).transpose()?,
+        zone,
+        key_unit,
     };
+    let behind = behind.ok_or_else(|| Error::null_argument("behind"))?;
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
     let rows: Vec<Row> = pinned(|| {
         // somebody may hold the table: waited for as shortly as when a partition is made
         let table = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || crate::catalog::own_table(parent))?;
         if dry_run {
-            enable::plan(parent, &table.schema, &table.name, &options).map(planned)
+            enable::plan(parent, &table.schema, &table.name, &options, behind).map(planned)
         } else {
-            Ok(enable::enable(parent, &table.schema, &table.name, &options)?.into_iter().map(told).collect())
+            let made = enable::enable(parent, &table.schema, &table.name, &options, behind)?;
+            Ok(made.into_iter().map(told).collect())
         }
     })?;
     Ok(TableIterator::new(rows))
@@ -86,8 +96,8 @@ pub fn enable_internal(
     every: Interval,
     ahead: i32,
 ) -> Result<()> {
-    let options = Options { every, ahead, zone: "UTC".to_owned() };
-    let made = pinned(|| enable::enable(parent, schema, name, &options))?;
+    let options = Options { every, ahead, zone: "UTC".to_owned(), anchor: None, key_unit: None };
+    let made = pinned(|| enable::enable(parent, schema, name, &options, 0))?;
     made.into_iter().find_map(|one| one.error).map_or(Ok(()), Err)
 }
 
@@ -123,7 +133,7 @@ fn partition_plan(
         };
         let mut rows = Vec::new();
         for set in sets {
-            for step in enable::steps(&set)? {
+            for step in enable::steps(&set, set.missing()?)? {
                 rows.push((set.parent, step.name, step.lower, step.upper, script(&step.statements)));
             }
         }
@@ -169,7 +179,7 @@ fn partition_status() -> std::result::Result<
 > {
     let sets = pinned(|| set::load(None))?;
     Ok(TableIterator::new(sets.into_iter().map(|registered| {
-        let Registered { schema, name, options: Options { every, ahead, zone }, state } = registered;
+        let Registered { schema, name, options: Options { every, ahead, zone, .. }, state } = registered;
         let fixed = (every, ahead, zone);
         let row = |parent, (schema, name), state, counts: Option<(i32, i32)>, until, message| {
             let (every, ahead, zone) = fixed;
@@ -269,10 +279,15 @@ impl From<pure::Error> for Error {
             | pure::Error::WidthNotWholeDays
             | pure::Error::WidthTooLarge => Error::invalid_parameter(message)
                 .hint("Give months only, such as '1 month' or '1 year', or days and hours only, such as '1 week' or '1 hour'."),
+            pure::Error::AnchorUnreadable
+            | pure::Error::AnchorNotWholeMinutes
+            | pure::Error::AnchorNotMidnight => {
+                Error::invalid_parameter(message).hint("Give it as '2026-01-31' or '2026-01-31 06:00'.")
+            }
             pure::Error::UnknownZone => Error::invalid_parameter(message),
-            pure::Error::OutOfRange => {
+            pure::Error::OutOfRange | pure::Error::Unit => {
                 Error::new(PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW, message)
-                    .hint("Choose a narrower interval or fewer partitions ahead.")
+                    .hint("Choose a narrower interval or fewer partitions ahead or behind.")
             }
             pure::Error::TooMany(_) => {
                 Error::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message)

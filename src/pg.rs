@@ -3,6 +3,7 @@
 
 pub mod attribute;
 pub mod bounds;
+pub mod clock;
 pub mod compat;
 pub mod datetime;
 pub mod event;

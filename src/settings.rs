@@ -22,6 +22,9 @@ pub static AUDIT_QUERY: GucSetting<Query> = GucSetting::<Query>::new(Query::Off)
 pub static AUDIT_NOTIFY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// What the partition part takes for now.
+pub static PARTITION_CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
 pub fn define() {
     GucRegistry::define_string_guc(
         c"dbguard.actor",
@@ -86,6 +89,12 @@ pub fn define() {
         &AUDIT_QUERY,
         GucContext::Suset,
         GucFlags::default(),
+    );
+    crate::pg::clock::define(
+        c"dbguard.partition_clock",
+        c"What time it is for time partitions; empty: the real time.",
+        c"For rehearsals and tests: partitions are planned and made as if it were then.",
+        &PARTITION_CLOCK,
     );
     crate::pg::guc::reserve_prefix(c"dbguard");
 }

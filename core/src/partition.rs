@@ -1,5 +1,6 @@
 //! Time partitions without a server: which ranges a set should have, and what to call them.
 
+pub mod bound;
 pub mod civil;
 pub mod grid;
 pub mod name;
@@ -9,7 +10,7 @@ pub mod width;
 pub mod zone;
 
 /// A point on the key's own clock as PostgreSQL stores it: microseconds since 2000-01-01 00:00, in
-/// UTC for timestamptz, as the wall clock reads for timestamp and date. The lowest and the highest
+/// UTC for keys that are moments, as the wall clock reads for timestamp and date. The lowest and the highest
 /// value stand for MINVALUE and -infinity, MAXVALUE and infinity: no partition of ours reaches them.
 pub type Micros = i64;
 
@@ -31,6 +32,19 @@ pub enum Key {
     Date,
     Timestamp,
     Timestamptz,
+    /// bigint, counted from 1970-01-01 00:00 UTC
+    Epoch(bound::Unit),
+    /// uuid of version 7
+    Uuid,
+    /// text, 26 characters, in the order of its bytes
+    Ulid,
+}
+
+impl Key {
+    /// Whether a value is a moment, the same in every zone.
+    pub fn is_moment(self) -> bool {
+        !matches!(self, Key::Date | Key::Timestamp)
+    }
 }
 
 /// Why a set has no grid or no plan. The caller puts it in PostgreSQL's words.
@@ -41,8 +55,13 @@ pub enum Error {
     WidthNotWholeMinutes,
     WidthNotWholeDays,
     WidthTooLarge,
+    AnchorUnreadable,
+    AnchorNotWholeMinutes,
+    AnchorNotMidnight,
     UnknownZone,
     OutOfRange,
+    /// The key counts in something coarser than the bound.
+    Unit,
     /// More pieces are missing than anybody means to have made: how many are the most.
     TooMany(usize),
 }
@@ -55,8 +74,12 @@ impl std::fmt::Display for Error {
             Error::WidthNotWholeMinutes => write!(f, "interval must be whole minutes"),
             Error::WidthNotWholeDays => write!(f, "interval for a key of type date must be whole days"),
             Error::WidthTooLarge => write!(f, "interval is too large"),
+            Error::AnchorUnreadable => write!(f, "anchor is not a date or a date and time"),
+            Error::AnchorNotWholeMinutes => write!(f, "anchor must be a whole minute"),
+            Error::AnchorNotMidnight => write!(f, "anchor for a key of type date must be a midnight"),
             Error::UnknownZone => write!(f, "time zone is not known"),
             Error::OutOfRange => write!(f, "partition bound out of range"),
+            Error::Unit => write!(f, "partition bound is finer than the key's unit of time"),
             Error::TooMany(most) => write!(f, "more than {most} partitions are missing"),
         }
     }

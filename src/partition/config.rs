@@ -5,6 +5,7 @@ use super::retention::Retention;
 use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
 use crate::pg::user::{as_role, Fence};
+use dbguard_core::partition::{civil, Key};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -17,8 +18,9 @@ fn write(sql: &str, args: &[DatumWithOid]) -> Result<usize> {
 
 pub fn add(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<()> {
     write(
-        "INSERT INTO dbguard.partition_set (schema_name, table_name, parent, home, every, ahead, zone)
-         VALUES ($1::name, $2::name, $3, $4, $5, $6, $7)",
+        "INSERT INTO dbguard.partition_set (schema_name, table_name, parent, home, every, ahead, zone,
+                                            anchor, key_unit)
+         VALUES ($1::name, $2::name, $3, $4, $5, $6, $7, $8::timestamp, $9)",
         &[
             schema.into(),
             name.into(),
@@ -27,15 +29,23 @@ pub fn add(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> 
             options.every.into(),
             options.ahead.into(),
             options.zone.as_str().into(),
+            anchor(options)?.into(),
+            options.key_unit.as_deref().into(),
         ],
     )?;
     Ok(())
 }
 
+/// The anchor as a text that any DateStyle reads alike.
+fn anchor(options: &Options) -> Result<Option<String>> {
+    Ok(options.anchor.map(|at| civil::literal(Key::Timestamp, at)).transpose()?)
+}
+
 /// Changes the options of the set stored under a name.
 pub fn change(schema: &str, name: &str, options: &Options) -> Result<()> {
     write(
-        "UPDATE dbguard.partition_set SET every = $3, ahead = $4, zone = $5
+        "UPDATE dbguard.partition_set SET every = $3, ahead = $4, zone = $5,
+                anchor = $6::timestamp, key_unit = $7
          WHERE schema_name = $1::name AND table_name = $2::name",
         &[
             schema.into(),
@@ -43,6 +53,8 @@ pub fn change(schema: &str, name: &str, options: &Options) -> Result<()> {
             options.every.into(),
             options.ahead.into(),
             options.zone.as_str().into(),
+            anchor(options)?.into(),
+            options.key_unit.as_deref().into(),
         ],
     )?;
     Ok(())

@@ -6,6 +6,7 @@ use super::{blueprint, lock, make};
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
 use crate::pg::subxact::look;
+use dbguard_core::partition::Range;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -33,18 +34,35 @@ impl Made {
 }
 
 /// What `enable` would make, in order: registers, looks, and takes it all back.
-pub fn plan(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<make::Step>> {
+pub fn plan(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    behind: i32,
+) -> Result<Vec<make::Step>> {
+    let behind = checked(behind)?;
     look(|| {
         register(parent, schema, name, options)?;
-        steps(&set::live(parent)?)
+        let set = set::live(parent)?;
+        steps(&set, set.missing_since(behind)?)
     })
 }
 
-/// What a set is short of, each with the statements that make it.
-pub fn steps(set: &Set) -> Result<Vec<make::Step>> {
+/// How many ranges before the one that holds now are to exist at set-up.
+fn checked(behind: i32) -> Result<u32> {
+    match u32::try_from(behind) {
+        Ok(behind) if behind <= MOST_AHEAD.unsigned_abs() => Ok(behind),
+        _ => Err(Error::invalid_parameter(format!("invalid value for \"behind\": {behind}"))
+            .hint(format!("Give a number of partitions from 0 to {MOST_AHEAD}."))),
+    }
+}
+
+/// The steps that make these ranges, each with its statements.
+pub fn steps(set: &Set, missing: Vec<Range>) -> Result<Vec<make::Step>> {
     let blueprint = blueprint::of(set)?;
     let (mut steps, mut chosen) = (Vec::new(), Vec::new());
-    for range in set.missing()? {
+    for range in missing {
         let step = make::step(set, &blueprint, range, &chosen)?;
         chosen.push(step.name.clone());
         steps.push(step);
@@ -54,10 +72,17 @@ pub fn steps(set: &Set) -> Result<Vec<make::Step>> {
 
 /// Registers `parent` or changes its options, then makes what is missing. A range that cannot be
 /// made (rows of it lie in a default partition) comes back with its error; the others are made.
-pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<Made>> {
+pub fn enable(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    behind: i32,
+) -> Result<Vec<Made>> {
+    let behind = checked(behind)?;
     let run = register(parent, schema, name, options)?;
     let set = set::live(parent)?;
-    let missing = set.missing()?;
+    let missing = set.missing_since(behind)?;
     let blueprint = blueprint::of(&set)?;
     let mut made = Vec::with_capacity(missing.len());
     for range in missing {
@@ -109,6 +134,12 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
         Some(known) if same(options, &known.options) => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
+        // the partitions there are would become other times
+        Some(known) if options.key_unit != known.options.key_unit => {
+            return Err(Error::not_in_state(format!("key_unit of \"{name}\" cannot be changed"))
+                .detail("Its partitions have bounds in the unit given first.")
+                .hint("Call dbguard.partition_disable first, should that unit be wrong."));
+        }
         Some(known) => config::change(&known.schema, &known.name, options)?,
     }
     Ok(run)
@@ -116,7 +147,7 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
 
 fn same(a: &Options, b: &Options) -> bool {
     let fields = |o: &Options| (o.every.months(), o.every.days(), o.every.micros(), o.ahead);
-    fields(a) == fields(b) && a.zone == b.zone
+    fields(a) == fields(b) && (&a.zone, a.anchor, &a.key_unit) == (&b.zone, b.anchor, &b.key_unit)
 }
 
 /// Forgets a table; its partitions stay. False when it was not registered.

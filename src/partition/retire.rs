@@ -60,7 +60,8 @@ fn partitions(set: &Set, sized: bool) -> Result<Vec<Partition>> {
     Spi::connect_mut(|client| {
         let mut list = vec![];
         for row in client.update(PARTITIONS, None, &[set.parent.into(), sized.into()])? {
-            let bound = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
+            let bounds = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
+            let bound = bounds.and_then(|bounds| set.grid.key.range(&bounds));
             let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, bound) else { continue };
             list.push(Partition {
                 oid,

@@ -1,8 +1,12 @@
 //! The sets: what was registered, and what the catalogs say of it now.
 
 use crate::error::{Error, Result};
+use crate::pg::{bounds, clock};
+use crate::settings::PARTITION_CLOCK;
 use dbguard_core::partition::retire::before;
-use dbguard_core::partition::{grid::Grid, plan, width::Width, zone::Zone, Key, Micros, Range};
+use dbguard_core::partition::{
+    self, bound::Unit, civil, grid::Grid, plan, width::Width, zone::Zone, Key, Micros, Range,
+};
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -22,6 +26,10 @@ pub struct Options {
     pub every: Interval,
     pub ahead: i32,
     pub zone: String,
+    /// What the clock of the zone reads at a point of the grid, where it is not the calendar's.
+    pub anchor: Option<Micros>,
+    /// What a number key counts.
+    pub key_unit: Option<String>,
 }
 
 pub enum State {
@@ -41,7 +49,7 @@ pub struct Set {
     pub grid: Grid,
     pub ahead: u32,
     pub existing: Vec<Range>,
-    /// now(), in UTC
+    /// now() or the rehearsal's clock, in UTC
     pub now: Micros,
     /// What ends at or before this is not kept, on the key's clock.
     pub cutoff: Option<Micros>,
@@ -50,7 +58,12 @@ pub struct Set {
 impl Set {
     /// The ranges to make, ascending: none only to be retired at once.
     pub fn missing(&self) -> Result<Vec<Range>> {
-        let mut missing = plan::missing(&self.grid, self.now, self.ahead, &self.existing)?;
+        self.missing_since(0)
+    }
+
+    /// The same when so many ranges before the one that holds now are to exist.
+    pub fn missing_since(&self, behind: u32) -> Result<Vec<Range>> {
+        let mut missing = plan::missing_since(&self.grid, self.now, behind, self.ahead, &self.existing)?;
         missing.retain(|range| self.cutoff.is_none_or(|cutoff| range.to > cutoff));
         Ok(missing)
     }
@@ -78,8 +91,12 @@ SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.foun
        p.partstrat::text, p.partnatts::int, a.attname::text, a.atttypid, format_type(a.atttypid, NULL),
        ARRAY(SELECT r.relpartbound::text
              FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
-             WHERE i.inhparent = k.found AND c.relkind = 'p'),
-       (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8, k.retain
+             WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY r.oid),
+       coalesce($3, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8),
+       (extract(epoch FROM k.anchor - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8, k.key_unit,
+       p.partcollation[0],
+       ARRAY(SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY 1),
+       k.retain
 FROM known k
 LEFT JOIN pg_class c ON c.oid = k.found
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -90,9 +107,11 @@ ORDER BY 1, 2";
 
 pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
     let home = crate::pg::identity::database();
+    let now = clock::read(&PARTITION_CLOCK);
     Spi::connect(|client| {
         let mut sets = Vec::new();
-        for row in client.select(format!("{KNOWN}{LOAD}").as_str(), None, &[home.into(), parent.into()])? {
+        let args = [home.into(), parent.into(), now.into()];
+        for row in client.select(format!("{KNOWN}{LOAD}").as_str(), None, &args)? {
             sets.push(read(&row)?);
         }
         Ok(sets)
@@ -119,6 +138,8 @@ fn read(row: &SpiHeapTupleData) -> Result<Registered> {
         every: row.get(3)?.ok_or_else(lost)?,
         ahead: row.get(4)?.ok_or_else(lost)?,
         zone: row.get(5)?.ok_or_else(lost)?,
+        anchor: row.get(17)?,
+        key_unit: row.get(18)?,
     };
     let state = match row.get::<pg_sys::Oid>(6)? {
         None => State::Gone,
@@ -138,20 +159,13 @@ fn read(row: &SpiHeapTupleData) -> Result<Registered> {
 fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result<Set> {
     let lost = || Error::internal("a row of pg_class is incomplete");
     let name: String = row.get(8)?.ok_or_else(lost)?;
-    let key = key(row, &name)?;
+    let key = key(row, &name, options)?;
     let every = &options.every;
-    let grid = Grid {
-        key,
-        width: Width::new(key, every.months(), every.days(), every.micros())?,
-        zone: zone(&options.zone)?,
-    };
-    let texts: Vec<Option<String>> = row.get(15)?.unwrap_or_default();
-    let mut existing = Vec::with_capacity(texts.len());
-    for text in texts.iter().flatten() {
-        existing.extend(crate::pg::bounds::range(text));
-    }
+    let width = Width::new(key, every.months(), every.days(), every.micros())?;
+    let grid = Grid::new(key, width, zone(&options.zone)?, options.anchor)?;
+    let existing = existing(row, key)?;
     let now: Micros = row.get(16)?.ok_or_else(lost)?;
-    let cutoff = row.get::<Interval>(17)?.map(|retain| -> Result<_> {
+    let cutoff = row.get::<Interval>(21)?.map(|retain| -> Result<_> {
         let at = before(&grid.zone, now, retain.months(), retain.days(), retain.micros())?;
         Ok(grid.clock(at)?)
     });
@@ -168,6 +182,27 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
     })
 }
 
+/// The ranges there are. One that cannot be told in time would make all others wrong.
+fn existing(row: &SpiHeapTupleData, key: Key) -> Result<Vec<Range>> {
+    let texts: Vec<Option<String>> = row.get(15)?.unwrap_or_default();
+    let partitions: Vec<Option<pg_sys::Oid>> = row.get(20)?.unwrap_or_default();
+    let mut existing = Vec::with_capacity(texts.len());
+    for (text, partition) in texts.iter().zip(partitions) {
+        let Some(bounds) = text.as_deref().and_then(bounds::range) else { continue };
+        let Some(range) = key.range(&bounds) else {
+            let sql = "SELECT relname::text FROM pg_class WHERE oid = $1";
+            let name = Spi::connect(|client| {
+                client.select(sql, Some(1), &[partition.into()])?.first().get_one::<String>()
+            });
+            let name = name?.unwrap_or_default();
+            return Err(Error::not_in_state(format!("a bound of partition \"{name}\" is not a time"))
+                .hint("Detach it, or attach it with bounds that are the first values of a time."));
+        };
+        existing.push(range);
+    }
+    Ok(existing)
+}
+
 fn zone(name: &str) -> Result<Zone> {
     Zone::named(name).map_err(|_| {
         Error::invalid_parameter(format!("time zone \"{name}\" not recognized"))
@@ -175,10 +210,19 @@ fn zone(name: &str) -> Result<Zone> {
     })
 }
 
+/// What users give as a point of the grid: what the zone's clock reads, or a moment.
+pub fn anchor(text: &str, zone_name: &str) -> Result<Micros> {
+    match civil::parse(text).ok_or(partition::Error::AnchorUnreadable)? {
+        civil::Written::Reading(read) => Ok(read),
+        civil::Written::Moment(at) => Ok(zone(zone_name)?.read(at)?),
+    }
+}
+
 /// The type of the partition key, if it is one we can make ranges of.
-fn key(row: &SpiHeapTupleData, name: &str) -> Result<Key> {
+fn key(row: &SpiHeapTupleData, name: &str, options: &Options) -> Result<Key> {
     const WANTED: &str =
-        "Create the table with PARTITION BY RANGE on one column of type date, timestamp or timestamptz.";
+        "Create the table with PARTITION BY RANGE on one column of type date, timestamp, timestamptz, \
+                          bigint, uuid, or text COLLATE \"C\".";
     let Some(strategy) = row.get::<String>(10)? else {
         return Err(Error::wrong_object_type(format!("\"{name}\" is not partitioned")).hint(WANTED));
     };
@@ -194,13 +238,41 @@ fn key(row: &SpiHeapTupleData, name: &str) -> Result<Key> {
     let Some(column) = row.get::<String>(12)? else {
         return refuse(format!("the partition key of \"{name}\" is an expression"));
     };
-    match row.get::<pg_sys::Oid>(13)? {
-        Some(pg_sys::DATEOID) => Ok(Key::Date),
-        Some(pg_sys::TIMESTAMPOID) => Ok(Key::Timestamp),
-        Some(pg_sys::TIMESTAMPTZOID) => Ok(Key::Timestamptz),
-        _ => {
-            let kind = row.get::<String>(14)?.unwrap_or_default();
-            refuse(format!("partition key column \"{column}\" of \"{name}\" is of type {kind}"))
+    let kind = row.get::<String>(14)?.unwrap_or_default();
+    let of_type = format!("partition key column \"{column}\" of \"{name}\" is of type {kind}");
+    let key = match row.get::<pg_sys::Oid>(13)? {
+        Some(pg_sys::DATEOID) => Key::Date,
+        Some(pg_sys::TIMESTAMPOID) => Key::Timestamp,
+        Some(pg_sys::TIMESTAMPTZOID) => Key::Timestamptz,
+        Some(pg_sys::INT8OID) => return unit(options, of_type).map(Key::Epoch),
+        Some(pg_sys::UUIDOID) => Key::Uuid,
+        Some(pg_sys::TEXTOID | pg_sys::VARCHAROID) => {
+            if row.get::<pg_sys::Oid>(19)? != Some(C_COLLATION) {
+                return Err(Error::unsupported(format!("{of_type} and not in the order of its bytes"))
+                    .hint("Create the column, or the partition key, with COLLATE \"C\"."));
+            }
+            Key::Ulid
         }
+        _ => return refuse(of_type),
+    };
+    match options.key_unit {
+        None => Ok(key),
+        Some(_) => Err(Error::invalid_parameter("key_unit is for keys of type bigint")
+            .detail(format!("The {of_type}."))
+            .hint("Leave key_unit out.")),
     }
+}
+
+/// pg_collation's "C", which has the same OID everywhere.
+const C_COLLATION: pg_sys::Oid = pg_sys::Oid::from_u32(950);
+
+/// What a bigint key counts.
+fn unit(options: &Options, of_type: String) -> Result<Unit> {
+    const UNITS: &str = "Give key_unit => 's', 'ms', 'us' or 'ns': what the key counts since 1970.";
+    let Some(name) = &options.key_unit else {
+        return Err(Error::invalid_parameter(of_type).hint(UNITS));
+    };
+    Unit::named(name).ok_or_else(|| {
+        Error::invalid_parameter(format!("invalid value for \"key_unit\": \"{name}\"")).hint(UNITS)
+    })
 }

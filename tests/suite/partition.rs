@@ -1,8 +1,12 @@
 //! Time partitions. Expected bounds come from `oracle` or are written out; never from the grid.
 
 mod bad_input;
+mod cases_a;
+mod cases_b;
+mod clock;
 mod config;
 mod holes;
+mod keys;
 mod maintain;
 mod names;
 mod oracle;

@@ -1,12 +1,12 @@
 //! Between microseconds and what a calendar and a wall clock show.
 
-use super::{Error, Key, Micros, Range, Result, DAY};
-use jiff::civil::{Date, DateTime};
+use super::{bound, Error, Key, Micros, Range, Result, DAY};
+use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
-const EPOCH: i64 = 946_684_800_000_000;
+pub const EPOCH: i64 = 946_684_800_000_000;
 
 pub fn timestamp(at: Micros) -> Result<Timestamp> {
     let unix = at.checked_add(EPOCH).ok_or(Error::OutOfRange)?;
@@ -26,12 +26,39 @@ pub fn from_datetime(at: DateTime) -> Result<Micros> {
     Offset::UTC.to_timestamp(at).map(micros).map_err(|_| Error::OutOfRange)
 }
 
-/// Midnight on the first of a month, counted from January 2000.
-pub fn month_start(months: i64) -> Result<Micros> {
-    let year = i16::try_from(2000 + months.div_euclid(12)).map_err(|_| Error::OutOfRange)?;
-    let month = i8::try_from(months.rem_euclid(12) + 1).map_err(|_| Error::OutOfRange)?;
-    let date = Date::new(year, month, 1).map_err(|_| Error::OutOfRange)?;
-    from_datetime(date.at(0, 0, 0, 0))
+/// What people write: `2026-01-31`, `2026-01-31 06:00`, or either with an offset from UTC.
+pub enum Written {
+    /// A moment, in UTC.
+    Moment(Micros),
+    /// What some clock reads.
+    Reading(Micros),
+}
+
+/// Reads ISO 8601 only: nothing that a session's settings could give another meaning.
+pub fn parse(text: &str) -> Option<Written> {
+    let text = text.trim();
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Some(Written::Moment(micros(moment)));
+    }
+    let (_, time) = text.split_at_checked(10)?;
+    if time.bytes().any(|c| !matches!(c, b'0'..=b'9' | b':' | b'.' | b' ' | b'T')) {
+        return None;
+    }
+    Some(Written::Reading(from_datetime(text.parse().ok()?).ok()?))
+}
+
+/// A moment as people write it, in UTC unless they give an offset.
+pub fn moment(text: &str) -> Option<Micros> {
+    match parse(text)? {
+        Written::Moment(at) | Written::Reading(at) => Some(at),
+    }
+}
+
+/// The same day of the month and time of the day some months later; the month's last day where it
+/// has no such day.
+pub fn months_later(at: Micros, months: i64) -> Result<Micros> {
+    let span = Span::new().try_months(months).map_err(|_| Error::OutOfRange)?;
+    from_datetime(datetime(at)?.checked_add(span).map_err(|_| Error::OutOfRange)?)
 }
 
 /// The month `at` lies in, counted from January 2000.
@@ -42,6 +69,12 @@ pub fn month_of(at: Micros) -> Result<i64> {
 
 /// `at` as a constant of the key's type that means the same in every session.
 pub fn literal(key: Key, at: Micros) -> Result<String> {
+    match key {
+        Key::Date | Key::Timestamp | Key::Timestamptz => {}
+        Key::Epoch(unit) => return bound::number(at, unit),
+        Key::Uuid => return bound::uuid(at),
+        Key::Ulid => return bound::ulid(at),
+    }
     let read = datetime(at)?;
     let (year, era) = match i32::from(read.year()) {
         year if year > 0 => (year, ""),
@@ -70,3 +103,7 @@ pub fn literals(key: Key, range: Range) -> Result<(String, String)> {
 pub fn is_midnight(at: Micros) -> bool {
     at.rem_euclid(DAY) == 0
 }
+
+#[cfg(test)]
+#[path = "tests/civil.rs"]
+mod tests;

@@ -11,7 +11,22 @@ pub const MOST: usize = 10_000;
 /// exists. Cut at the grid; where a neighbour lies off it, a short piece bridges the gap.
 /// The data never matters: a row dated in the far future moves no horizon.
 pub fn missing(grid: &Grid, now: Micros, ahead: u32, existing: &[Range]) -> Result<Vec<Range>> {
+    missing_since(grid, now, 0, ahead, existing)
+}
+
+/// The same from the `behind`-th cell before the one holding `now`, at the latest.
+pub fn missing_since(
+    grid: &Grid,
+    now: Micros,
+    behind: u32,
+    ahead: u32,
+    existing: &[Range],
+) -> Result<Vec<Range>> {
     let current = grid.cell(grid.clock(now)?)?;
+    let mut earliest = current.from;
+    for _ in 0..behind {
+        earliest = grid.cell(earliest - 1)?.from;
+    }
     let mut horizon = current.to;
     for _ in 0..ahead {
         horizon = grid.cell(horizon)?.to;
@@ -19,7 +34,7 @@ pub fn missing(grid: &Grid, now: Micros, ahead: u32, existing: &[Range]) -> Resu
     let mut existing = existing.to_vec();
     existing.sort_unstable();
     let first = existing.iter().map(|have| if have.from == Micros::MIN { have.to } else { have.from });
-    let mut at = first.min().map_or(current.from, |first| first.min(current.from));
+    let mut at = first.min().map_or(earliest, |first| first.min(earliest));
 
     let mut missing = Vec::new();
     for have in existing {

@@ -32,7 +32,7 @@ impl Width {
         Ok(Width::Micros(width))
     }
 
-    /// Whether every edge is a midnight.
+    /// Whether edges lie whole days apart.
     pub fn is_whole_days(self) -> bool {
         match self {
             Width::Months(_) => true,
@@ -40,35 +40,41 @@ impl Width {
         }
     }
 
-    /// The number of the last edge at or before what the clock reads.
-    pub fn index(self, read: Micros) -> Result<i64> {
+    /// Where edges are counted from unless somebody chooses: 2000-01-01, a Saturday; weeks from the
+    /// first Monday of that year.
+    pub fn calendar(self) -> Micros {
         match self {
-            Width::Months(width) => Ok(civil::month_of(read)?.div_euclid(width)),
+            Width::Micros(width) if width % WEEK == 0 => 2 * DAY,
+            _ => 0,
+        }
+    }
+
+    /// The number of the last edge at or before what the clock reads.
+    pub fn index(self, read: Micros, anchor: Micros) -> Result<i64> {
+        match self {
+            Width::Months(width) => {
+                let months = civil::month_of(read)? - civil::month_of(anchor)?;
+                let index = months.div_euclid(width);
+                // the edge may come later in the month
+                Ok(if self.edge(index, anchor)? > read { index - 1 } else { index })
+            }
             Width::Micros(width) => {
-                let since = read.checked_sub(anchor(width)).ok_or(Error::OutOfRange)?;
+                let since = read.checked_sub(anchor).ok_or(Error::OutOfRange)?;
                 Ok(since.div_euclid(width))
             }
         }
     }
 
     /// What the clock reads at edge number `index`.
-    pub fn edge(self, index: i64) -> Result<Micros> {
+    pub fn edge(self, index: i64, anchor: Micros) -> Result<Micros> {
         match self {
-            Width::Months(width) => civil::month_start(index.checked_mul(width).ok_or(Error::OutOfRange)?),
-            Width::Micros(width) => index
-                .checked_mul(width)
-                .and_then(|since| since.checked_add(anchor(width)))
-                .ok_or(Error::OutOfRange),
+            Width::Months(width) => {
+                civil::months_later(anchor, index.checked_mul(width).ok_or(Error::OutOfRange)?)
+            }
+            Width::Micros(width) => {
+                index.checked_mul(width).and_then(|since| since.checked_add(anchor)).ok_or(Error::OutOfRange)
+            }
         }
-    }
-}
-
-/// Edges are counted from 2000-01-01, a Saturday; weeks from the first Monday of that year.
-fn anchor(width: Micros) -> Micros {
-    if width % WEEK == 0 {
-        2 * DAY
-    } else {
-        0
     }
 }
 

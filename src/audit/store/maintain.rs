@@ -14,7 +14,7 @@ use crate::pg::guc;
 use crate::pg::relation::of_ours;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
-use dbguard_core::partition::Range;
+use dbguard_core::partition::{Key, Range};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -146,7 +146,8 @@ fn partitions(table: &CStr) -> Result<Vec<Partition>> {
         let mut list = vec![];
         for row in client.select(PARTITIONS, None, &[table.into()])? {
             let bound = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
-            let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, bound) else { continue };
+            let range = bound.and_then(|bound| Key::Timestamptz.range(&bound));
+            let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, range) else { continue };
             let (schema, name) = (row.get::<String>(2)?, row.get::<String>(3)?);
             list.push(Partition {
                 oid,

@@ -37,7 +37,7 @@ fn refusals_name_the_thing_and_the_way_out() {
         ("'by_hash', '1 day'", "0A000"),
         ("'two', '1 day'", "0A000"),
         ("'computed', '1 day'", "0A000"),
-        ("'numbers', '1 day'", "0A000"),
+        ("'numbers', '1 day'", "22023"),
         ("'words', '1 day'", "0A000"),
         ("'good', '0'", "22023"),
         ("'good', '-1 day'", "22023"),

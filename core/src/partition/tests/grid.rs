@@ -7,7 +7,7 @@ use crate::partition::{civil, DAY, MINUTE};
 const HOUR: Micros = 60 * MINUTE;
 
 fn grid(key: Key, width: Width, zone: &str) -> Grid {
-    Grid { key, width, zone: Zone::named(zone).unwrap() }
+    Grid::new(key, width, Zone::named(zone).unwrap(), None).unwrap()
 }
 
 fn at(text: &str) -> Micros {
@@ -125,15 +125,16 @@ fn beyond_the_calendar_is_an_error() {
 
 /// Edges of whole-day cells: the moments at which the latest day any clock of the zone has shown
 /// becomes a later one. Edges below a day: the clock shows a multiple, or has just jumped over one.
-fn oracle(zone: &str, width: Micros, from: Micros, to: Micros) -> Vec<Micros> {
+fn oracle(zone: &str, width: Micros, anchor: Micros, from: Micros, to: Micros) -> Vec<Micros> {
     let zone = Zone::named(zone).unwrap();
-    let mut latest = zone.read(from - 2 * DAY).unwrap().div_euclid(width);
-    let mut before = zone.read(from - 2 * DAY).unwrap();
+    let read = |at| zone.read(at).unwrap() - anchor;
+    let mut before = read(from - 2 * DAY);
+    let mut latest = before.div_euclid(width);
     let mut edges = Vec::new();
     let mut now = from - 2 * DAY;
     while now < to {
         now += MINUTE;
-        let shows = zone.read(now).unwrap();
+        let shows = read(now);
         let cell = shows.div_euclid(width);
         let edge = if width % DAY == 0 {
             cell > latest
@@ -171,20 +172,64 @@ fn the_clock_agrees_at_every_odd_change() {
         ("UTC", "2026-01-01T00:00:00"),
     ];
     for (zone, change) in changes {
-        for minutes in [15, 30, 60, 120, 180, 360, 720, 1440] {
-            let width = minutes * MINUTE;
+        for (minutes, past) in [15, 30, 60, 120, 180, 360, 720, 1440].iter().flat_map(|m| [(m, 0), (m, 175)])
+        {
+            let (width, anchor) = (minutes * MINUTE, past * MINUTE);
             let (from, to) = (at(change) - 2 * DAY, at(change) + 2 * DAY);
-            let expected = oracle(zone, width, from, to);
-            let grid = grid(Key::Timestamptz, Width::Micros(width), zone);
+            let expected = oracle(zone, width, anchor, from, to);
+            let zone_of = Zone::named(zone).unwrap();
+            let grid = Grid::new(Key::Timestamptz, Width::Micros(width), zone_of, Some(anchor)).unwrap();
             let mut cell = grid.cell(expected[0]).unwrap();
-            assert_eq!(cell.from, expected[0], "{zone} {change} {minutes}");
+            assert_eq!(cell.from, expected[0], "{zone} {change} {minutes} {past}");
             for edge in &expected[1..] {
-                assert_eq!(cell.to, *edge, "{zone} {change} {minutes}");
-                for inside in [cell.from, cell.from + 7 * MINUTE, cell.to - 1] {
-                    assert_eq!(grid.cell(inside).unwrap(), cell, "{zone} {change} {minutes}");
+                assert_eq!(cell.to, *edge, "{zone} {change} {minutes} {past}");
+                for inside in [cell.from, cell.from + (cell.to - cell.from) / 3, cell.to - 1] {
+                    assert_eq!(grid.cell(inside).unwrap(), cell, "{zone} {change} {minutes} {past}");
                 }
                 cell = grid.cell(cell.to).unwrap();
             }
         }
     }
+}
+
+#[test]
+fn a11_an_anchor_on_the_31st_does_not_stick_at_28() {
+    let utc = || Zone::named("UTC").unwrap();
+    let grid = Grid::new(Key::Date, Width::Months(1), utc(), Some(at("2026-01-31T00:00:00"))).unwrap();
+    let expected = ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30"];
+    assert_eq!(edges(&grid, "2026-02-10T00:00:00", 5), expected.map(|day| format!("{day}T00:00:00")));
+    // backwards, over a leap year, whatever day is asked for
+    assert_eq!(edges(&grid, "2024-02-29T00:00:00", 1), ["2024-02-29T00:00:00", "2024-03-31T00:00:00"]);
+    assert_eq!(edges(&grid, "2024-03-30T00:00:00", 1), ["2024-02-29T00:00:00", "2024-03-31T00:00:00"]);
+    let quarters = Grid::new(Key::Date, Width::Months(3), utc(), Some(at("2026-01-31T00:00:00"))).unwrap();
+    assert_eq!(edges(&quarters, "2025-12-01T00:00:00", 1), ["2025-10-31T00:00:00", "2026-01-31T00:00:00"]);
+}
+
+#[test]
+fn an_anchor_moves_weeks_days_and_hours() {
+    let grid = |key, width, zone, anchor: &str| {
+        Grid::new(key, width, Zone::named(zone).unwrap(), Some(at(anchor))).unwrap()
+    };
+    let sundays = grid(Key::Date, Width::Micros(7 * DAY), "UTC", "2026-11-15T00:00:00");
+    assert_eq!(edges(&sundays, "2026-12-31T00:00:00", 1), ["2026-12-27T00:00:00", "2027-01-03T00:00:00"]);
+    let at_six = grid(Key::Timestamptz, Width::Micros(DAY), "Europe/Berlin", "2000-01-01T06:00:00");
+    assert_eq!(
+        edges(&at_six, "2026-10-24T12:00:00", 2),
+        ["2026-10-24T04:00:00", "2026-10-25T05:00:00", "2026-10-26T05:00:00"]
+    );
+    let past_the_half = grid(Key::Timestamptz, Width::Micros(HOUR), "Europe/Berlin", "2030-01-01T00:30:00");
+    assert_eq!(
+        edges(&past_the_half, "2026-10-25T00:45:00", 2),
+        ["2026-10-25T00:30:00", "2026-10-25T01:30:00", "2026-10-25T02:30:00"]
+    );
+}
+
+#[test]
+fn anchors_that_no_grid_has() {
+    let new =
+        |key, anchor| Grid::new(key, Width::Micros(DAY), Zone::named("UTC").unwrap(), Some(anchor)).err();
+    assert_eq!(new(Key::Timestamp, MINUTE / 2), Some(Error::AnchorNotWholeMinutes));
+    assert_eq!(new(Key::Date, HOUR), Some(Error::AnchorNotMidnight));
+    assert_eq!(new(Key::Timestamp, HOUR), None);
+    assert!(new(Key::Timestamp, Micros::MAX).is_some());
 }

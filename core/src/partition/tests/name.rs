@@ -5,7 +5,7 @@ use crate::partition::{civil, Error, Key, Micros, DAY};
 use std::collections::HashSet;
 
 fn grid(width: Width, zone: &str) -> Grid {
-    Grid { key: Key::Timestamptz, width, zone: Zone::named(zone).unwrap() }
+    Grid::new(Key::Timestamptz, width, Zone::named(zone).unwrap(), None).unwrap()
 }
 
 fn at(text: &str) -> Micros {

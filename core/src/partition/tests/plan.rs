@@ -4,7 +4,7 @@ use crate::partition::zone::Zone;
 use crate::partition::{civil, Key, DAY, MINUTE};
 
 fn grid(key: Key, width: Width) -> Grid {
-    Grid { key, width, zone: Zone::named("UTC").unwrap() }
+    Grid::new(key, width, Zone::named("UTC").unwrap(), None).unwrap()
 }
 
 fn at(text: &str) -> Micros {
@@ -138,7 +138,7 @@ fn covered_until_stops_at_a_hole() {
 
 #[test]
 fn the_clock_of_a_date_is_that_of_its_zone() {
-    let tokyo = Grid { key: Key::Date, width: Width::Micros(DAY), zone: Zone::named("Asia/Tokyo").unwrap() };
+    let tokyo = Grid::new(Key::Date, Width::Micros(DAY), Zone::named("Asia/Tokyo").unwrap(), None).unwrap();
     let made = missing(&tokyo, at("2026-11-20T20:00:00"), 0, &[]).unwrap();
     assert_eq!(made, [range("2026-11-21", "2026-11-22")]);
 }
