@@ -3,8 +3,10 @@
 mod blueprint;
 mod config;
 mod enable;
+mod extra;
 mod maintain;
 mod make;
+mod patience;
 mod set;
 
 use crate::catalog::extension_owner;
@@ -13,6 +15,7 @@ use crate::error::{notice, Error, Result};
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
+use extra::Extra;
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -20,12 +23,18 @@ use pgrx::prelude::*;
 use set::{Options, Registered, Set, State};
 
 #[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
 fn partition_enable(
     parent: Option<pg_sys::Oid>,
     every: Option<Interval>,
     ahead: Option<i32>,
     zone: Option<String>,
     dry_run: Option<bool>,
+    storage_options: Option<Vec<Option<String>>>,
+    unique_on: Option<Vec<Option<String>>>,
+    policies: Option<bool>,
+    sub_by: Option<String>,
+    sub_count: Option<i32>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -47,16 +56,30 @@ fn partition_enable(
         zone: zone.ok_or_else(|| Error::null_argument("zone"))?,
     };
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    let extra = Extra {
+        storage_options: texts("storage_options", storage_options)?,
+        unique_on: texts("unique_on", unique_on)?,
+        policies: policies.ok_or_else(|| Error::null_argument("policies"))?,
+        sub_by,
+        sub_count,
+    };
     let rows: Vec<Row> = pinned(|| {
         // somebody may hold the table: waited for as shortly as when a partition is made
         let table = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || crate::catalog::own_table(parent))?;
         if dry_run {
-            enable::plan(parent, &table.schema, &table.name, &options).map(planned)
+            enable::plan(parent, &table.schema, &table.name, &options, &extra).map(planned)
         } else {
-            Ok(enable::enable(parent, &table.schema, &table.name, &options)?.into_iter().map(told).collect())
+            let made = enable::enable(parent, &table.schema, &table.name, &options, &extra)?;
+            Ok(made.into_iter().map(told).collect())
         }
     })?;
     Ok(TableIterator::new(rows))
+}
+
+/// The elements of an array argument, none of which may be NULL.
+fn texts(argument: &str, array: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    let texts = array.and_then(|array| array.into_iter().collect());
+    texts.ok_or_else(|| Error::null_argument(argument))
 }
 
 /// partition, lower, upper, state, message, sql
@@ -85,7 +108,7 @@ pub fn enable_internal(
     ahead: i32,
 ) -> Result<()> {
     let options = Options { every, ahead, zone: "UTC".to_owned() };
-    let made = pinned(|| enable::enable(parent, schema, name, &options))?;
+    let made = pinned(|| enable::enable(parent, schema, name, &options, &Extra::default()))?;
     made.into_iter().find_map(|one| one.error).map_or(Ok(()), Err)
 }
 

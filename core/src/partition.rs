@@ -2,6 +2,7 @@
 
 pub mod civil;
 pub mod grid;
+pub mod list;
 pub mod name;
 pub mod plan;
 pub mod width;

@@ -1,6 +1,8 @@
 //! Registering a table, and making at once what it is short of.
 
 use super::config::{self, Entry};
+use super::extra::Extra;
+use super::patience::{is_held, Waited};
 use super::set::{self, Options, Registered, Set, State};
 use super::{blueprint, lock, make};
 use crate::ddl::partition::script;
@@ -33,9 +35,15 @@ impl Made {
 }
 
 /// What `enable` would make, in order: registers, looks, and takes it all back.
-pub fn plan(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<make::Step>> {
+pub fn plan(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    extra: &Extra,
+) -> Result<Vec<make::Step>> {
     look(|| {
-        register(parent, schema, name, options)?;
+        register(parent, schema, name, options, extra)?;
         steps(&set::live(parent)?)
     })
 }
@@ -54,8 +62,14 @@ pub fn steps(set: &Set) -> Result<Vec<make::Step>> {
 
 /// Registers `parent` or changes its options, then makes what is missing. A range that cannot be
 /// made (rows of it lie in a default partition) comes back with its error; the others are made.
-pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<Vec<Made>> {
-    let run = register(parent, schema, name, options)?;
+pub fn enable(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    extra: &Extra,
+) -> Result<Vec<Made>> {
+    let run = register(parent, schema, name, options, extra)?;
     let set = set::live(parent)?;
     let missing = set.missing()?;
     let blueprint = blueprint::of(&set)?;
@@ -63,13 +77,12 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
     for range in missing {
         let step = make::step(&set, &blueprint, range, &[])?;
         // when somebody holds the table, the others would wait as long for nothing
-        let held = |one: &Made| {
-            one.error.as_ref().is_some_and(|e| e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE)
-        };
+        let held = |one: &Made| one.error.as_ref().is_some_and(is_held);
         if made.last().is_some_and(held) {
             break;
         }
-        let error = make::make(&set, &blueprint, &step).err();
+        let mut waited = Waited::default();
+        let error = make::make(&set, &blueprint, &step, &mut waited).err();
         let one = Made { step, error };
         let entry = Entry {
             schema: Some(&set.schema),
@@ -79,6 +92,7 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
             upper: Some(&one.step.upper),
             error: one.error.as_ref(),
             note: None,
+            waited: Some(&waited),
         };
         config::log(run, "make", one.state(), entry)?;
         made.push(one);
@@ -87,7 +101,7 @@ pub fn enable(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) 
 }
 
 /// Notes the table and its options; the number of the run that does so.
-fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<i64> {
+fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, extra: &Extra) -> Result<i64> {
     if !(1..=MOST_AHEAD).contains(&options.ahead) {
         return Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {}", options.ahead))
             .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")));
@@ -105,11 +119,19 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
             // the name may still be stored for a table that was renamed or dropped
             config::tidy(run)?;
             config::add(parent, schema, name, options)?;
+            extra.store(schema, name)?;
         }
-        Some(known) if same(options, &known.options) => {
+        Some(known) if same(options, &known.options) && *extra == Extra::of(parent)? => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
-        Some(known) => config::change(&known.schema, &known.name, options)?,
+        Some(known) => {
+            config::change(&known.schema, &known.name, options)?;
+            extra.store(&known.schema, &known.name)?;
+        }
+    }
+    if *extra != Extra::default() {
+        // what the server would refuse later is refused now
+        make::rehearse(&set::live(parent)?)?;
     }
     Ok(run)
 }

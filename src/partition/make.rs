@@ -1,14 +1,15 @@
-//! One partition: its name, its statements, and the patience to attach it.
+//! One partition: its name, its statements, and making it.
 
+use super::blueprint;
+use super::patience::{self, Waited};
 use super::set::Set;
 use crate::ddl::partition::{self as ddl, Blueprint};
-use crate::error::Result;
-use crate::pg::subxact::subtransaction;
+use crate::error::{Error, Result};
+use crate::pg::guc;
+use crate::pg::subxact::look;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{civil, name, Range};
 use pgrx::prelude::*;
-use std::ffi::CString;
-use std::time::{Duration, Instant};
 
 /// A partition to make, with everything known before anything is done.
 pub struct Step {
@@ -26,73 +27,92 @@ pub fn step(set: &Set, parent: &Blueprint, range: Range, chosen: &[String]) -> R
     };
     let name = name::choose(&set.grid, range, &set.name, &identity, taken)?;
     let (lower, upper) = civil::literals(set.grid.key, range)?;
-    let statements = ddl::make(parent, &name, &lower, &upper);
+    let mut children: Vec<String> = Vec::new();
+    for number in 0..parent.hash.as_ref().map_or(0, |hash| hash.count) {
+        let child = name::fit(&name, &format!("_h{number}"), &format!("{identity} {name}"), |child| {
+            Ok::<_, Error>(children.iter().any(|other| other == child) || taken(child)?)
+        })?;
+        children.push(child);
+    }
+    let statements = ddl::make(parent, &name, &children, &lower, &upper);
     Ok(Step { name, lower, upper, statements })
 }
 
-/// Makes it, as the table's owner. What others hold is waited for in short steps, each leaving
-/// nothing locked, so that nobody queues behind us for longer than one of them.
-pub fn make(set: &Set, parent: &Blueprint, step: &Step) -> Result<()> {
-    const BUDGET: Duration = Duration::from_secs(10);
-    let started = Instant::now();
-    for attempt in 1.. {
-        let patience = [20, 50, 100, 200].get(attempt - 1).copied().unwrap_or(200);
-        let tried = once(set, parent, step, patience);
-        match tried {
-            Err(e)
-                if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && started.elapsed() < BUDGET =>
-            {
-                sleep((50 * attempt).min(500))?;
+/// Makes it, as the table's owner, with the patience that others' locks need.
+pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited) -> Result<()> {
+    let made = patience::ladder(set.parent, waited, || {
+        as_role(set.owner, Fence::Restricted, || {
+            for statement in &step.statements {
+                Spi::run(statement)?;
             }
-            Err(e) if e.code() == PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => {
-                return Err(e.hint("Move the rows of this range out of the default partition."));
+            if parent.replica_identity == 'i' {
+                take_replica_identity(set, step)?;
             }
-            other => return other,
-        }
-    }
-    Ok(())
-}
-
-fn once(set: &Set, parent: &Blueprint, step: &Step, patience: u32) -> Result<()> {
-    let timeout = CString::new(format!("{patience}ms")).unwrap_or_default();
-    crate::pg::guc::with(&[(c"lock_timeout", &timeout)], || {
-        subtransaction(|| {
-            as_role(set.owner, Fence::Restricted, || {
-                for statement in &step.statements {
-                    Spi::run(statement)?;
-                }
-                if parent.replica_identity == 'i' {
-                    take_replica_identity(set, step)?;
-                }
-                Ok(())
-            })
+            Ok(())
         })
+    });
+    made.map_err(|e| match e.code() {
+        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => {
+            e.hint("Move the rows of this range out of the default partition.")
+        }
+        _ => e,
     })
 }
 
-/// The partition's own index that belongs to the parent's replica identity index.
+/// Makes a partition that is never attached and takes it back: an error says what is wrong with the
+/// options of the set.
+pub fn rehearse(set: &Set) -> Result<()> {
+    let parent = blueprint::of(set)?;
+    let now = set.grid.cell(set.grid.clock(set.now)?)?;
+    let mut step = step(set, &parent, now, &[])?;
+    step.statements.pop();
+    let as_owner = |statements: &[String]| {
+        look(|| {
+            as_role(set.owner, Fence::Restricted, || {
+                statements.iter().try_for_each(|statement| Ok(Spi::run(statement)?))
+            })
+        })
+    };
+    guc::with(&[(c"lock_timeout", c"2s")], || {
+        if let Some(hash) = &parent.hash {
+            as_owner(&[ddl::try_hash(&parent, &step.name, hash)])?;
+        }
+        as_owner(&step.statements)
+    })
+}
+
+/// The partition's own index that belongs to the parent's replica identity index, and those of its
+/// parts.
 fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
-    let index = Spi::connect_mut(|client| {
-        client
-            .update(
-                "SELECT ci.relname::text
-                 FROM pg_index p
-                 JOIN pg_inherits i ON i.inhparent = p.indexrelid
-                 JOIN pg_index x ON x.indexrelid = i.inhrelid
-                 JOIN pg_class ci ON ci.oid = x.indexrelid
-                 JOIN pg_class t ON t.oid = x.indrelid
-                 JOIN pg_namespace n ON n.oid = t.relnamespace
-                 WHERE p.indrelid = $1 AND p.indisreplident AND n.nspname = $2 AND t.relname = $3",
-                None,
-                &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
-            )?
-            .next()
-            .map_or(Ok(None), |row| row.get::<String>(1))
+    let statements = Spi::connect_mut(|client| {
+        let found = client.update(
+            "WITH made AS (
+               SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = $2 AND c.relname = $3
+             )
+             SELECT t.relname::text, ci.relname::text
+             FROM pg_index p
+             CROSS JOIN made
+             CROSS JOIN LATERAL (SELECT made.oid UNION ALL
+                                 SELECT inhrelid FROM pg_inherits WHERE inhparent = made.oid) part
+             JOIN pg_index x ON x.indrelid = part.oid
+             JOIN pg_inherits i ON i.inhrelid = x.indexrelid
+             LEFT JOIN pg_inherits above ON above.inhrelid = i.inhparent
+             JOIN pg_class ci ON ci.oid = x.indexrelid
+             JOIN pg_class t ON t.oid = x.indrelid
+             WHERE p.indrelid = $1 AND p.indisreplident AND p.indexrelid IN (i.inhparent, above.inhparent)",
+            None,
+            &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
+        )?;
+        let mut statements = Vec::new();
+        for row in found {
+            let (table, index): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+            let (table, index) = (table.unwrap_or_default(), index.unwrap_or_default());
+            statements.push(ddl::replica_identity_index(&set.schema, &table, &index));
+        }
+        Ok::<_, Error>(statements)
     })?;
-    if let Some(index) = index {
-        Spi::run(&ddl::replica_identity_index(&set.schema, &step.name, &index))?;
-    }
-    Ok(())
+    statements.iter().try_for_each(|statement| Ok(Spi::run(statement)?))
 }
 
 /// Whether a relation or a type of this name would be in the way.
@@ -110,11 +130,4 @@ fn exists(schema: &str, name: &str) -> Result<bool> {
             .get_one::<bool>()
     })?;
     Ok(found.unwrap_or(false))
-}
-
-fn sleep(milliseconds: usize) -> Result<()> {
-    Spi::connect(|client| {
-        client.select("SELECT pg_sleep($1 / 1000.0)", None, &[(milliseconds as i32).into()])?;
-        Ok(())
-    })
 }

@@ -1,6 +1,8 @@
 //! Time partitions. Expected bounds come from `oracle` or are written out; never from the grid.
 
 mod bad_input;
+mod cases_c;
+mod cases_f;
 mod config;
 mod holes;
 mod maintain;
