@@ -156,9 +156,15 @@ fn partition_plan(
 /// Sets that cannot be worked on show in partition_status, not in the plan.
 fn live(registered: Registered) -> Option<Set> {
     match registered.state {
-        State::Live(set) if set.missing().is_ok() => Some(*set),
+        State::Live(set) if missing(&set).is_ok() => Some(*set),
         _ => None,
     }
+}
+
+/// What a set is short of, if that can be made as its options say.
+fn missing(set: &Set) -> Result<Vec<pure::Range>> {
+    Extra::of(set.parent)?.check()?;
+    set.missing()
 }
 
 fn registered(parent: pg_sys::Oid) -> Result<Set> {
@@ -209,7 +215,7 @@ fn partition_status() -> std::result::Result<
             State::Live(set) => {
                 let partitions = set.existing.len() as i32;
                 let named = (set.schema.clone(), set.name.clone());
-                match set.missing() {
+                match missing(&set) {
                     Ok(missing) => {
                         let state = if missing.is_empty() { "ok" } else { "due" };
                         let counts = Some((partitions, missing.len() as i32));

@@ -63,6 +63,14 @@ SELECT storage_options, unique_on, policies, sub_by, sub_count FROM known WHERE 
         Ok(())
     }
 
+    /// Whether all of it can be read.
+    pub fn check(&self) -> Result<()> {
+        self.storage()?;
+        self.unique()?;
+        self.hash()?;
+        Ok(())
+    }
+
     /// Names and values of the storage options.
     pub fn storage(&self) -> Result<Vec<(String, String)>> {
         let read = |text: &String| {

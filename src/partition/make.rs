@@ -79,6 +79,13 @@ pub fn rehearse(set: &Set) -> Result<()> {
         }
         as_owner(&step.statements)
     })
+    .map_err(|e| match (e.code(), &parent.security) {
+        (PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, Some(_)) => e.hint(
+            "A policy that names its table inside a subquery cannot be copied: write \
+             tenant IN (SELECT m.tenant FROM members m) instead of EXISTS with a condition on both.",
+        ),
+        _ => e,
+    })
 }
 
 /// The partition's own index that belongs to the parent's replica identity index, and those of its

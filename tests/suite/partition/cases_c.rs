@@ -206,3 +206,46 @@ fn options_that_would_fail_later_are_refused_now() {
     db.exec("SELECT dbguard.partition_enable('u', '1 day', 2)");
     assert_eq!(db.value("SELECT storage_options FROM dbguard.partition_set"), "{}");
 }
+
+#[test]
+fn policies_with_subqueries() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE members (tenant int, who name);
+         CREATE TABLE t (at date, tenant int) PARTITION BY RANGE (at);
+         CREATE POLICY mine ON t USING (tenant IN (SELECT m.tenant FROM members m WHERE m.who = current_user));
+         SELECT dbguard.partition_enable('t', '1 day', 1, policies => true)",
+    );
+    let text = "SELECT DISTINCT pg_get_expr(polqual, polrelid) FROM pg_policy";
+    assert_eq!(db.lines(text).len(), 1);
+    db.exec("CREATE POLICY named ON t USING (EXISTS (SELECT FROM members m WHERE m.tenant = t.tenant))");
+    let e = db.error("SELECT dbguard.partition_enable('t', '1 day', 2, policies => true)");
+    assert_eq!((e.code.as_str(), e.hint.contains("tenant IN (SELECT")), ("42P01", true), "{e:?}");
+}
+
+/// Case 49: a row of the configuration that cannot be read stays the trouble of its own set.
+#[test]
+fn a_broken_row_stops_no_other_set() {
+    let mut db = Db::new();
+    for table in ["a_broken", "b_good"] {
+        db.exec(&format!(
+            "CREATE TABLE {table} (at date) PARTITION BY RANGE (at); SELECT dbguard.partition_enable('{table}', '1 day', 1)"
+        ));
+    }
+    db.exec("UPDATE dbguard.partition_set SET ahead = 2");
+    db.exec("UPDATE dbguard.partition_set SET storage_options = '{nonsense}' WHERE table_name = 'a_broken'");
+    assert_eq!(
+        db.lines("SELECT table_name, state FROM dbguard.partition_status() ORDER BY 1"),
+        ["a_broken | broken", "b_good | due"]
+    );
+    assert_eq!(db.lines("SELECT parent_table FROM dbguard.partition_plan()"), ["b_good"]);
+    assert_eq!(db.error("SELECT * FROM dbguard.partition_plan('a_broken')").code, "22023");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(
+        db.lines(
+            "SELECT table_name, state, sqlstate FROM dbguard.partition_run
+             WHERE action = 'make' AND run = (SELECT max(run) FROM dbguard.partition_run) ORDER BY 1"
+        ),
+        ["a_broken | failed | 22023", "b_good | done | <null>"]
+    );
+}
