@@ -9,4 +9,5 @@ mod maintain;
 mod names;
 mod oracle;
 mod rights;
+mod split;
 mod ways;

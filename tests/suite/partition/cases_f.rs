@@ -1,5 +1,5 @@
-//! Cases 45, 46, 48, 50 and 51: others at work, faults, and partitions of partitions. What is not
-//! here of 48, 49 and 52 is in `maintain` and `config`.
+//! Cases 45, 46, 48 and 51: others at work, and faults. What is not here of 48, 49 and 52 is in
+//! `maintain`, `cases_c` and `config`; 50 is in `split`.
 
 use dbguard_tests::Db;
 use std::time::{Duration, Instant};
@@ -173,70 +173,6 @@ fn case_48_a_run_killed_half_way_is_finished_by_the_next() {
 }
 
 #[test]
-fn case_50_time_by_hash() {
-    let mut db = Db::new();
-    db.connect_as("case50_owner");
-    db.connect_as("case50_reader");
-    db.exec("GRANT CREATE ON SCHEMA public TO case50_owner; SET ROLE case50_owner");
-    let long = "x".repeat(60);
-    for table in ["t", &long] {
-        db.exec(&format!(
-            "CREATE TABLE {table} (tenant int, \"the id\" int, at timestamptz, note text, CONSTRAINT {short}_key PRIMARY KEY (at, \"the id\", tenant))
-               PARTITION BY RANGE (at);
-             ALTER TABLE {table} REPLICA IDENTITY USING INDEX {short}_key;
-             GRANT SELECT ON {table} TO case50_reader;
-             SELECT dbguard.partition_enable('{table}', '1 day', 1, storage_options => '{{fillfactor=60}}',
-               unique_on => '{{\"note, tenant, \\\"the id\\\"\"}}', sub_by => 'Tenant, \"the id\"', sub_count => 4)",
-            short = &table[..1]
-        ));
-    }
-    db.exec("RESET ROLE; UPDATE dbguard.partition_set SET ahead = 2");
-    db.exec("CALL dbguard.partition_maintain()");
-    assert_eq!(
-        db.lines("SELECT DISTINCT state, partitions, missing FROM dbguard.partition_status()"),
-        ["ok | 3 | 0"]
-    );
-    for table in ["t", &long] {
-        assert_eq!(
-            db.lines(&format!(
-                "SELECT c.relkind, count(*), count(DISTINCT c.xmin::text), c.reloptions, c.relowner::regrole,
-                        c.relreplident, c.relacl::text LIKE '%case50_reader=r/%'
-                 FROM pg_partition_tree('{table}') p JOIN pg_class c ON c.oid = p.relid
-                 WHERE level > 0 GROUP BY 1, 4, 5, 6, 7 ORDER BY 1"
-            )),
-            // each with its parts at one stroke
-            [
-                "p | 3 | 3 | <null> | case50_owner | i | t",
-                "r | 12 | 3 | {fillfactor=60} | case50_owner | i | t"
-            ]
-        );
-        db.exec(&format!(
-            "INSERT INTO {table} SELECT n % 9, n, now() + n % 3 * interval '1 day', n FROM generate_series(1, 300) n"
-        ));
-        assert_eq!(db.value(&format!("SELECT count(DISTINCT tableoid) FROM {table}")), "12");
-    }
-}
-
-#[test]
-fn case_50_list_of_tenants_by_time() {
-    let mut db = Db::new();
-    db.exec(
-        "CREATE TABLE t (tenant text, at date, PRIMARY KEY (tenant, at)) PARTITION BY LIST (tenant);
-         CREATE TABLE t_a PARTITION OF t FOR VALUES IN ('a') PARTITION BY RANGE (at);
-         CREATE TABLE t_b PARTITION OF t FOR VALUES IN ('b') PARTITION BY RANGE (at);
-         SELECT dbguard.partition_enable('t_a', '1 day', 1); SELECT dbguard.partition_enable('t_b', '1 month', 2);
-         UPDATE dbguard.partition_set SET ahead = ahead + 2",
-    );
-    db.exec("CALL dbguard.partition_maintain()");
-    assert_eq!(
-        db.lines("SELECT table_name, state, partitions FROM dbguard.partition_status() ORDER BY 1"),
-        ["t_a | ok | 4", "t_b | ok | 5"]
-    );
-    db.exec("INSERT INTO t SELECT t, now() + n * interval '1 day' FROM unnest('{a,b}'::text[]) t, generate_series(0, 3) n");
-    assert_eq!(db.error("INSERT INTO t VALUES ('a', now() + interval '20 days')").code, "23514");
-}
-
-#[test]
 fn case_51_a_read_only_database_is_left_alone() {
     let mut db = Db::new();
     set(&mut db, "t", 3);
@@ -280,4 +216,33 @@ fn an_autovacuum_in_the_way_is_stopped_and_named() {
     assert_eq!(row[0], "done", "{row:?}");
     assert!(row[2].contains("autovacuum, holds ShareUpdateExclusiveLock on public.t_rest"), "{row:?}");
     assert!(cluster.log().contains("canceling autovacuum task"));
+}
+
+#[test]
+fn an_autovacuum_against_wraparound_is_left_alone_and_named() {
+    let cluster = dbguard_tests::Cluster::start(&[
+        "autovacuum_naptime = 1s",
+        "autovacuum_freeze_max_age = 100000",
+        "synchronous_commit = off",
+    ]);
+    let mut db = dbguard_tests::Db::new_in(&cluster);
+    set(&mut db, "t", 3);
+    db.exec(
+        "CREATE TABLE t_rest PARTITION OF t DEFAULT
+           WITH (autovacuum_vacuum_cost_delay = 20, autovacuum_vacuum_cost_limit = 1);
+         INSERT INTO t SELECT n, '2001-01-01', repeat('x', 500) FROM generate_series(1, 20000) n",
+    );
+    db.exec("DO 'BEGIN FOR n IN 1..100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'");
+    db.exec("ALTER SYSTEM SET autovacuum = on");
+    db.exec("SELECT pg_reload_conf()");
+    let until = Instant::now() + Duration::from_secs(60);
+    while db.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%t_rest (to prevent wraparound)'") == "0" {
+        assert!(Instant::now() < until, "no autovacuum came");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    db.exec("SET dbguard.partition_lock_budget = '1s'");
+    db.exec("CALL dbguard.partition_maintain()");
+    let blockers = db.value("SELECT blockers FROM dbguard.partition_run WHERE sqlstate = '55P03'");
+    assert!(blockers.contains("autovacuum to prevent wraparound"), "{blockers}");
+    assert!(!cluster.log().contains("canceling autovacuum task"));
 }
