@@ -18,6 +18,11 @@ CREATE TABLE dbguard.partition_set (
   grace interval,
   archive_schema name,
   archive_name name,
+  storage_options text[] NOT NULL DEFAULT '{}',
+  unique_on text[] NOT NULL DEFAULT '{}',
+  policies boolean NOT NULL DEFAULT false,
+  sub_by text,
+  sub_count int,
   -- deferred: two tables may swap their names
   PRIMARY KEY (schema_name, table_name) DEFERRABLE INITIALLY DEFERRED
 );
@@ -39,6 +44,11 @@ COMMENT ON COLUMN dbguard.partition_set.retire_schema IS 'Where it is moved to';
 COMMENT ON COLUMN dbguard.partition_set.grace IS 'How long a detached partition waits to be dropped or moved';
 COMMENT ON COLUMN dbguard.partition_set.archive_schema IS 'Schema of the function that is called first';
 COMMENT ON COLUMN dbguard.partition_set.archive_name IS 'Name of the function that is called first, with the rights of the table''s owner';
+COMMENT ON COLUMN dbguard.partition_set.storage_options IS 'Storage options of each partition, as name=value';
+COMMENT ON COLUMN dbguard.partition_set.unique_on IS 'Lists of columns on which each partition has a unique index of its own';
+COMMENT ON COLUMN dbguard.partition_set.policies IS 'Whether partitions get row-level security and the policies of the table';
+COMMENT ON COLUMN dbguard.partition_set.sub_by IS 'The columns by whose hash each partition is split; NULL: it is not';
+COMMENT ON COLUMN dbguard.partition_set.sub_count IS 'Into how many parts each partition is split';
 GRANT SELECT ON dbguard.partition_set TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dbguard.partition_set', '');
 
@@ -89,7 +99,9 @@ CREATE TABLE dbguard.partition_run (
   upper text,
   sqlstate text,
   message text,
-  hint text
+  hint text,
+  tries int,
+  blockers text
 );
 CREATE INDEX partition_run_at ON dbguard.partition_run (at);
 COMMENT ON TABLE dbguard.partition_run IS 'What was done for partitions, and what could not be; kept for 30 days';
@@ -106,17 +118,24 @@ COMMENT ON COLUMN dbguard.partition_run.upper IS 'Upper bound, exclusive';
 COMMENT ON COLUMN dbguard.partition_run.sqlstate IS 'SQLSTATE of the error';
 COMMENT ON COLUMN dbguard.partition_run.message IS 'The error, or a note';
 COMMENT ON COLUMN dbguard.partition_run.hint IS 'What to do about the error';
+COMMENT ON COLUMN dbguard.partition_run.tries IS 'How often locks were tried for';
+COMMENT ON COLUMN dbguard.partition_run.blockers IS 'Who was in the way when a lock was last not to be had, one a line';
 GRANT SELECT ON dbguard.partition_run TO PUBLIC;
 
 CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval, ahead int DEFAULT 4, zone text DEFAULT 'UTC',
   anchor text DEFAULT NULL,
   behind int DEFAULT 0,
   key_unit text DEFAULT NULL,
-  dry_run boolean DEFAULT false)
+  dry_run boolean DEFAULT false,
+  storage_options text[] DEFAULT '{}',
+  unique_on text[] DEFAULT '{}',
+  policies boolean DEFAULT false,
+  sub_by text DEFAULT NULL,
+  sub_count int DEFAULT NULL)
   RETURNS TABLE (partition text, lower text, upper text, state text, message text, sql text)
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_enable_wrapper';
-COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, text, int, text, boolean) IS
+COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, text, int, text, boolean, text[], text[], boolean, text, int) IS
   'Keeps partitions of the given width ready: makes what is missing now (and with behind some before now) and lets dbguard.partition_maintain do so from now on; returns what it made, or with dry_run what it would make';
 
 CREATE FUNCTION dbguard.partition_disable(parent regclass) RETURNS boolean

@@ -3,8 +3,10 @@
 mod blueprint;
 mod config;
 mod enable;
+mod extra;
 mod maintain;
 mod make;
+mod patience;
 mod retention;
 mod retire;
 mod set;
@@ -15,6 +17,7 @@ use crate::error::{notice, Error, Result};
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
+use extra::Extra;
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -33,6 +36,11 @@ fn partition_enable(
     behind: Option<i32>,
     key_unit: Option<String>,
     dry_run: Option<bool>,
+    storage_options: Option<Vec<Option<String>>>,
+    unique_on: Option<Vec<Option<String>>>,
+    policies: Option<bool>,
+    sub_by: Option<String>,
+    sub_count: Option<i32>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -58,17 +66,30 @@ fn partition_enable(
     };
     let behind = behind.ok_or_else(|| Error::null_argument("behind"))?;
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    let extra = Extra {
+        storage_options: texts("storage_options", storage_options)?,
+        unique_on: texts("unique_on", unique_on)?,
+        policies: policies.ok_or_else(|| Error::null_argument("policies"))?,
+        sub_by,
+        sub_count,
+    };
     let rows: Vec<Row> = pinned(|| {
         // somebody may hold the table: waited for as shortly as when a partition is made
         let table = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || crate::catalog::own_table(parent))?;
         if dry_run {
-            enable::plan(parent, &table.schema, &table.name, &options, behind).map(planned)
+            enable::plan(parent, &table.schema, &table.name, &options, behind, &extra).map(planned)
         } else {
-            let made = enable::enable(parent, &table.schema, &table.name, &options, behind)?;
+            let made = enable::enable(parent, &table.schema, &table.name, &options, behind, &extra)?;
             Ok(made.into_iter().map(told).collect())
         }
     })?;
     Ok(TableIterator::new(rows))
+}
+
+/// The elements of an array argument, none of which may be NULL.
+fn texts(argument: &str, array: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    let texts = array.and_then(|array| array.into_iter().collect());
+    texts.ok_or_else(|| Error::null_argument(argument))
 }
 
 /// partition, lower, upper, state, message, sql
@@ -97,7 +118,7 @@ pub fn enable_internal(
     ahead: i32,
 ) -> Result<()> {
     let options = Options { every, ahead, zone: "UTC".to_owned(), anchor: None, key_unit: None };
-    let made = pinned(|| enable::enable(parent, schema, name, &options, 0))?;
+    let made = pinned(|| enable::enable(parent, schema, name, &options, 0, &Extra::default()))?;
     made.into_iter().find_map(|one| one.error).map_or(Ok(()), Err)
 }
 
@@ -145,9 +166,15 @@ fn partition_plan(
 /// Sets that cannot be worked on show in partition_status, not in the plan.
 fn live(registered: Registered) -> Option<Set> {
     match registered.state {
-        State::Live(set) if set.missing().is_ok() => Some(*set),
+        State::Live(set) if missing(&set).is_ok() => Some(*set),
         _ => None,
     }
+}
+
+/// What a set is short of, if that can be made as its options say.
+fn missing(set: &Set) -> Result<Vec<pure::Range>> {
+    Extra::of(set.parent)?.check()?;
+    set.missing()
 }
 
 fn registered(parent: pg_sys::Oid) -> Result<Set> {
@@ -194,7 +221,7 @@ fn partition_status() -> std::result::Result<
             State::Live(set) => {
                 let partitions = set.existing.len() as i32;
                 let named = (set.schema.clone(), set.name.clone());
-                match set.missing() {
+                match missing(&set) {
                     Ok(missing) => {
                         let state = if missing.is_empty() { "ok" } else { "due" };
                         let counts = Some((partitions, missing.len() as i32));

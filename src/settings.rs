@@ -21,6 +21,8 @@ pub enum Query {
 pub static AUDIT_QUERY: GucSetting<Query> = GucSetting::<Query>::new(Query::Off);
 pub static AUDIT_NOTIFY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
+/// Milliseconds.
+pub static PARTITION_LOCK_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 
 /// What the partition part takes for now.
 pub static PARTITION_CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -95,6 +97,16 @@ pub fn define() {
         c"What time it is for time partitions; empty: the real time.",
         c"For rehearsals and tests: partitions are planned and made as if it were then.",
         &PARTITION_CLOCK,
+    );
+    GucRegistry::define_int_guc(
+        c"dbguard.partition_lock_budget",
+        c"How long a partition waits for the locks of others before it is left to the next run.",
+        c"In steps of at most 200 ms, with nothing locked in between.",
+        &PARTITION_LOCK_BUDGET,
+        0,
+        24 * 60 * 60 * 1000,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
     );
     crate::pg::guc::reserve_prefix(c"dbguard");
 }

@@ -3,6 +3,7 @@
 pub mod bound;
 pub mod civil;
 pub mod grid;
+pub mod list;
 pub mod name;
 pub mod plan;
 pub mod retire;

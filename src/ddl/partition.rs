@@ -6,15 +6,31 @@ use dbguard_core::quote::{ident, literal, qualified};
 pub struct Blueprint {
     pub schema: String,
     pub name: String,
+    pub comment: Option<String>,
     pub tablespace: Option<String>,
     pub access_method: Option<String>,
     /// pg_class.relreplident
     pub replica_identity: char,
+    pub columns: Vec<Column>,
     /// Whom default privileges, or ownership, would give what the parent does not.
     pub revoke: Vec<Grantee>,
     pub grants: Vec<Grant>,
+    /// Row-level security, if partitions are to have it.
+    pub security: Option<Security>,
     /// Whether it is of the audit log and guarded against TRUNCATE, which row triggers do not see.
     pub guarded: bool,
+    /// Storage options, which a partitioned table cannot hold.
+    pub storage: Vec<(String, String)>,
+    /// The columns of unique indexes that each partition has for itself.
+    pub unique: Vec<Vec<String>>,
+    pub hash: Option<Hash>,
+}
+
+/// What the planner was told about a column.
+pub struct Column {
+    pub name: String,
+    pub statistics: Option<i32>,
+    pub options: Vec<(String, String)>,
 }
 
 /// A role; `None` is PUBLIC.
@@ -28,22 +44,53 @@ pub struct Grant {
     pub grantable: bool,
 }
 
-/// The statements that make partition `name`, in order. ATTACH comes last, on a table that is
-/// complete and that nobody knows yet: it is the only one that can wait for others.
-pub fn make(parent: &Blueprint, name: &str, from: &str, to: &str) -> Vec<String> {
+pub struct Security {
+    pub enabled: bool,
+    pub forced: bool,
+    pub policies: Vec<Policy>,
+}
+
+pub struct Policy {
+    pub name: String,
+    pub permissive: bool,
+    /// pg_policy.polcmd
+    pub command: char,
+    pub roles: Vec<Grantee>,
+    /// Expressions as the server prints them.
+    pub using: Option<String>,
+    pub check: Option<String>,
+}
+
+/// Each partition is itself partitioned by hash.
+pub struct Hash {
+    pub columns: Vec<String>,
+    pub count: u32,
+}
+
+/// The statements that make partition `name`, in order; `children` are the names of its parts if it
+/// is split by hash. ATTACH to the set comes last, on a table that is complete and that nobody knows
+/// yet: it is the only one that can wait for others.
+pub fn make(parent: &Blueprint, name: &str, children: &[String], from: &str, to: &str) -> Vec<String> {
     let partition = qualified(&parent.schema, name);
-    let mut statements = vec![create(parent, &partition)];
-    for role in &parent.revoke {
-        statements.push(format!("REVOKE ALL ON TABLE {partition} FROM {}", grantee(role)));
+    let mut statements = Vec::new();
+    match &parent.hash {
+        None => leaf(parent, name, &mut statements),
+        Some(hash) => {
+            statements.push(create(parent, &partition, Some(hash)));
+            properties(parent, &partition, &mut statements);
+            for (remainder, child) in children.iter().enumerate() {
+                leaf(parent, child, &mut statements);
+                statements.push(format!(
+                    "ALTER TABLE {partition} ATTACH PARTITION {} FOR VALUES WITH (MODULUS {}, REMAINDER {remainder})",
+                    qualified(&parent.schema, child),
+                    hash.count
+                ));
+            }
+        }
     }
-    statements.extend(parent.grants.iter().map(|given| grant(given, &partition)));
-    match parent.replica_identity {
-        'f' => statements.push(format!("ALTER TABLE {partition} REPLICA IDENTITY FULL")),
-        'n' => statements.push(format!("ALTER TABLE {partition} REPLICA IDENTITY NOTHING")),
-        _ => {}
-    }
-    if parent.guarded {
-        statements.push(super::audit::guard_truncate(&parent.schema, name));
+    // on the whole partition, since an index of a part would know of its own rows only
+    for columns in &parent.unique {
+        statements.push(format!("CREATE UNIQUE INDEX ON {partition} ({})", names(columns)));
     }
     statements.push(format!(
         "ALTER TABLE {} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({})",
@@ -54,21 +101,46 @@ pub fn make(parent: &Blueprint, name: &str, from: &str, to: &str) -> Vec<String>
     statements
 }
 
+/// Fails where the unique indexes of the set do not allow it to be split by hash; to be taken back.
+pub fn try_hash(parent: &Blueprint, name: &str, hash: &Hash) -> String {
+    format!(
+        "CREATE TABLE {} (LIKE {} INCLUDING INDEXES) PARTITION BY HASH ({})",
+        qualified(&parent.schema, name),
+        qualified(&parent.schema, &parent.name),
+        names(&hash.columns)
+    )
+}
+
 /// The statements as one text, for people.
 pub fn script(statements: &[String]) -> String {
     statements.iter().map(|statement| format!("{statement};")).collect::<Vec<_>>().join("\n")
 }
 
+/// A table that holds rows.
+fn leaf(parent: &Blueprint, name: &str, statements: &mut Vec<String>) {
+    let table = qualified(&parent.schema, name);
+    statements.push(create(parent, &table, None));
+    if !parent.storage.is_empty() {
+        statements.push(format!("ALTER TABLE {table} SET ({})", options(&parent.storage)));
+    }
+    properties(parent, &table, statements);
+    if parent.guarded {
+        statements.push(super::audit::guard_truncate(&parent.schema, name));
+    }
+}
+
 /// LIKE without identity, which a partition takes from its parent, and without indexes, which
 /// ATTACH builds and links.
-fn create(parent: &Blueprint, partition: &str) -> String {
+fn create(parent: &Blueprint, table: &str, hash: Option<&Hash>) -> String {
     let mut sql = format!(
-        "CREATE TABLE {partition} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED \
+        "CREATE TABLE {table} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED \
          INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING COMMENTS INCLUDING STATISTICS)",
         qualified(&parent.schema, &parent.name)
     );
-    if let Some(method) = &parent.access_method {
-        sql += &format!(" USING {}", ident(method));
+    match (hash, &parent.access_method) {
+        (Some(hash), _) => sql += &format!(" PARTITION BY HASH ({})", names(&hash.columns)),
+        (None, Some(method)) => sql += &format!(" USING {}", ident(method)),
+        (None, None) => {}
     }
     if let Some(tablespace) = &parent.tablespace {
         sql += &format!(" TABLESPACE {}", ident(tablespace));
@@ -76,16 +148,90 @@ fn create(parent: &Blueprint, partition: &str) -> String {
     sql
 }
 
-fn grant(given: &Grant, partition: &str) -> String {
+/// What partitions and their parts have alike.
+fn properties(parent: &Blueprint, table: &str, statements: &mut Vec<String>) {
+    if let Some(comment) = &parent.comment {
+        statements.push(format!("COMMENT ON TABLE {table} IS {}", literal(comment)));
+    }
+    for column in &parent.columns {
+        let name = ident(&column.name);
+        if let Some(target) = column.statistics {
+            statements.push(format!("ALTER TABLE {table} ALTER COLUMN {name} SET STATISTICS {target}"));
+        }
+        if !column.options.is_empty() {
+            let options = options(&column.options);
+            statements.push(format!("ALTER TABLE {table} ALTER COLUMN {name} SET ({options})"));
+        }
+    }
+    for role in &parent.revoke {
+        statements.push(format!("REVOKE ALL ON TABLE {table} FROM {}", grantee(role)));
+    }
+    statements.extend(parent.grants.iter().map(|given| grant(given, table)));
+    if let Some(security) = &parent.security {
+        statements.extend(security.policies.iter().map(|given| policy(given, table)));
+        if security.enabled {
+            statements.push(format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
+        }
+        if security.forced {
+            statements.push(format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"));
+        }
+    }
+    match parent.replica_identity {
+        'f' => statements.push(format!("ALTER TABLE {table} REPLICA IDENTITY FULL")),
+        'n' => statements.push(format!("ALTER TABLE {table} REPLICA IDENTITY NOTHING")),
+        _ => {}
+    }
+}
+
+fn names(columns: &[String]) -> String {
+    columns.iter().map(|column| ident(column)).collect::<Vec<_>>().join(", ")
+}
+
+/// `name = 'value'`, where a name may have a namespace (`toast.`).
+fn options(options: &[(String, String)]) -> String {
+    let one = |(name, value): &(String, String)| {
+        let name = match name.split_once('.') {
+            Some((space, name)) => qualified(space, name),
+            None => ident(name),
+        };
+        format!("{name} = {}", literal(value))
+    };
+    options.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn grant(given: &Grant, table: &str) -> String {
     let column = given.column.as_ref().map_or(String::new(), |column| format!(" ({})", ident(column)));
     let privileges: Vec<_> =
         given.privileges.iter().map(|privilege| format!("{privilege}{column}")).collect();
     format!(
-        "GRANT {} ON TABLE {partition} TO {}{}",
+        "GRANT {} ON TABLE {table} TO {}{}",
         privileges.join(", "),
         grantee(&given.to),
         if given.grantable { " WITH GRANT OPTION" } else { "" }
     )
+}
+
+fn policy(given: &Policy, table: &str) -> String {
+    let command = match given.command {
+        'r' => "SELECT",
+        'a' => "INSERT",
+        'w' => "UPDATE",
+        'd' => "DELETE",
+        _ => "ALL",
+    };
+    let mut sql = format!(
+        "CREATE POLICY {} ON {table} AS {} FOR {command} TO {}",
+        ident(&given.name),
+        if given.permissive { "PERMISSIVE" } else { "RESTRICTIVE" },
+        given.roles.iter().map(grantee).collect::<Vec<_>>().join(", ")
+    );
+    if let Some(using) = &given.using {
+        sql += &format!(" USING ({using})");
+    }
+    if let Some(check) = &given.check {
+        sql += &format!(" WITH CHECK ({check})");
+    }
+    sql
 }
 
 fn grantee(role: &Grantee) -> String {

@@ -1,6 +1,7 @@
 //! What is stored: the sets and the log of runs. Written with the rights of the extension's owner,
 //! after the caller's own rights were checked; everybody may read both.
 
+use super::patience::Waited;
 use super::retention::Retention;
 use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 /// Runs one statement on a table of the extension.
-fn write(sql: &str, args: &[DatumWithOid]) -> Result<usize> {
+pub fn write(sql: &str, args: &[DatumWithOid]) -> Result<usize> {
     let owner = crate::catalog::extension_owner()?;
     as_role(owner, Fence::Local, || Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len())))
 }
@@ -80,12 +81,22 @@ pub fn retain(schema: &str, name: &str, retention: &Retention) -> Result<()> {
             retention.archive.as_ref().map(|(_, name)| name.as_str()).into(),
         ],
     )?;
+    // what was to be dropped and is not any more must not be
+    write(
+        "DELETE FROM dbguard.partition_retired
+         WHERE schema_name = $1::name AND table_name = $2::name AND left_at IS NOT NULL AND (retire <> $3 OR $4)",
+        &[schema.into(), name.into(), retention.retire.word().into(), retention.keeps_all().into()],
+    )?;
     Ok(())
 }
 
 pub fn remove(schema: &str, name: &str) -> Result<()> {
     write(
         "DELETE FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name",
+        &[schema.into(), name.into()],
+    )?;
+    write(
+        "DELETE FROM dbguard.partition_retired WHERE schema_name = $1::name AND table_name = $2::name",
         &[schema.into(), name.into()],
     )?;
     Ok(())
@@ -142,14 +153,17 @@ pub struct Entry<'a> {
     pub upper: Option<&'a str>,
     pub error: Option<&'a Error>,
     pub note: Option<String>,
+    /// How often locks were tried for, and who was in the way.
+    pub waited: Option<&'a Waited>,
 }
 
 pub fn log(run: i64, action: &str, state: &str, entry: Entry) -> Result<()> {
     let message = entry.error.map(|e| e.message().to_owned()).or(entry.note);
     write(
         "INSERT INTO dbguard.partition_run
-           (run, action, state, schema_name, table_name, partition_name, lower, upper, sqlstate, message, hint)
-         VALUES ($1, $2, $3, $4::name, $5::name, $6::name, $7, $8, $9, $10, $11)",
+           (run, action, state, schema_name, table_name, partition_name, lower, upper, sqlstate, message, hint,
+            tries, blockers)
+         VALUES ($1, $2, $3, $4::name, $5::name, $6::name, $7, $8, $9, $10, $11, $12, $13)",
         &[
             run.into(),
             action.into(),
@@ -162,6 +176,8 @@ pub fn log(run: i64, action: &str, state: &str, entry: Entry) -> Result<()> {
             entry.error.map(Error::sqlstate).into(),
             message.into(),
             entry.error.and_then(Error::hint_text).into(),
+            entry.waited.map(|waited| waited.tries).into(),
+            entry.waited.and_then(|waited| waited.blockers.as_deref()).into(),
         ],
     )?;
     Ok(())

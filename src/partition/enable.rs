@@ -1,6 +1,8 @@
 //! Registering a table, and making at once what it is short of.
 
 use super::config::{self, Entry};
+use super::extra::Extra;
+use super::patience::{is_held, Waited};
 use super::set::{self, Options, Registered, Set, State};
 use super::{blueprint, lock, make};
 use crate::ddl::partition::script;
@@ -40,10 +42,11 @@ pub fn plan(
     name: &str,
     options: &Options,
     behind: i32,
+    extra: &Extra,
 ) -> Result<Vec<make::Step>> {
     let behind = checked(behind)?;
     look(|| {
-        register(parent, schema, name, options)?;
+        register(parent, schema, name, options, extra)?;
         let set = set::live(parent)?;
         steps(&set, set.missing_since(behind)?)
     })
@@ -78,9 +81,10 @@ pub fn enable(
     name: &str,
     options: &Options,
     behind: i32,
+    extra: &Extra,
 ) -> Result<Vec<Made>> {
     let behind = checked(behind)?;
-    let run = register(parent, schema, name, options)?;
+    let run = register(parent, schema, name, options, extra)?;
     let set = set::live(parent)?;
     let missing = set.missing_since(behind)?;
     let blueprint = blueprint::of(&set)?;
@@ -88,13 +92,12 @@ pub fn enable(
     for range in missing {
         let step = make::step(&set, &blueprint, range, &[])?;
         // when somebody holds the table, the others would wait as long for nothing
-        let held = |one: &Made| {
-            one.error.as_ref().is_some_and(|e| e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE)
-        };
+        let held = |one: &Made| one.error.as_ref().is_some_and(is_held);
         if made.last().is_some_and(held) {
             break;
         }
-        let error = make::make(&set, &blueprint, &step).err();
+        let mut waited = Waited::default();
+        let error = make::make(&set, &blueprint, &step, &mut waited).err();
         let one = Made { step, error };
         let entry = Entry {
             schema: Some(&set.schema),
@@ -104,6 +107,7 @@ pub fn enable(
             upper: Some(&one.step.upper),
             error: one.error.as_ref(),
             note: None,
+            waited: Some(&waited),
         };
         config::log(run, "make", one.state(), entry)?;
         made.push(one);
@@ -112,7 +116,7 @@ pub fn enable(
 }
 
 /// Notes the table and its options; the number of the run that does so.
-fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<i64> {
+fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, extra: &Extra) -> Result<i64> {
     if !(1..=MOST_AHEAD).contains(&options.ahead) {
         return Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {}", options.ahead))
             .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")));
@@ -130,8 +134,9 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
             // the name may still be stored for a table that was renamed or dropped
             config::tidy(run)?;
             config::add(parent, schema, name, options)?;
+            extra.store(schema, name)?;
         }
-        Some(known) if same(options, &known.options) => {
+        Some(known) if same(options, &known.options) && *extra == Extra::of(parent)? => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
         // the partitions there are would become other times
@@ -140,7 +145,14 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) ->
                 .detail("Its partitions have bounds in the unit given first.")
                 .hint("Call dbguard.partition_disable first, should that unit be wrong."));
         }
-        Some(known) => config::change(&known.schema, &known.name, options)?,
+        Some(known) => {
+            config::change(&known.schema, &known.name, options)?;
+            extra.store(&known.schema, &known.name)?;
+        }
+    }
+    if *extra != Extra::default() {
+        // what the server would refuse later is refused now
+        make::rehearse(&set::live(parent)?)?;
     }
     Ok(run)
 }

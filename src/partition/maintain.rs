@@ -2,13 +2,14 @@
 //! its set.
 
 use super::config::{self, Entry};
+use super::patience::{is_held, Waited};
 use super::set::{self, Registered, State};
 use super::{blueprint, lock, make, pinned, retention, retire};
 use crate::error::{Error, Result};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use dbguard_core::partition::Range;
-use pgrx::prelude::*;
+use pgrx::pg_sys;
 use std::cell::RefCell;
 
 /// What one transaction came to.
@@ -129,6 +130,7 @@ fn survey(run: i64) -> Result<(Vec<Due>, u32)> {
 fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
     // what was being made when an error came
     let doing: RefCell<Option<(Range, make::Step)>> = RefCell::default();
+    let mut waited = Waited::default();
     let result = subtransaction(|| {
         if !lock(due.parent)? {
             return Ok(Outcome::Busy);
@@ -140,7 +142,7 @@ fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
         };
         let blueprint = blueprint::of(&set)?;
         let step = make::step(&set, &blueprint, range, &[])?;
-        make::make(&set, &blueprint, &doing.borrow_mut().insert((range, step)).1)?;
+        make::make(&set, &blueprint, &doing.borrow_mut().insert((range, step)).1, &mut waited)?;
         Ok(Outcome::Made)
     });
     let doing = doing.into_inner();
@@ -151,6 +153,7 @@ fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
         partition: step.map(|step| step.name.as_str()),
         lower: step.map(|step| step.lower.as_str()),
         upper: step.map(|step| step.upper.as_str()),
+        waited: Some(&waited).filter(|waited| waited.tries > 0),
         ..Entry::default()
     };
     match &result {
@@ -168,7 +171,7 @@ fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
 /// Whether the other ranges of a set are worth a try: not when somebody holds the table.
 fn next(error: &Error, range: Option<Range>) -> Outcome {
     match range {
-        Some(range) if error.code() != PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => Outcome::GivenUp(range),
+        Some(range) if !is_held(error) => Outcome::GivenUp(range),
         _ => Outcome::Stopped,
     }
 }

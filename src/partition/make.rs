@@ -1,14 +1,15 @@
-//! One partition: its name, its statements, and the patience to attach it.
+//! One partition: its name, its statements, and making it.
 
+use super::blueprint;
+use super::patience::{self, Waited};
 use super::set::Set;
 use crate::ddl::partition::{self as ddl, Blueprint};
-use crate::error::Result;
-use crate::pg::subxact::subtransaction;
+use crate::error::{Error, Result};
+use crate::pg::guc;
+use crate::pg::subxact::look;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{civil, name, Range};
 use pgrx::prelude::*;
-use std::ffi::CString;
-use std::time::{Duration, Instant};
 
 /// A partition to make, with everything known before anything is done.
 pub struct Step {
@@ -26,13 +27,20 @@ pub fn step(set: &Set, parent: &Blueprint, range: Range, chosen: &[String]) -> R
     };
     let name = name::choose(&set.grid, range, &set.name, &identity, taken)?;
     let (lower, upper) = civil::literals(set.grid.key, range)?;
-    let statements = ddl::make(parent, &name, &lower, &upper);
+    let mut children: Vec<String> = Vec::new();
+    for number in 0..parent.hash.as_ref().map_or(0, |hash| hash.count) {
+        let child = name::fit(&name, &format!("_h{number}"), &format!("{identity} {name}"), |child| {
+            Ok::<_, Error>(children.iter().any(|other| other == child) || taken(child)?)
+        })?;
+        children.push(child);
+    }
+    let statements = ddl::make(parent, &name, &children, &lower, &upper);
     Ok(Step { name, lower, upper, statements })
 }
 
-/// Makes it, as the table's owner.
-pub fn make(set: &Set, parent: &Blueprint, step: &Step) -> Result<()> {
-    let made = patiently(|| {
+/// Makes it, as the table's owner, with the patience that others' locks need.
+pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited) -> Result<()> {
+    let made = patience::ladder(set.parent, waited, || {
         as_role(set.owner, Fence::Restricted, || {
             for statement in &step.statements {
                 Spi::run(statement)?;
@@ -51,49 +59,67 @@ pub fn make(set: &Set, parent: &Blueprint, step: &Step) -> Result<()> {
     })
 }
 
-/// Runs `f` in a subtransaction. What others hold is waited for in short steps, each leaving nothing
-/// locked, so that nobody queues behind us for longer than one of them.
-pub fn patiently(f: impl Fn() -> Result<()>) -> Result<()> {
-    const BUDGET: Duration = Duration::from_secs(10);
-    let started = Instant::now();
-    for attempt in 1.. {
-        let patience = [20, 50, 100, 200].get(attempt - 1).copied().unwrap_or(200);
-        let timeout = CString::new(format!("{patience}ms")).unwrap_or_default();
-        match crate::pg::guc::with(&[(c"lock_timeout", &timeout)], || subtransaction(&f)) {
-            Err(e)
-                if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && started.elapsed() < BUDGET =>
-            {
-                sleep((50 * attempt).min(500))?;
-            }
-            other => return other,
+/// Makes a partition that is never attached and takes it back: an error says what is wrong with the
+/// options of the set.
+pub fn rehearse(set: &Set) -> Result<()> {
+    let parent = blueprint::of(set)?;
+    let now = set.grid.cell(set.grid.clock(set.now)?)?;
+    let mut step = step(set, &parent, now, &[])?;
+    step.statements.pop();
+    let as_owner = |statements: &[String]| {
+        look(|| {
+            as_role(set.owner, Fence::Restricted, || {
+                statements.iter().try_for_each(|statement| Ok(Spi::run(statement)?))
+            })
+        })
+    };
+    guc::with(&[(c"lock_timeout", c"2s")], || {
+        if let Some(hash) = &parent.hash {
+            as_owner(&[ddl::try_hash(&parent, &step.name, hash)])?;
         }
-    }
-    Ok(())
+        as_owner(&step.statements)
+    })
+    .map_err(|e| match (e.code(), &parent.security) {
+        (PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, Some(_)) => e.hint(
+            "A policy that names its table inside a subquery cannot be copied: write \
+             tenant IN (SELECT m.tenant FROM members m) instead of EXISTS with a condition on both.",
+        ),
+        _ => e,
+    })
 }
 
-/// The partition's own index that belongs to the parent's replica identity index.
+/// The partition's own index that belongs to the parent's replica identity index, and those of its
+/// parts.
 fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
-    let index = Spi::connect_mut(|client| {
-        client
-            .update(
-                "SELECT ci.relname::text
-                 FROM pg_index p
-                 JOIN pg_inherits i ON i.inhparent = p.indexrelid
-                 JOIN pg_index x ON x.indexrelid = i.inhrelid
-                 JOIN pg_class ci ON ci.oid = x.indexrelid
-                 JOIN pg_class t ON t.oid = x.indrelid
-                 JOIN pg_namespace n ON n.oid = t.relnamespace
-                 WHERE p.indrelid = $1 AND p.indisreplident AND n.nspname = $2 AND t.relname = $3",
-                None,
-                &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
-            )?
-            .next()
-            .map_or(Ok(None), |row| row.get::<String>(1))
+    let statements = Spi::connect_mut(|client| {
+        let found = client.update(
+            "WITH made AS (
+               SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = $2 AND c.relname = $3
+             )
+             SELECT t.relname::text, ci.relname::text
+             FROM pg_index p
+             CROSS JOIN made
+             CROSS JOIN LATERAL (SELECT made.oid UNION ALL
+                                 SELECT inhrelid FROM pg_inherits WHERE inhparent = made.oid) part
+             JOIN pg_index x ON x.indrelid = part.oid
+             JOIN pg_inherits i ON i.inhrelid = x.indexrelid
+             LEFT JOIN pg_inherits above ON above.inhrelid = i.inhparent
+             JOIN pg_class ci ON ci.oid = x.indexrelid
+             JOIN pg_class t ON t.oid = x.indrelid
+             WHERE p.indrelid = $1 AND p.indisreplident AND p.indexrelid IN (i.inhparent, above.inhparent)",
+            None,
+            &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
+        )?;
+        let mut statements = Vec::new();
+        for row in found {
+            let (table, index): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+            let (table, index) = (table.unwrap_or_default(), index.unwrap_or_default());
+            statements.push(ddl::replica_identity_index(&set.schema, &table, &index));
+        }
+        Ok::<_, Error>(statements)
     })?;
-    if let Some(index) = index {
-        Spi::run(&ddl::replica_identity_index(&set.schema, &step.name, &index))?;
-    }
-    Ok(())
+    statements.iter().try_for_each(|statement| Ok(Spi::run(statement)?))
 }
 
 /// Whether a relation or a type of this name would be in the way.
@@ -111,11 +137,4 @@ pub fn exists(schema: &str, name: &str) -> Result<bool> {
             .get_one::<bool>()
     })?;
     Ok(found.unwrap_or(false))
-}
-
-fn sleep(milliseconds: usize) -> Result<()> {
-    Spi::connect(|client| {
-        client.select("SELECT pg_sleep($1 / 1000.0)", None, &[(milliseconds as i32).into()])?;
-        Ok(())
-    })
 }

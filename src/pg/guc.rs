@@ -27,6 +27,7 @@ pub fn with_pinned_search_path<T>(f: impl FnOnce() -> T) -> T {
 
 /// Runs `f` with settings changed as `SET LOCAL` does and put back at the end. An error inside needs
 /// no clean-up here: aborting the (sub)transaction puts them back. Must not be held across a COMMIT.
+/// Also settings of superusers may be named, since it is always us who choose name and value.
 pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
     // SAFETY: the pair of calls that functions with a SET clause make; names and values are C
     // strings that outlive the calls.
@@ -36,7 +37,7 @@ pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucContext::PGC_SUSET,
                 pg_sys::GucSource::PGC_S_SESSION,
                 pg_sys::GucAction::GUC_ACTION_SAVE,
                 true,

@@ -15,3 +15,15 @@ pub fn share_row_exclusive(relid: pg_sys::Oid) {
     // SAFETY: an OID that is gone by then leaves a harmless lock on nothing.
     unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE) }
 }
+
+/// What ATTACH PARTITION takes on the parent, waited for as long as lock_timeout lets us.
+pub fn share_update_exclusive(relid: pg_sys::Oid) {
+    // SAFETY: as above.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE) }
+}
+
+/// What ATTACH PARTITION takes on the default partition.
+pub fn access_exclusive(relid: pg_sys::Oid) {
+    // SAFETY: as above.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE) }
+}

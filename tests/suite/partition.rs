@@ -3,6 +3,8 @@
 mod bad_input;
 mod cases_a;
 mod cases_b;
+mod cases_c;
+mod cases_f;
 mod clock;
 mod config;
 mod holes;
@@ -12,4 +14,5 @@ mod names;
 mod oracle;
 mod retire;
 mod rights;
+mod split;
 mod ways;

@@ -14,16 +14,27 @@ pub fn choose<E: From<super::Error>>(
     range: Range,
     parent: &str,
     identity: &str,
+    taken: impl FnMut(&str) -> std::result::Result<bool, E>,
+) -> std::result::Result<String, E> {
+    let identity = format!("{identity} {} {}", range.from, range.to);
+    fit(parent, &suffix(grid, range)?, &identity, taken)
+}
+
+/// `parent` and `suffix`, or what is left of `parent` when six digits of a hash of `identity` must
+/// follow, because that is too long or taken.
+pub fn fit<E>(
+    parent: &str,
+    suffix: &str,
+    identity: &str,
     mut taken: impl FnMut(&str) -> std::result::Result<bool, E>,
 ) -> std::result::Result<String, E> {
-    let suffix = suffix(grid, range)?;
     let plain = format!("{parent}{suffix}");
     if plain.len() <= LONGEST && !taken(&plain)? {
         return Ok(plain);
     }
     let mut attempt: u32 = 0;
     loop {
-        let hash = hash(&format!("{identity} {} {} {attempt}", range.from, range.to));
+        let hash = hash(&format!("{identity} {attempt}"));
         let tail = format!("{suffix}_{hash:06x}");
         let name = format!("{}{tail}", cut(parent, LONGEST - tail.len()));
         if !taken(&name)? {

@@ -6,6 +6,7 @@ use super::{can_be_concurrent, partitions, plan, step, Step};
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
+use crate::partition::patience::{self, Waited};
 use crate::partition::retention::{self, Retire};
 use crate::partition::set::{self, Set};
 use crate::partition::{lock, make, pinned};
@@ -46,6 +47,7 @@ enum Outcome {
 
 /// A partition that is noted as leaving.
 struct Leaving {
+    set: Oid,
     parent: (String, String),
     owner: Oid,
     step: Step,
@@ -81,8 +83,9 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
                 given_up.push(partition);
             }
             Outcome::Leaving(leaving) => {
-                let left = leave(transactions, &leaving);
-                pinned(|| note(run, &leaving, &left))?;
+                let mut waited = Waited::default();
+                let left = leave(transactions, &leaving, &mut waited);
+                pinned(|| note(run, &leaving, &left, &waited))?;
                 transactions.commit();
                 match left {
                     Ok(()) => tally.retired += 1,
@@ -116,15 +119,16 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
         }
         Todo::Finalize(step) => {
             let entry = of_step(entry, &step);
-            attempt(run, "finalize", step.oid, entry, || {
-                as_owner(&set, &ddl::finalize(set_table(&set), step.table()))?;
+            attempt(run, "finalize", step.oid, entry, |waited| {
+                let statement = ddl::finalize((&set.schema, &set.name), step.table());
+                patience::ladder(parent, waited, || as_owner(set.owner, &statement))?;
                 noted::left(step.oid)
             })
         }
         Todo::Finish(waiting) => {
             let entry = Entry { partition: Some(&waiting.name), ..entry };
-            attempt(run, waiting.retire.word(), waiting.oid, entry, || {
-                finish(&set, &waiting)?;
+            attempt(run, waiting.retire.word(), waiting.oid, entry, |waited| {
+                finish(&set, &waiting, waited)?;
                 noted::forget(waiting.oid)
             })
         }
@@ -143,7 +147,7 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
                 }
             }
             if let Some((schema, name)) = &retention.archive {
-                let archived = attempt(run, "archive", step.oid, of_step(entry, &step), || {
+                let archived = attempt(run, "archive", step.oid, of_step(entry, &step), |_| {
                     archive(&set, (schema, name), &step)
                 })?;
                 if !matches!(archived, Outcome::Done) {
@@ -152,8 +156,14 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
             }
             noted::leaving(&set, &retention, (step.oid, &step.schema, &step.name))?;
             let concurrently = top_level && can_be_concurrent(&set)?;
-            let parent = (set.schema.clone(), set.name.clone());
-            Ok(Outcome::Leaving(Box::new(Leaving { parent, owner: set.owner, step, concurrently })))
+            let name = (set.schema.clone(), set.name.clone());
+            Ok(Outcome::Leaving(Box::new(Leaving {
+                set: parent,
+                parent: name,
+                owner: set.owner,
+                step,
+                concurrently,
+            })))
         }
     }
 }
@@ -195,9 +205,12 @@ fn attempt(
     action: &str,
     partition: Oid,
     entry: Entry,
-    f: impl FnOnce() -> Result<()>,
+    f: impl FnOnce(&mut Waited) -> Result<()>,
 ) -> Result<Outcome> {
-    match subtransaction(f) {
+    let mut waited = Waited::default();
+    let done = subtransaction(|| f(&mut waited));
+    let entry = Entry { waited: Some(&waited).filter(|waited| waited.tries > 0), ..entry };
+    match done {
         Ok(()) => {
             config::log(run, action, "done", entry)?;
             Ok(Outcome::Done)
@@ -209,27 +222,24 @@ fn attempt(
     }
 }
 
-fn set_table(set: &Set) -> ddl::Table<'_> {
-    (&set.schema, &set.name)
-}
-
 fn of_step<'a>(entry: Entry<'a>, step: &'a Step) -> Entry<'a> {
     Entry { partition: Some(&step.name), lower: Some(&step.lower), upper: Some(&step.upper), ..entry }
 }
 
-/// With the rights of the set's owner, and patience for whoever holds the tables.
-fn as_owner(set: &Set, statement: &str) -> Result<()> {
-    make::patiently(|| as_role(set.owner, Fence::Restricted, || crate::ddl::run(statement)))
+/// With the rights of the set's owner.
+fn as_owner(owner: Oid, statement: &str) -> Result<()> {
+    as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
 }
 
 /// Drops or moves a partition that was detached.
-fn finish(set: &Set, waiting: &Waiting) -> Result<()> {
+fn finish(set: &Set, waiting: &Waiting, waited: &mut Waited) -> Result<()> {
     let table = (waiting.schema.as_str(), waiting.name.as_str());
-    match (waiting.retire, &waiting.to) {
-        (Retire::Drop, _) => as_owner(set, &ddl::drop(table)),
-        (Retire::Move, Some(schema)) => as_owner(set, &ddl::set_schema(table, schema)),
-        _ => Ok(()),
-    }
+    let statement = match (waiting.retire, &waiting.to) {
+        (Retire::Drop, _) => ddl::drop(table),
+        (Retire::Move, Some(schema)) => ddl::set_schema(table, schema),
+        _ => return Ok(()),
+    };
+    patience::steps(waiting.oid, waited, || as_owner(set.owner, &statement))
 }
 
 /// Calls the owner's function; only true lets the partition go.
@@ -249,23 +259,19 @@ fn archive(set: &Set, function: ddl::Table, step: &Step) -> Result<()> {
 }
 
 /// Detaches it: concurrently as a statement of its own, else in this transaction, in short steps.
-fn leave(transactions: &Transactions, leaving: &Leaving) -> Result<()> {
+fn leave(transactions: &Transactions, leaving: &Leaving, waited: &mut Waited) -> Result<()> {
     let partition = leaving.step.table();
     if leaving.concurrently {
         return transactions.top_level(&ddl::detach_concurrently(leaving.parent(), partition), leaving.owner);
     }
-    pinned(|| {
-        subtransaction(|| {
-            make::patiently(|| {
-                let statement = ddl::detach(leaving.parent(), partition);
-                as_role(leaving.owner, Fence::Restricted, || crate::ddl::run(&statement))
-            })
-        })
-    })
+    let statement = ddl::detach(leaving.parent(), partition);
+    pinned(|| patience::ladder(leaving.set, waited, || as_owner(leaving.owner, &statement)))
 }
 
-fn note(run: i64, leaving: &Leaving, left: &Result<()>) -> Result<()> {
-    let entry = Entry { schema: Some(&leaving.parent.0), table: Some(&leaving.parent.1), ..Entry::default() };
+fn note(run: i64, leaving: &Leaving, left: &Result<()>, waited: &Waited) -> Result<()> {
+    let waited = Some(waited).filter(|waited| waited.tries > 0);
+    let (schema, table) = (Some(&*leaving.parent.0), Some(&*leaving.parent.1));
+    let entry = Entry { schema, table, waited, ..Entry::default() };
     let entry = of_step(entry, &leaving.step);
     match left {
         Ok(()) => {

@@ -38,6 +38,7 @@ const CALLS: &[&str] = &[
     "DELETE FROM mine.t",
     "TRUNCATE mine.t",
     "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",
+    "SELECT * FROM dbguard.partition_retain('mine.p', '1 day', retire => 'drop')",
     "SELECT * FROM dbguard.partition_plan()",
     "SELECT * FROM dbguard.partition_status()",
     "SELECT * FROM dbguard.lint()",

@@ -8,9 +8,10 @@ fn dump_and_restore_keep_the_sets() {
     db.exec(
         "CREATE SCHEMA \"odd one\";
          CREATE TABLE \"odd one\".\"T\" (at timestamptz) PARTITION BY RANGE (at);
-         SELECT dbguard.partition_enable('\"odd one\".\"T\"', '1 week', 3, 'Europe/Berlin');
+         SELECT dbguard.partition_enable('\"odd one\".\"T\"', '1 week', 3, 'Europe/Berlin',
+           storage_options => '{fillfactor=70}', unique_on => '{at}', policies => true);
          CREATE TABLE d (at date) PARTITION BY RANGE (at);
-         SELECT dbguard.partition_enable('d', '1 day', 2)",
+         SELECT dbguard.partition_enable('d', '1 day', 2, sub_by => 'at', sub_count => 2)",
     );
     let status =
         "SELECT schema_name, table_name, every, ahead, zone, state, partitions, missing, covered_until
@@ -33,6 +34,12 @@ fn dump_and_restore_keep_the_sets() {
     assert_eq!(
         copy.lines("SELECT DISTINCT state, missing, partitions FROM dbguard.partition_status()"),
         ["ok | 0 | 6"]
+    );
+    let extra = "SELECT table_name, storage_options, unique_on, policies, sub_by, sub_count FROM dbguard.partition_set ORDER BY 1";
+    assert_eq!(copy.lines(extra), db.lines(extra));
+    assert_eq!(
+        copy.lines("SELECT relkind, count(*) FROM pg_class WHERE relispartition AND relkind IN ('r', 'p') GROUP BY 1 ORDER BY 1"),
+        ["p | 6", "r | 18"]
     );
     // from now on the OID is this database's own again, and a rename is followed
     copy.exec("ALTER TABLE d RENAME TO e; UPDATE dbguard.partition_set SET ahead = 6");

@@ -214,6 +214,23 @@ fn what_waits_is_dropped_when_its_time_comes() {
     assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
 }
 
+#[test]
+fn what_waits_is_kept_when_retention_is_called_off() {
+    for off in [
+        "SELECT dbguard.partition_retain('t')",
+        "SELECT dbguard.partition_disable('t'); SELECT dbguard.partition_enable('t', '1 day', ahead => 2); SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')",
+    ] {
+        let mut db = Db::new();
+        days(&mut db, "t", 3);
+        db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop', grace => '1 week')");
+        db.exec(RUN);
+        db.exec("UPDATE dbguard.partition_retired SET due = now()");
+        db.exec(off);
+        db.exec(RUN);
+        assert_eq!(db.lines("SELECT id FROM t_3"), ["3"], "{off}");
+    }
+}
+
 /// Beside a default partition the server refuses DETACH CONCURRENTLY; so does Citus.
 #[test]
 fn a_default_partition_and_a_distributed_table() {
