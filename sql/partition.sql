@@ -169,11 +169,11 @@ COMMENT ON FUNCTION dbguard.partition_status() IS
   'One row a table: ok, due (partitions are missing), broken (message says why), or gone';
 
 CREATE FUNCTION dbguard.partition_plan(parent regclass DEFAULT NULL)
-  RETURNS TABLE (parent_table regclass, partition text, lower text, upper text, sql text)
+  RETURNS TABLE (parent_table regclass, action text, partition text, lower text, upper text, sql text)
   LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_plan_wrapper';
 COMMENT ON FUNCTION dbguard.partition_plan(regclass) IS
-  'What dbguard.partition_maintain would make now, for one table or all; changes nothing';
+  'What dbguard.partition_maintain would make and retire now, for one table or all; changes nothing';
 
 -- No SET clause: a procedure that has one cannot commit. It pins the path itself.
 CREATE PROCEDURE dbguard.partition_maintain()

@@ -139,6 +139,7 @@ fn partition_plan(
         'static,
         (
             name!(parent_table, pg_sys::Oid),
+            name!(action, &'static str),
             name!(partition, String),
             name!(lower, String),
             name!(upper, String),
@@ -148,14 +149,23 @@ fn partition_plan(
     ErrorReport,
 > {
     let rows = pinned(|| {
-        let sets = match parent {
+        let sets: Vec<Set> = match parent {
             None => set::load(None)?.into_iter().filter_map(live).collect(),
             Some(parent) => vec![registered(parent)?],
         };
         let mut rows = Vec::new();
-        for set in sets {
-            for step in enable::steps(&set, set.missing()?)? {
-                rows.push((set.parent, step.name, step.lower, step.upper, script(&step.statements)));
+        for set in &sets {
+            for step in enable::steps(set, set.missing()?)? {
+                let sql = script(&step.statements);
+                rows.push((set.parent, "make", step.name, step.lower, step.upper, sql));
+            }
+        }
+        let retention = retention::all()?;
+        for set in &sets {
+            let Some(retention) = retention.get(&set.parent).filter(|r| !r.keeps_all()) else { continue };
+            for step in retire::plan(set, retention, false)? {
+                let action = retention.retire.word();
+                rows.push((set.parent, action, step.name, step.lower, step.upper, step.sql));
             }
         }
         Ok(rows)

@@ -155,7 +155,7 @@ fn partition_retain(
             }
             config::retain(&registered.schema, &registered.name, &wanted)?;
             let set = set::live(parent)?;
-            let steps = retire::plan(&set, &wanted)?;
+            let steps = retire::plan(&set, &wanted, true)?;
             Ok(steps
                 .into_iter()
                 .map(|s| (s.qualified(), s.lower, s.upper, s.bytes, wanted.retire.word().to_owned(), s.sql))

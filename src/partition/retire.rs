@@ -49,7 +49,8 @@ struct Partition {
     bytes: Option<i64>,
 }
 
-fn partitions(set: &Set, sized: bool) -> Result<Vec<Partition>> {
+/// `fresh`: as it is at this very moment, which a standby cannot be asked.
+fn partitions(set: &Set, sized: bool, fresh: bool) -> Result<Vec<Partition>> {
     const PARTITIONS: &str = "
         SELECT c.oid, n.nspname::text, c.relname::text, c.relpartbound::text, i.inhdetachpending,
                CASE WHEN $2 THEN (SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t)::int8 END
@@ -59,7 +60,13 @@ fn partitions(set: &Set, sized: bool) -> Result<Vec<Partition>> {
         WHERE i.inhparent = $1";
     Spi::connect_mut(|client| {
         let mut list = vec![];
-        for row in client.update(PARTITIONS, None, &[set.parent.into(), sized.into()])? {
+        let args = [set.parent.into(), sized.into()];
+        let rows = if fresh {
+            client.update(PARTITIONS, None, &args)?
+        } else {
+            client.select(PARTITIONS, None, &args)?
+        };
+        for row in rows {
             let bounds = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
             let bound = bounds.and_then(|bounds| set.grid.key.range(&bounds));
             let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, bound) else { continue };
@@ -76,9 +83,9 @@ fn partitions(set: &Set, sized: bool) -> Result<Vec<Partition>> {
     })
 }
 
-/// What would go now, oldest first.
-pub fn plan(set: &Set, retention: &Retention) -> Result<Vec<Step>> {
-    let list = partitions(set, retention.most_bytes.is_some())?;
+/// What is to go, oldest first.
+pub fn plan(set: &Set, retention: &Retention, fresh: bool) -> Result<Vec<Step>> {
+    let list = partitions(set, retention.most_bytes.is_some(), fresh)?;
     let concurrently = can_be_concurrent(set)?;
     let pieces: Vec<Piece> =
         list.iter().map(|p| Piece { range: p.range, bytes: p.bytes.unwrap_or(0) }).collect();

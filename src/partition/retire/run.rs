@@ -178,7 +178,7 @@ fn choose(parent: Oid, given_up: &[Oid]) -> Result<(Option<Set>, Todo)> {
         return Ok((Some(set), Todo::Busy));
     }
     let todo = |partition: &Oid| !given_up.contains(partition);
-    if let Some(pending) = partitions(&set, false)?.iter().find(|p| p.pending && todo(&p.oid)) {
+    if let Some(pending) = partitions(&set, false, true)?.iter().find(|p| p.pending && todo(&p.oid)) {
         let step = step(&set, &retention, pending, false)?;
         return Ok((Some(set), Todo::Finalize(step)));
     }
@@ -186,7 +186,7 @@ fn choose(parent: Oid, given_up: &[Oid]) -> Result<(Option<Set>, Todo)> {
     if let Some(waiting) = noted::due(&set, given_up)? {
         return Ok((Some(set), Todo::Finish(waiting)));
     }
-    let ripe = plan(&set, &retention)?.into_iter().find(|step| todo(&step.oid));
+    let ripe = plan(&set, &retention, true)?.into_iter().find(|step| todo(&step.oid));
     Ok((Some(set), ripe.map_or(Todo::Nothing, Todo::Detach)))
 }
 

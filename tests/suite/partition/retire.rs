@@ -73,6 +73,13 @@ fn the_plan_is_what_is_done() {
     assert_eq!(planned.len(), 2, "{planned:?}");
     assert_eq!(db.value("SELECT retain FROM dbguard.partition_set"), "<null>");
     assert_eq!(db.lines(&call(false)), planned);
+    let all = "SELECT action, partition, lower, upper, sql FROM dbguard.partition_plan()";
+    let of_all = db.lines(all);
+    assert_eq!(of_all.len(), 2);
+    assert!(of_all[0].starts_with("drop | t_4 | "), "{of_all:?}");
+    db.exec("BEGIN READ ONLY");
+    assert_eq!(db.lines(all), of_all);
+    db.exec("COMMIT");
     db.exec(RUN);
     assert_eq!(
         log(&mut db),
