@@ -96,6 +96,41 @@ fn the_plan_is_what_is_done() {
     );
 }
 
+/// D36: upper bounds are exclusive, so what ends exactly at the cut-off holds nothing young enough.
+#[test]
+fn to_the_microsecond() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id bigint, ts timestamptz, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts)");
+    db.exec("SET dbguard.partition_clock = '2026-11-12 23:59:59.999999+00'");
+    db.exec("SELECT dbguard.partition_enable('t', '1 day', ahead => 1, behind => 11)");
+    db.exec("SELECT dbguard.partition_retain('t', '10 days', retire => 'drop')");
+    let plan = "SELECT lower, upper FROM dbguard.partition_plan('t') WHERE action = 'drop'";
+    let first = "2026-11-01 00:00:00+00 | 2026-11-02 00:00:00+00";
+    assert_eq!(db.lines(plan), [first]);
+    db.exec("SET dbguard.partition_clock = '2026-11-13 00:00:00+00'");
+    assert_eq!(db.lines(plan), [first, "2026-11-02 00:00:00+00 | 2026-11-03 00:00:00+00"]);
+    db.exec(RUN);
+    assert_eq!(
+        db.value("SELECT min(pg_get_expr(relpartbound, oid)) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname LIKE 't_p%'"),
+        "FOR VALUES FROM ('2026-11-03 00:00:00+00') TO ('2026-11-04 00:00:00+00')"
+    );
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 't'::regclass"), "12");
+    // by the calendar of the set's zone: a day of 25 hours goes as one day
+    db.exec("CREATE TABLE b (ts timestamptz) PARTITION BY RANGE (ts)");
+    db.exec("SET dbguard.partition_clock = '2026-10-27 12:00:00+00'");
+    db.exec(
+        "SELECT dbguard.partition_enable('b', '1 day', ahead => 1, behind => 3, zone => 'Europe/Berlin')",
+    );
+    db.exec("SELECT dbguard.partition_retain('b', '1 day')");
+    assert_eq!(
+        db.lines("SELECT lower, upper FROM dbguard.partition_plan('b') WHERE action = 'detach'"),
+        [
+            "2026-10-23 22:00:00+00 | 2026-10-24 22:00:00+00",
+            "2026-10-24 22:00:00+00 | 2026-10-25 23:00:00+00"
+        ]
+    );
+}
+
 /// D38: what holds now, and what is to come, never goes.
 #[test]
 fn however_short_what_is_needed_stays() {
@@ -390,6 +425,40 @@ fn what_a_killed_run_began_is_ended_by_the_next() {
         assert_eq!(db.value("SELECT to_regclass('t_4') IS NULL"), if gone { "t" } else { "f" });
         assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
     }
+}
+
+/// A run that is cancelled half-way leaves its session as it was.
+#[test]
+fn a_cancelled_session_is_itself_again() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("retire_lord");
+    let mut runner = db.connect_as("retire_hand");
+    db.exec(
+        "CREATE SCHEMA app AUTHORIZATION retire_lord;
+         GRANT EXECUTE ON PROCEDURE dbguard.partition_maintain() TO retire_hand",
+    );
+    owner.exec("SET search_path = app");
+    days(&mut owner, "t", 3);
+    owner.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    let mut reader = db.connect();
+    reader.exec("BEGIN; SELECT count(*) FROM app.t");
+    runner.exec("SET lock_timeout = '77ms'");
+    let run = std::thread::spawn(move || {
+        let error = runner.error(RUN);
+        (runner, error)
+    });
+    let pid = waiting(&mut db);
+    db.exec(&format!("SELECT pg_cancel_backend({pid})"));
+    let (mut runner, error) = run.join().unwrap();
+    assert_eq!(error.code, "57014");
+    assert_eq!(runner.lines("SELECT current_user, session_user"), ["retire_hand | retire_hand"]);
+    assert_eq!(runner.value("SHOW lock_timeout"), "77ms");
+    assert_eq!(runner.error("SELECT * FROM app.t").code, "42501");
+    assert_eq!(db.value("SELECT count(*) FROM pg_locks WHERE relation = 'app.t'::regclass AND pid <> pg_backend_pid() AND mode <> 'AccessShareLock'"), "0");
+    reader.exec("COMMIT");
+    runner.exec(RUN);
+    assert_eq!(left(&mut owner, "t"), "1,2");
+    assert_eq!(owner.value("SELECT to_regclass('app.t_3')"), "<null>");
 }
 
 /// What the server does while it detaches runs as the table's owner, whoever calls, and the caller is
