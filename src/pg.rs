@@ -30,4 +30,5 @@ pub mod trigger;
 pub mod type_name;
 pub mod types;
 pub mod user;
+pub mod varlena;
 pub mod xact;

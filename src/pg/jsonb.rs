@@ -13,7 +13,7 @@ pub struct Jsonb(pub Vec<u8>);
 
 impl IntoDatum for Jsonb {
     fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(super::attribute::varlena(&self.0))
+        Some(super::varlena::varlena(&self.0))
     }
 
     fn type_oid() -> pg_sys::Oid {
@@ -46,7 +46,7 @@ unsafe impl SqlTranslatable for Jsonb {
 // SAFETY: the datum is of the type named above and lives in the caller's memory context.
 unsafe impl BoxRet for Jsonb {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        let datum = super::attribute::varlena(&self.0);
+        let datum = super::varlena::varlena(&self.0);
         // SAFETY: as above.
         unsafe { fcinfo.return_raw_datum(datum) }
     }

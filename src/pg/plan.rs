@@ -95,14 +95,14 @@ fn datum(arg: &Arg) -> Datum {
         Arg::Int8(n) | Arg::Timestamptz(n) => Datum::from(*n),
         Arg::Xid8(n) => Datum::from(*n),
         Arg::Char(c) => Datum::from(*c),
-        Arg::Text(bytes) => super::attribute::varlena(bytes),
+        Arg::Text(bytes) => super::varlena::varlena(bytes),
         Arg::Name(role) => {
             // SAFETY: a role's name as text, in the current memory context; unknown roles give NULL,
             // which cannot be for a current user.
             unsafe {
                 let name = pg_sys::GetUserNameFromId(*role, true);
                 let bytes = if name.is_null() { &b""[..] } else { CStr::from_ptr(name).to_bytes() };
-                super::attribute::varlena(bytes)
+                super::varlena::varlena(bytes)
             }
         }
     }

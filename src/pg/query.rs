@@ -29,7 +29,7 @@ pub fn param<T: pgrx::IntoDatum>(value: T) -> Param {
 
 /// Text as the server holds it, in its own encoding.
 pub fn text_param(bytes: &[u8]) -> Param {
-    (pg_sys::TEXTOID, Some(super::attribute::varlena(bytes)))
+    (pg_sys::TEXTOID, Some(super::varlena::varlena(bytes)))
 }
 
 /// A jsonb from its text; raises the server's error if it is none.
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
 
     /// The bytes of a text, or the body of a jsonb; the caller knows which it is.
     pub fn bytes(&self, i: usize) -> Option<&'a [u8]> {
-        self.datum(i).map(super::attribute::detoasted)
+        self.datum(i).map(super::varlena::detoasted)
     }
 }
 
@@ -155,7 +155,7 @@ impl SetCall {
     }
 
     pub fn text(&self, i: usize) -> Option<String> {
-        self.arg(i).1.map(|d| String::from_utf8_lossy(super::attribute::detoasted(d)).into_owned())
+        self.arg(i).1.map(|d| String::from_utf8_lossy(super::varlena::detoasted(d)).into_owned())
     }
 
     /// Begins the result, which is empty so far. To be called once.

@@ -3,9 +3,10 @@
 use super::target::{Column, Target};
 use crate::audit::choose::options::Redaction;
 use crate::error::{Error, Result};
-use crate::pg::attribute::{jsonb_text, numeric_text, without_trailing_zeros, Attribute};
+use crate::pg::attribute::Attribute;
 use crate::pg::guc;
 use crate::pg::trigger::Row;
+use crate::pg::varlena::{jsonb_text, numeric_text, without_trailing_zeros};
 use crate::settings;
 use dbguard_core::jsonb::{self, key_order, Object, Refused, Value};
 use pgrx::PgSqlErrorCode;

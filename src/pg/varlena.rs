@@ -1,0 +1,76 @@
+//! Values of variable length: their bytes, fetched and decompressed if need be, and what some of them say.
+
+use pgrx::pg_sys::{self, Datum};
+use std::ffi::{c_int, CStr};
+
+/// Text of a numeric's body, as numeric_out gives it.
+pub fn numeric_text(body: &[u8]) -> String {
+    let datum = varlena(body);
+    // SAFETY: a whole numeric datum; numeric_out gives a C string in the current memory context.
+    unsafe {
+        let text = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::numeric_out, &[Some(datum)]);
+        text.map(|t| CStr::from_ptr(t.cast_mut_ptr()).to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// A numeric's body as trim_scale makes it.
+pub fn without_trailing_zeros<'r>(body: &[u8]) -> &'r [u8] {
+    let datum = varlena(body);
+    // SAFETY: a whole numeric datum; the result lives in the current memory context.
+    unsafe { pgrx::fcinfo::direct_function_call_as_datum(pg_sys::numeric_trim_scale, &[Some(datum)]) }
+        .map(detoasted)
+        .unwrap_or_default()
+}
+
+/// Text of a jsonb datum (length word included), as jsonb_out gives it.
+pub fn jsonb_text(datum: &[u8]) -> String {
+    let datum = varlena(datum.get(4..).unwrap_or_default());
+    // SAFETY: a whole jsonb datum; jsonb_out gives a C string in the current memory context.
+    unsafe {
+        let text = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(datum)]);
+        text.map(|t| CStr::from_ptr(t.cast_mut_ptr()).to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// A varlena datum with this body, in the current memory context.
+pub fn varlena(body: &[u8]) -> Datum {
+    // SAFETY: cstring_to_text_with_len copies exactly these bytes behind a length word.
+    unsafe { Datum::from(pg_sys::cstring_to_text_with_len(body.as_ptr().cast(), body.len() as c_int)) }
+}
+
+/// The bytes of a varlena without its header, fetched and decompressed if need be.
+pub fn detoasted<'r>(datum: Datum) -> &'r [u8] {
+    // SAFETY: a varlena that is not null; what is fetched lives in the current memory context, what
+    // is not in the row itself.
+    unsafe {
+        let mut p = datum.cast_mut_ptr();
+        if !plain(p) && !short(p) {
+            p = pg_sys::pg_detoast_datum_packed(p);
+        }
+        bytes(pgrx::vardata_any(p).cast(), pgrx::varsize_any_exhdr(p))
+    }
+}
+
+/// A value with the 4-byte header, neither compressed nor out of line.
+///
+/// # Safety
+/// `p` is a varlena.
+pub unsafe fn plain(p: *const pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe { pgrx::varatt_is_4b_u(p) }
+}
+
+/// A value with the 1-byte header, which is never compressed, nor a pointer to one out of line.
+///
+/// # Safety
+/// `p` is a varlena.
+pub unsafe fn short(p: *const pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe { pgrx::varatt_is_1b(p) && !pgrx::varatt_is_1b_e(p) }
+}
+
+/// SAFETY of callers: `p` must point to `n` bytes that live for 'r.
+pub unsafe fn bytes<'r>(p: *const u8, n: usize) -> &'r [u8] {
+    // SAFETY: as promised.
+    unsafe { std::slice::from_raw_parts(p, n) }
+}
