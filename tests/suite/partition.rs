@@ -12,6 +12,7 @@ mod holes;
 mod keys;
 mod maintain;
 mod names;
+mod notify;
 mod oracle;
 mod retire;
 mod rights;
