@@ -7,6 +7,7 @@ mod cases_c;
 mod cases_f;
 mod clock;
 mod config;
+mod cron;
 mod health;
 mod holes;
 mod keys;
