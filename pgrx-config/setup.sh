@@ -113,6 +113,17 @@ private() {                   # private MAJOR PG_CONFIG: prints the private pg_c
   echo "$r$bin/pg_config"
 }
 
+# pg_cron for the private copy of a server of Debian's; without it, its test is skipped.
+bring_cron() {                # bring_cron MAJOR
+  local r w; r=$(trees)/pg$1
+  [ -d "$r/usr/lib/postgresql/$1/lib" ] && [ ! -e "$r/usr/lib/postgresql/$1/lib/pg_cron.so" ] || return 0
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
+  w=$(mktemp -d)
+  (cd "$w" && apt-get download -q "postgresql-$1-cron" >log 2>&1 </dev/null && dpkg-deb -x postgresql-*.deb "$r") \
+    || say "postgresql-$1-cron is not to be had: its test will be skipped"
+  rm -rf "$w"
+}
+
 setup() { system_packages; toolchain; configure; }
 
 # 16 and 18 from one Python wheel (with headers); 17, if asked for, from Debian's source with assertions on.

@@ -168,6 +168,14 @@ CREATE FUNCTION dbguard.partition_status()
 COMMENT ON FUNCTION dbguard.partition_status() IS
   'One row a table: ok, due (partitions are missing), broken (message says why), or gone';
 
+CREATE FUNCTION dbguard.partition_health()
+  RETURNS TABLE (parent_table regclass, schema_name text, table_name text, severity text, problem text, message text,
+                 fix text)
+  LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'partition_health_wrapper';
+COMMENT ON FUNCTION dbguard.partition_health() IS
+  'One row a trouble, worst first (severity is error, warning or info), with what to do about it; no row when all is well';
+
 CREATE FUNCTION dbguard.partition_plan(parent regclass DEFAULT NULL)
   RETURNS TABLE (parent_table regclass, action text, partition text, lower text, upper text, sql text)
   LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp

@@ -4,6 +4,7 @@ mod blueprint;
 mod config;
 mod enable;
 mod extra;
+mod health;
 mod maintain;
 mod make;
 mod patience;

@@ -24,6 +24,8 @@ pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// Milliseconds.
 pub static PARTITION_LOCK_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 
+pub static PARTITION_NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 /// What the partition part takes for now.
 pub static PARTITION_CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -97,6 +99,14 @@ pub fn define() {
         c"What time it is for time partitions; empty: the real time.",
         c"For rehearsals and tests: partitions are planned and made as if it were then.",
         &PARTITION_CLOCK,
+    );
+    GucRegistry::define_bool_guc(
+        c"dbguard.partition_notify",
+        c"Announces each partition made, retired or failed on the channel dbguard_partition as it commits.",
+        c"A notification a partition: JSON with schema, table, partition, action and state.",
+        &PARTITION_NOTIFY,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"dbguard.partition_lock_budget",

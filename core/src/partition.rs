@@ -3,6 +3,7 @@
 pub mod bound;
 pub mod civil;
 pub mod grid;
+pub mod health;
 pub mod list;
 pub mod name;
 pub mod plan;

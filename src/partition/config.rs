@@ -5,11 +5,14 @@ use super::patience::Waited;
 use super::retention::Retention;
 use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
+use crate::pg::notify;
 use crate::pg::user::{as_role, Fence};
+use crate::settings::PARTITION_NOTIFY;
 use dbguard_core::partition::{civil, Key};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::ffi::CString;
 
 /// Runs one statement on a table of the extension.
 pub fn write(sql: &str, args: &[DatumWithOid]) -> Result<usize> {
@@ -158,6 +161,9 @@ pub struct Entry<'a> {
 }
 
 pub fn log(run: i64, action: &str, state: &str, entry: Entry) -> Result<()> {
+    if PARTITION_NOTIFY.get() {
+        announce(action, state, &entry);
+    }
     let message = entry.error.map(|e| e.message().to_owned()).or(entry.note);
     write(
         "INSERT INTO dbguard.partition_run
@@ -181,4 +187,19 @@ pub fn log(run: i64, action: &str, state: &str, entry: Entry) -> Result<()> {
         ],
     )?;
     Ok(())
+}
+
+/// Tells whoever listens, when this transaction commits, what became of a partition. That there was
+/// nothing to do is no news.
+fn announce(action: &str, state: &str, entry: &Entry) {
+    if action == "run" || state == "skipped" || (entry.partition.is_none() && state != "failed") {
+        return;
+    }
+    let payload = serde_json::json!({
+        "schema": entry.schema, "table": entry.table, "partition": entry.partition, "action": action, "state": state,
+    });
+    // three names of 63 bytes, whatever has to be escaped, are far below the 8000 bytes there are
+    if let Ok(payload) = CString::new(payload.to_string()) {
+        notify::notify(c"dbguard_partition", &payload);
+    }
 }

@@ -41,6 +41,7 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.partition_retain('mine.p', '1 day', retire => 'drop')",
     "SELECT * FROM dbguard.partition_plan()",
     "SELECT * FROM dbguard.partition_status()",
+    "SELECT * FROM dbguard.partition_health()",
     "SELECT * FROM dbguard.lint()",
     "SELECT * FROM dbguard.lint('{mine}'::text[], '{indexes}'::text[], 'info')",
     "SELECT * FROM dbguard.lint_score()",
