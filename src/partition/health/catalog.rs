@@ -101,7 +101,7 @@ fn finding(row: &SpiHeapTupleData) -> Result<Option<Finding>> {
             let message = format!("{shown} has no index that belongs to \"{}\"", up.1);
             let fix = ddl::attach_index(&up.0, &up.1, &part.0);
             let fix =
-                format!("CREATE INDEX CONCURRENTLY on the partition as it is on the parent, then {fix}");
+                format!("make it on the partition as it is on the parent, without a lock on writers (CONCURRENTLY), then {fix}");
             (Severity::Warning, "index_missing", message, fix)
         }
         "index_invalid" => {

@@ -104,7 +104,10 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
     let (set, todo) = match subtransaction(|| choose(parent, given_up)) {
         Ok(chosen) => chosen,
         Err(error) => {
-            config::log(run, "retire", "failed", Entry { error: Some(&error), ..Entry::default() })?;
+            let table = crate::catalog::relation(parent).ok();
+            let (schema, name) = table.as_ref().map(|t| (&*t.schema, &*t.name)).unzip();
+            let entry = Entry { schema, table: name, error: Some(&error), ..Entry::default() };
+            config::log(run, "retire", "failed", entry)?;
             return Ok(Outcome::Stopped);
         }
     };
