@@ -184,7 +184,7 @@ fn live(registered: Registered) -> Option<Set> {
 
 /// What a set is short of, if that can be made as its options say.
 fn missing(set: &Set) -> Result<Vec<pure::Range>> {
-    Extra::of(set.parent)?.check()?;
+    set.extra.check()?;
     set.missing()
 }
 
@@ -217,7 +217,7 @@ fn partition_status() -> std::result::Result<
 > {
     let sets = pinned(|| set::load(None))?;
     Ok(TableIterator::new(sets.into_iter().map(|registered| {
-        let Registered { schema, name, options: Options { every, ahead, zone, .. }, state } = registered;
+        let Registered { schema, name, options: Options { every, ahead, zone, .. }, state, .. } = registered;
         let fixed = (every, ahead, zone);
         let row = |parent, (schema, name), state, counts: Option<(i32, i32)>, until, message| {
             let (every, ahead, zone) = fixed;
@@ -290,7 +290,7 @@ fn pinned<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// false when one is at it. By the row of the set, which nobody else has the right to lock; by the
 /// table itself while there is none. As a write, so that what is read after it is read anew.
 fn lock(parent: pg_sys::Oid) -> Result<bool> {
-    let Some(Registered { schema, name, .. }) = set::of(parent)? else {
+    let Some((schema, name)) = set::stored(parent)? else {
         return Ok(crate::pg::lock::try_share_update_exclusive(parent));
     };
     as_role(extension_owner()?, Fence::Local, || {

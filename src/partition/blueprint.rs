@@ -1,6 +1,5 @@
 //! What partitions take over from their parent: owner, privileges, where and how they are stored.
 
-use super::extra::Extra;
 use super::set::Set;
 use crate::ddl::partition::{Blueprint, Column, Grant, Grantee, Policy, Security};
 use crate::error::{Error, Result};
@@ -10,7 +9,7 @@ use pgrx::prelude::*;
 
 /// What partitions of `set` take over from it.
 pub fn of(set: &Set) -> Result<Blueprint> {
-    let extra = Extra::of(set.parent)?;
+    let extra = &set.extra;
     let (revoke, whole_owner) = revoke(set)?;
     Spi::connect(|client| {
         let row = client

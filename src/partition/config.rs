@@ -106,15 +106,18 @@ pub fn remove(schema: &str, name: &str) -> Result<()> {
 }
 
 /// Forgets sets whose table is gone, then stores names and OIDs as they are now: in this order, for
-/// a table may have taken the name of one that is gone.
-pub fn tidy(run: i64) -> Result<()> {
-    for Registered { schema, name, state, .. } in set::load(None)? {
+/// a table may have taken the name of one that is gone. Whether anything is stored otherwise now.
+pub fn tidy(run: i64, sets: &[Registered]) -> Result<bool> {
+    for Registered { schema, name, state, .. } in sets {
         if matches!(state, State::Gone) {
-            remove(&schema, &name)?;
+            remove(schema, name)?;
             let note = Some("the table is gone; the set was removed".to_owned());
-            let entry = Entry { schema: Some(&schema), table: Some(&name), note, ..Entry::default() };
+            let entry = Entry { schema: Some(schema), table: Some(name), note, ..Entry::default() };
             log(run, "forget", "done", entry)?;
         }
+    }
+    if !sets.iter().any(|set| set.moved) {
+        return Ok(false);
     }
     let follow = "
 UPDATE dbguard.partition_set s
@@ -123,7 +126,7 @@ FROM known k JOIN pg_class c ON c.oid = k.found JOIN pg_namespace n ON n.oid = c
 WHERE s.schema_name = k.schema_name AND s.table_name = k.table_name
   AND (s.schema_name, s.table_name, s.parent, s.home) IS DISTINCT FROM (n.nspname, c.relname, c.oid, $1)";
     write(&format!("{}{follow}", set::KNOWN), &[crate::pg::identity::database().into()])?;
-    Ok(())
+    Ok(true)
 }
 
 /// Rows of runs long past go.

@@ -132,11 +132,11 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, ex
     match set::of(parent)? {
         None => {
             // the name may still be stored for a table that was renamed or dropped
-            config::tidy(run)?;
+            config::tidy(run, &set::load(None)?)?;
             config::add(parent, schema, name, options)?;
             extra.store(schema, name)?;
         }
-        Some(known) if same(options, &known.options) && *extra == Extra::of(parent)? => {
+        Some(known) if same(options, &known.options) && known.has(extra) => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
         // the partitions there are would become other times

@@ -3,12 +3,9 @@
 //! values: nothing that could be executed.
 
 use super::config::write;
-use super::set::KNOWN;
 use crate::ddl::partition::Hash;
 use crate::error::{Error, Result};
 use dbguard_core::partition::list;
-use pgrx::pg_sys;
-use pgrx::prelude::*;
 
 /// More children would be planned and locked by every query that prunes badly.
 const MOST_CHILDREN: i32 = 256;
@@ -24,26 +21,6 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// What is stored for a table; nothing, if it is not registered.
-    pub fn of(parent: pg_sys::Oid) -> Result<Extra> {
-        const READ: &str = "
-SELECT storage_options, unique_on, policies, sub_by, sub_count FROM known WHERE found = $2";
-        Spi::connect(|client| {
-            let home = crate::pg::identity::database();
-            let args = [home.into(), parent.into()];
-            let Some(row) = client.select(format!("{KNOWN}{READ}").as_str(), None, &args)?.next() else {
-                return Ok(Extra::default());
-            };
-            Ok(Extra {
-                storage_options: row.get(1)?.unwrap_or_default(),
-                unique_on: row.get(2)?.unwrap_or_default(),
-                policies: row.get(3)?.unwrap_or(false),
-                sub_by: row.get(4)?,
-                sub_count: row.get(5)?,
-            })
-        })
-    }
-
     /// Keeps it with the set stored under a name.
     pub fn store(&self, schema: &str, name: &str) -> Result<()> {
         write(

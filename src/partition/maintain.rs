@@ -33,12 +33,14 @@ struct Due {
 }
 
 pub fn run(transactions: &Transactions) -> Result<()> {
-    let (number, due, mut troubles) = pinned(|| {
+    let (number, Survey { due, over, mut troubles }) = pinned(|| {
         let number = config::begin_run()?;
         config::purge()?;
-        config::tidy(number)?;
-        let (due, troubles) = survey(number)?;
-        Ok((number, due, troubles))
+        let mut sets = set::load(None)?;
+        if config::tidy(number, &sets)? {
+            sets = set::load(None)?;
+        }
+        Ok((number, survey(number, sets)?))
     })?;
     transactions.commit();
     let (mut made, mut skipped) = (0, 0);
@@ -67,8 +69,7 @@ pub fn run(transactions: &Transactions) -> Result<()> {
     }
     // last, for it may have to wait for whoever reads an old partition
     let mut retired = 0;
-    for parent in pinned(over)? {
-        transactions.commit();
+    for parent in over {
         let tally = retire::run::run(transactions, number, parent)?;
         retired += tally.retired;
         troubles += tally.troubles;
@@ -83,47 +84,45 @@ pub fn run(transactions: &Transactions) -> Result<()> {
     })
 }
 
-/// The sets of which something is over, or was begun.
-fn over() -> Result<Vec<pg_sys::Oid>> {
-    let mut list = retire::begun()?;
-    let retention = retention::all()?;
-    for registered in set::load(None)? {
-        let State::Live(set) = registered.state else { continue };
-        let Some(retention) = retention.get(&set.parent).filter(|r| !r.keeps_all()) else { continue };
-        if !list.contains(&set.parent) && retire::is_due(&set, retention)? {
-            list.push(set.parent);
-        }
-    }
-    list.retain(|parent| retention.contains_key(parent));
-    Ok(list)
+/// What there is to do.
+struct Survey {
+    /// The sets that are short of something.
+    due: Vec<Due>,
+    /// Those of which something is over, or was begun.
+    over: Vec<pg_sys::Oid>,
+    /// How many cannot be worked on.
+    troubles: u32,
 }
 
-/// The sets that are short of something, and how many cannot be worked on.
-fn survey(run: i64) -> Result<(Vec<Due>, u32)> {
-    let mut due = Vec::new();
-    let mut troubles = 0;
-    for Registered { schema, name, state, .. } in set::load(None)? {
+fn survey(run: i64, sets: Vec<Registered>) -> Result<Survey> {
+    let mut survey = Survey { due: Vec::new(), over: retire::begun()?, troubles: 0 };
+    let retention = retention::all()?;
+    survey.over.retain(|parent| retention.contains_key(parent));
+    for Registered { schema, name, state, .. } in sets {
         let (parent, missing) = match state {
             State::Gone => continue,
             State::Broken(parent, error) => (parent, Err(error)),
-            State::Live(set) => (set.parent, set.missing()),
+            State::Live(set) => {
+                let retention = retention.get(&set.parent).filter(|r| !r.keeps_all());
+                let is_over = retention.map_or(Ok(false), |retention| retire::is_due(&set, retention))?;
+                if is_over && !survey.over.contains(&set.parent) {
+                    survey.over.push(set.parent);
+                }
+                (set.parent, set.missing())
+            }
         };
         match missing {
             Ok(missing) if missing.is_empty() => {}
-            Ok(_) => due.push(Due { parent, schema, name }),
+            Ok(_) => survey.due.push(Due { parent, schema, name }),
             Err(error) => {
-                troubles += 1;
+                survey.troubles += 1;
                 let (schema, table) = (Some(schema.as_str()), Some(name.as_str()));
-                config::log(
-                    run,
-                    "make",
-                    "failed",
-                    Entry { schema, table, error: Some(&error), ..Entry::default() },
-                )?;
+                let entry = Entry { schema, table, error: Some(&error), ..Entry::default() };
+                config::log(run, "make", "failed", entry)?;
             }
         }
     }
-    Ok((due, troubles))
+    Ok(survey)
 }
 
 /// Makes the first missing range of a set, or logs why not.

@@ -1,5 +1,6 @@
 //! The sets: what was registered, and what the catalogs say of it now.
 
+use super::extra::Extra;
 use crate::error::{Error, Result};
 use crate::pg::{bounds, clock};
 use crate::settings::PARTITION_CLOCK;
@@ -17,7 +18,16 @@ pub struct Registered {
     pub schema: String,
     pub name: String,
     pub options: Options,
+    /// The table goes by another name, or is another, than is stored.
+    pub moved: bool,
     pub state: State,
+}
+
+impl Registered {
+    /// Whether its partitions are made with exactly this.
+    pub fn has(&self, extra: &Extra) -> bool {
+        matches!(&self.state, State::Live(set) if set.extra == *extra)
+    }
 }
 
 /// What users choose.
@@ -53,6 +63,7 @@ pub struct Set {
     pub now: Micros,
     /// What ends at or before this is not kept, on the key's clock.
     pub cutoff: Option<Micros>,
+    pub extra: Extra,
 }
 
 impl Set {
@@ -71,8 +82,9 @@ impl Set {
 
 /// Which table each row means. A set is known by its OID, so that a rename does not lose it; in
 /// another database than the one it was registered in by its name, since the OID is another's.
+/// Materialized, lest each use of `found` looks anew.
 pub const KNOWN: &str = "
-WITH known AS (
+WITH known AS MATERIALIZED (
   SELECT s.*, coalesce(
            (SELECT c.oid FROM pg_class c WHERE c.oid = s.parent AND s.home = $1),
            (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -84,24 +96,29 @@ WITH known AS (
 )";
 
 /// All sets, or the one of table $2. Bounds come as nodes: pg_get_expr would wait for whoever has
-/// locked a partition.
+/// locked a partition. OFFSET 0 has the catalogs looked up by key for each set: the planner would
+/// rather read all of pg_attribute once there are some sets.
 const LOAD: &str = "
 SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.found,
-       n.nspname::text, c.relname::text, c.relowner,
+       c.nspname::text, c.relname::text, c.relowner,
        p.partstrat::text, p.partnatts::int, a.attname::text, a.atttypid, format_type(a.atttypid, NULL),
-       ARRAY(SELECT r.relpartbound::text
-             FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
-             WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY r.oid),
+       b.bounds,
        coalesce($3, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8),
        (extract(epoch FROM k.anchor - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8, k.key_unit,
        p.partcollation[0],
-       ARRAY(SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = k.found AND c.relkind = 'p' ORDER BY 1),
-       k.retain
+       b.partitions,
+       k.retain, k.storage_options, k.unique_on, k.policies, k.sub_by, k.sub_count,
+       (k.schema_name, k.table_name, k.parent, k.home) IS DISTINCT FROM (c.nspname, c.relname, k.found, $1)
 FROM known k
-LEFT JOIN pg_class c ON c.oid = k.found
-LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_partitioned_table p ON p.partrelid = k.found
-LEFT JOIN pg_attribute a ON a.attrelid = k.found AND a.attnum = p.partattrs[0]
+LEFT JOIN LATERAL (SELECT n.nspname, r.relname, r.relowner, r.relkind
+                   FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace
+                   WHERE r.oid = k.found OFFSET 0) c ON true
+LEFT JOIN LATERAL (SELECT * FROM pg_partitioned_table WHERE partrelid = k.found OFFSET 0) p ON true
+LEFT JOIN LATERAL (SELECT attname, atttypid FROM pg_attribute
+                   WHERE attrelid = k.found AND attnum = p.partattrs[0] OFFSET 0) a ON true
+LEFT JOIN LATERAL (SELECT array_agg(r.relpartbound::text) AS bounds, array_agg(r.oid) AS partitions
+                   FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
+                   WHERE i.inhparent = k.found AND c.relkind = 'p') b ON true
 WHERE $2 IS NULL OR k.found = $2
 ORDER BY 1, 2";
 
@@ -121,6 +138,20 @@ pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
 /// The set of one table, if it is registered.
 pub fn of(parent: pg_sys::Oid) -> Result<Option<Registered>> {
     Ok(load(Some(parent))?.pop())
+}
+
+/// The name under which a table is registered, if it is.
+pub fn stored(parent: pg_sys::Oid) -> Result<Option<(String, String)>> {
+    const NAME: &str = "SELECT schema_name::text, table_name::text FROM known WHERE found = $2";
+    Spi::connect(|client| {
+        let args = [crate::pg::identity::database().into(), parent.into()];
+        let row = client.select(format!("{KNOWN}{NAME}").as_str(), Some(1), &args)?.first();
+        if row.is_empty() {
+            return Ok(None);
+        }
+        let (schema, name) = row.get_two()?;
+        Ok(schema.zip(name))
+    })
 }
 
 /// The set of one table; an error says why it cannot be worked on.
@@ -152,6 +183,7 @@ fn read(row: &SpiHeapTupleData) -> Result<Registered> {
         schema: row.get(1)?.ok_or_else(lost)?,
         name: row.get(2)?.ok_or_else(lost)?,
         options,
+        moved: row.get(27)?.unwrap_or(false),
         state,
     })
 }
@@ -179,6 +211,13 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
         existing,
         now,
         cutoff: cutoff.transpose()?,
+        extra: Extra {
+            storage_options: row.get(22)?.unwrap_or_default(),
+            unique_on: row.get(23)?.unwrap_or_default(),
+            policies: row.get(24)?.unwrap_or(false),
+            sub_by: row.get(25)?,
+            sub_count: row.get(26)?,
+        },
     })
 }
 

@@ -1,10 +1,11 @@
-//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`. Ratios within one run are what counts; the
-//! numbers are the backend's own CPU time, medians of interleaved rounds.
+//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`, `partition`. Ratios within one run are what
+//! counts; the numbers are the backend's own CPU time, medians of interleaved rounds.
 
 mod audit;
 mod audit_read;
 mod measure;
 mod memory;
+mod partition;
 mod seal;
 
 fn main() {
@@ -14,8 +15,11 @@ fn main() {
         Some("audit-read") => audit_read::run(rounds.unwrap_or(5)),
         Some("seal") => seal::run(),
         Some("memory") => memory::run(rounds.unwrap_or(5)),
+        Some("partition") => {
+            partition::run(rounds.unwrap_or(5), &std::env::args().skip(3).collect::<Vec<_>>())
+        }
         _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | memory [MILLIONS]");
+            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | memory [MILLIONS] | partition [ROUNDS [PART...]]");
             std::process::exit(2);
         }
     }

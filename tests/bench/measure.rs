@@ -28,17 +28,26 @@ impl Session {
         self.cpu() - before
     }
 
-    /// The same, and the most memory of its own the backend has meanwhile, in MB.
+    /// CPU and wall time of `work`, in milliseconds.
+    pub fn timed(&mut self, work: impl FnOnce(&mut Client)) -> Time {
+        let started = std::time::Instant::now();
+        let cpu = self.cost(work) / 1000.0;
+        Time { cpu, wall: started.elapsed().as_secs_f64() * 1000.0 }
+    }
+
+    /// Memory the backend has to itself, in MB.
+    pub fn memory(&self) -> f64 {
+        private_memory(self.pid)
+    }
+
+    /// CPU microseconds, and the most memory of its own the backend has meanwhile, in MB.
     pub fn cost_and_peak(&mut self, work: impl FnOnce(&mut Client)) -> (f64, f64) {
-        let path = format!("/proc/{}/status", self.pid);
+        let pid = self.pid;
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             let mut most: f64 = 0.0;
             while stopped.recv_timeout(std::time::Duration::from_millis(5)).is_err() {
-                let status = std::fs::read_to_string(&path).unwrap_or_default();
-                let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or_default();
-                let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
-                most = most.max(kilobytes / 1024.0);
+                most = most.max(private_memory(pid));
             }
             most
         });
@@ -46,6 +55,27 @@ impl Session {
         let _ = stop.send(());
         (cost, watch.join().unwrap_or_default())
     }
+}
+
+/// Memory a process has to itself, in MB.
+fn private_memory(pid: i32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or_default();
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    kilobytes / 1024.0
+}
+
+/// Milliseconds.
+#[derive(Clone, Copy)]
+pub struct Time {
+    pub cpu: f64,
+    pub wall: f64,
+}
+
+/// Medians of both.
+pub fn middle(times: &[Time]) -> Time {
+    let of = |part: fn(&Time) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
+    Time { cpu: of(|t| t.cpu), wall: of(|t| t.wall) }
 }
 
 /// NaN of nothing.
