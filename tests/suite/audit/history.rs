@@ -243,24 +243,38 @@ fn a_numeric_key_is_found_however_it_is_written() {
 }
 
 #[test]
-fn a_key_is_found_as_its_collation_compares() {
+fn a_key_is_found_as_its_type_compares() {
     let mut db = Db::new();
     db.exec(
-        "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-         CREATE TABLE t (id text COLLATE no_case PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
-         INSERT INTO t VALUES ('Ada', 1)",
+        "CREATE TABLE t (id interval PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES ('1 day', 1)",
     );
     let moment = db.value("SELECT clock_timestamp()");
-    db.exec("UPDATE t SET v = 2 WHERE id = 'ADA'");
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'aDA')"), "2");
+    db.exec("UPDATE t SET v = 2 WHERE id = '24 hours'");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', '24:00')"), "2");
     assert_eq!(
-        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{moment}', 'ada')")),
-        ["Ada | 1"]
+        db.lines(&format!("SELECT * FROM dbguard.audit_as_of(NULL::t, '{moment}', '86400 s')")),
+        ["1 day | 1"]
     );
     // of a row that is gone only the spelling it had is known
     db.exec("DELETE FROM t");
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'Ada')"), "3");
-    assert_eq!(db.error("SELECT * FROM dbguard.audit_history('t', 'ada')").code, "P0002");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', '1 day')"), "3");
+    assert_eq!(db.error("SELECT * FROM dbguard.audit_history('t', '24 hours')").code, "P0002");
+}
+
+#[test]
+fn a_key_is_found_as_its_collation_compares() {
+    let mut db = Db::new();
+    if db.value("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") == "0" {
+        eprintln!("skipped: this server has no ICU collations");
+        return;
+    }
+    db.exec(
+        "CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE t (id text COLLATE no_case PRIMARY KEY, v int); SELECT dbguard.audit_enable('t');
+         INSERT INTO t VALUES ('Ada', 1); UPDATE t SET v = 2 WHERE id = 'ADA'",
+    );
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_history('t', 'aDA')"), "2");
 }
 
 #[test]
