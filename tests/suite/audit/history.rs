@@ -265,7 +265,7 @@ fn a_key_is_found_as_its_type_compares() {
 #[test]
 fn a_key_is_found_as_its_collation_compares() {
     let mut db = Db::new();
-    if db.value("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") == "0" {
+    if db.value("SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'") == "0" {
         eprintln!("skipped: this server has no ICU collations");
         return;
     }
