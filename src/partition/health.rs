@@ -109,7 +109,10 @@ fn all() -> Result<Vec<Finding>> {
                     Err(error) => findings.push(broken(table.clone(), &error)),
                 }
                 if let (Some(retention), Some(last_run)) = (retention.get(&set.parent), last_run) {
-                    findings.extend(overdue(set, retention, last_run, &table).unwrap_or_default());
+                    match overdue(set, retention, last_run, &table) {
+                        Ok(finding) => findings.extend(finding),
+                        Err(error) => findings.push(broken(table.clone(), &error)),
+                    }
                 }
                 if set.existing.len() > MANY {
                     findings.push(many(set, table));

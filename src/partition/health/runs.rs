@@ -112,8 +112,19 @@ fn schedule(findings: &mut Vec<Finding>) -> Result<()> {
                current_database()::text";
     let (ran, database) =
         Spi::connect(|client| client.select(RECENT, None, &[])?.first().get_two::<bool, String>())?;
-    // of another version, or closed to the caller: then it is as if it were not there
-    let cron = subtransaction(cron).unwrap_or_default();
+    let cron = match subtransaction(cron) {
+        Ok(cron) => cron,
+        Err(error) => {
+            findings.push(Finding {
+                table: Table::default(),
+                severity: Severity::Info,
+                problem: "cron_skipped",
+                message: format!("pg_cron was not looked into: {}", error.message()),
+                fix: None,
+            });
+            Cron { here: true, ..Cron::default() }
+        }
+    };
     let mut say = |problem, message, fix| {
         let table = Table::default();
         findings.push(Finding { table, severity: Severity::Warning, problem, message, fix: Some(fix) });

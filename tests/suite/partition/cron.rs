@@ -36,6 +36,16 @@ fn pg_cron_runs_it_and_health_watches_pg_cron() {
     );
     let told = health(&mut db);
     assert!(told[0].contains("pg_cron has no active job"), "{told:?}");
+    // who may not look at it is told so
+    let mut other = db.connect_as("cron_other");
+    assert!(
+        health(&mut other).contains(
+            &"cron_skipped | pg_cron was not looked into: permission denied for schema cron | <null>"
+                .to_owned()
+        ),
+        "{:?}",
+        health(&mut other)
+    );
     // two jobs: the statement as users schedule it, and one that must fail
     let schedule = "SELECT cron.schedule('dbguard', '* * * * *', 'CALL dbguard.partition_maintain()')";
     assert!(told[0].contains(&schedule.replace("* * * * *", "*/15 * * * *")), "{told:?}");
