@@ -5,6 +5,7 @@ mod config;
 mod enable;
 mod extra;
 mod health;
+mod job;
 mod maintain;
 mod make;
 mod patience;

@@ -1,6 +1,7 @@
 //! What the server has and pgrx does not wrap: the only code the compiler cannot check.
 //! Each file wraps one thing and gives the rest of the code a safe function.
 
+pub mod activity;
 pub mod attribute;
 pub mod bounds;
 pub mod clock;

@@ -1,0 +1,93 @@
+//! Long work on one table, and how far it is: dbguard.partition_job, one row a table, which others see after
+//! each commit. What a killed session left is taken up by the next call.
+
+use super::config::write;
+
+use crate::error::{notice, Error, Result};
+use crate::pg::activity;
+use crate::pg::relation::Relation;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+
+/// What is done to a table.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Convert,
+    Regrain,
+    Drain,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Convert => "convert",
+            Kind::Regrain => "regrain",
+            Kind::Drain => "drain",
+        }
+    }
+}
+
+/// Work on one table, in whatever transaction.
+pub struct Job {
+    relation: Oid,
+    kind: Kind,
+    name: String,
+}
+
+/// Notes that this session begins, or takes up, work on a table. Refused while another session is at it,
+/// and while what was begun is of another kind.
+pub fn begin(relation: Oid, table: &Relation, kind: Kind) -> Result<Job> {
+    const BEGIN: &str = "
+        INSERT INTO dbguard.partition_job AS j (schema_name, table_name, relation, kind, phase, pid, backend_start)
+        SELECT $1::name, $2::name, $3, $4, 'beginning', a.pid, a.backend_start
+        FROM pg_stat_get_activity(pg_backend_pid()) a
+        ON CONFLICT (relation) DO UPDATE
+        SET schema_name = excluded.schema_name, table_name = excluded.table_name, pid = excluded.pid,
+            backend_start = excluded.backend_start, phase = 'beginning', rows_done = 0, rows_total = NULL,
+            started = excluded.started, phase_started = excluded.phase_started
+        WHERE j.kind = excluded.kind
+          AND NOT EXISTS (SELECT FROM pg_stat_get_activity(j.pid) a
+                          WHERE a.pid <> pg_backend_pid() AND a.backend_start = j.backend_start)";
+    let args =
+        [table.schema.as_str().into(), table.name.as_str().into(), relation.into(), kind.word().into()];
+    if write(BEGIN, &args)? == 0 {
+        return Err(under_way(relation, &table.name)?);
+    }
+    Ok(Job { relation, kind, name: table.name.clone() })
+}
+
+fn under_way(relation: Oid, name: &str) -> Result<Error> {
+    const WHICH: &str = "SELECT kind, pid FROM dbguard.partition_job WHERE relation = $1";
+    let (kind, pid) = Spi::connect(|client| {
+        client.select(WHICH, Some(1), &[relation.into()])?.first().get_two::<String, i32>()
+    })?;
+    let kind = kind.unwrap_or_default();
+    Ok(Error::not_in_state(format!("dbguard.partition_{kind} of \"{name}\" is under way"))
+        .detail(format!("It was begun by the session with PID {}.", pid.unwrap_or(0)))
+        .hint("See dbguard.partition_progress. What a session that is gone left behind is ended by calling the same again."))
+}
+
+impl Job {
+    /// A phase begins; `total` rows are to be done in it, if rows are counted.
+    pub fn phase(&self, phase: &str, total: Option<i64>) -> Result<()> {
+        const PHASE: &str = "
+            UPDATE dbguard.partition_job
+            SET phase = $2, rows_done = 0, rows_total = $3, phase_started = clock_timestamp() WHERE relation = $1";
+        notice(format!("{} of \"{}\": {phase}", self.kind.word(), self.name));
+        activity::report(&format!("dbguard {} {}: {phase}", self.kind.word(), self.name));
+        write(PHASE, &[self.relation.into(), phase.into(), total.into()]).map(drop)
+    }
+
+    /// So many more rows are done.
+    pub fn advance(&self, rows: i64) -> Result<()> {
+        const ADVANCE: &str =
+            "UPDATE dbguard.partition_job SET rows_done = rows_done + $2 WHERE relation = $1";
+        write(ADVANCE, &[self.relation.into(), rows.into()]).map(drop)
+    }
+
+    /// It is done, or taken back.
+    pub fn end(&self) -> Result<()> {
+        const END: &str = "DELETE FROM dbguard.partition_job WHERE relation = $1";
+        write(END, &[self.relation.into()]).map(drop)
+    }
+}
