@@ -162,11 +162,9 @@ fn partition_plan(
                 rows.push((set.parent, "make", step.name, step.lower, step.upper, sql));
             }
         }
-        let retention = retention::all()?;
         for set in &sets {
-            let Some(retention) = retention.get(&set.parent).filter(|r| !r.keeps_all()) else { continue };
-            for step in retire::plan(set, retention, false)? {
-                let action = retention.retire.word();
+            let action = set.retention.retire.word();
+            for step in retire::steps(set)? {
                 rows.push((set.parent, action, step.name, step.lower, step.upper, step.sql));
             }
         }
@@ -231,7 +229,7 @@ fn partition_status() -> std::result::Result<
                 row(Some(parent), (schema, name), "broken", None, None, Some(error.message().to_owned()))
             }
             State::Live(set) => {
-                let partitions = set.existing.len() as i32;
+                let partitions = set.partitions.len() as i32;
                 let named = (set.schema.clone(), set.name.clone());
                 match missing(&set) {
                     Ok(missing) => {
@@ -251,7 +249,7 @@ fn partition_status() -> std::result::Result<
 
 /// How far rows from now on find a partition, as a bound of the key's type.
 fn covered_until(set: &Set) -> Option<String> {
-    let until = plan::covered_until(&set.grid, set.now, &set.existing).ok()??;
+    let until = plan::covered_until(&set.grid, set.now, &set.ranges()).ok()??;
     match until {
         pure::Micros::MAX => Some("infinity".to_owned()),
         until => civil::literal(set.grid.key, until).ok(),

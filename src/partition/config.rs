@@ -125,7 +125,7 @@ SET schema_name = n.nspname, table_name = c.relname, parent = c.oid, home = $1
 FROM known k JOIN pg_class c ON c.oid = k.found JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE s.schema_name = k.schema_name AND s.table_name = k.table_name
   AND (s.schema_name, s.table_name, s.parent, s.home) IS DISTINCT FROM (n.nspname, c.relname, c.oid, $1)";
-    write(&format!("{}{follow}", set::KNOWN), &[crate::pg::identity::database().into()])?;
+    write(&format!("{}{follow}", set::KNOWN), &set::every(&crate::pg::identity::database()))?;
     Ok(true)
 }
 

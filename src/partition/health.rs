@@ -6,7 +6,7 @@ mod default;
 mod runs;
 
 use super::pinned;
-use super::retention::{self, Retention};
+use super::retire::policy;
 use super::set::{self, Registered, Set, State};
 use crate::ddl::health as ddl;
 use crate::error::{Error, Result};
@@ -91,7 +91,6 @@ fn all() -> Result<Vec<Finding>> {
         return Ok(findings);
     }
     let last_run = runs::last()?;
-    let retention = retention::all()?;
     let mut unworkable = Vec::new();
     for Registered { schema, name, state, .. } in &sets {
         let mut table = Table { parent: None, schema: Some(schema.clone()), name: Some(name.clone()) };
@@ -108,13 +107,13 @@ fn all() -> Result<Vec<Finding>> {
                     Ok(()) => {}
                     Err(error) => findings.push(broken(table.clone(), &error)),
                 }
-                if let (Some(retention), Some(last_run)) = (retention.get(&set.parent), last_run) {
-                    match overdue(set, retention, last_run, &table) {
+                if let Some(last_run) = last_run {
+                    match overdue(set, last_run, &table) {
                         Ok(finding) => findings.extend(finding),
                         Err(error) => findings.push(broken(table.clone(), &error)),
                     }
                 }
-                if set.existing.len() > MANY {
+                if set.partitions.len() > MANY {
                     findings.push(many(set, table));
                 }
             }
@@ -155,7 +154,7 @@ fn many(set: &Set, table: Table) -> Finding {
         table,
         severity: Severity::Warning,
         problem: "too_many",
-        message: format!("{} partitions: queries that do not name the key plan slowly", set.existing.len()),
+        message: format!("{} partitions: queries that do not name the key plan slowly", set.partitions.len()),
         fix: Some(
             "Choose a wider interval, or retire old partitions with dbguard.partition_retain.".to_owned(),
         ),
@@ -165,7 +164,7 @@ fn many(set: &Set, table: Table) -> Finding {
 /// What is short or missing.
 fn ranges(set: &Set, table: &Table, findings: &mut Vec<Finding>) -> Result<()> {
     let wanted = ENOUGH_AHEAD.min(set.ahead);
-    let ahead = health::ahead(&set.grid, set.now, wanted, &set.existing)?;
+    let ahead = health::ahead(&set.grid, set.now, wanted, &set.ranges())?;
     let short = match ahead {
         None => Some((Severity::Error, "rows of now find no partition".to_owned())),
         Some(count) if count < wanted => {
@@ -182,7 +181,7 @@ fn ranges(set: &Set, table: &Table, findings: &mut Vec<Finding>) -> Result<()> {
             fix: Some(ddl::maintain()),
         });
     }
-    let holes = health::holes(&set.missing()?, &set.existing);
+    let holes = health::holes(&set.missing()?, &set.ranges());
     if let Some(first) = holes.first() {
         let (from, to) = civil::literals(set.grid.key, *first)?;
         findings.push(Finding {
@@ -201,12 +200,12 @@ fn ranges(set: &Set, table: &Table, findings: &mut Vec<Finding>) -> Result<()> {
 
 /// Partitions that were over when the last run took place. By age only: what is over by size is not asked
 /// here, for that would wait for whoever has locked a partition.
-fn overdue(set: &Set, retention: &Retention, last_run: Micros, table: &Table) -> Result<Option<Finding>> {
-    let Some(retain) = &retention.retain else { return Ok(None) };
+fn overdue(set: &Set, last_run: Micros, table: &Table) -> Result<Option<Finding>> {
+    let Some(retain) = &set.retention.retain else { return Ok(None) };
     let then = last_run.min(set.now);
     let cutoff = before(&set.grid.zone, then, retain.months(), retain.days(), retain.micros())?;
-    let policy = Policy { cutoff: Some(set.grid.clock(cutoff)?), most_bytes: None, ..retention.policy(set) };
-    let pieces: Vec<Piece> = set.existing.iter().map(|range| Piece { range: *range, bytes: 0 }).collect();
+    let policy = Policy { cutoff: Some(set.grid.clock(cutoff)?), most_bytes: None, ..policy(set) };
+    let pieces: Vec<Piece> = set.ranges().into_iter().map(|range| Piece { range, bytes: 0 }).collect();
     let count = ripe(&pieces, set.grid.clock(then)?, &policy).len();
     Ok((count > 0).then(|| Finding {
         table: table.clone(),

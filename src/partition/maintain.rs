@@ -3,8 +3,8 @@
 
 use super::config::{self, Entry};
 use super::patience::{is_held, Waited};
-use super::set::{self, Registered, State};
-use super::{blueprint, lock, make, pinned, retention, retire};
+use super::set::{self, Registered, Set, State};
+use super::{blueprint, lock, make, pinned, retire};
 use crate::error::{Error, Result};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
@@ -25,11 +25,10 @@ enum Outcome {
     Busy,
 }
 
-/// A set with something to make.
-struct Due {
-    parent: pg_sys::Oid,
-    schema: String,
-    name: String,
+/// A set and what it is short of.
+struct Work {
+    set: Set,
+    missing: Vec<Range>,
 }
 
 pub fn run(transactions: &Transactions) -> Result<()> {
@@ -44,10 +43,10 @@ pub fn run(transactions: &Transactions) -> Result<()> {
     })?;
     transactions.commit();
     let (mut made, mut skipped) = (0, 0);
-    for set in &due {
+    for mut work in due {
         let mut given_up = Vec::new();
         loop {
-            let outcome = pinned(|| one(number, set, &given_up))?;
+            let outcome = pinned(|| one(number, &mut work, &given_up))?;
             transactions.commit();
             match outcome {
                 Outcome::Made => made += 1,
@@ -87,7 +86,7 @@ pub fn run(transactions: &Transactions) -> Result<()> {
 /// What there is to do.
 struct Survey {
     /// The sets that are short of something.
-    due: Vec<Due>,
+    due: Vec<Work>,
     /// Those of which something is over, or was begun.
     over: Vec<pg_sys::Oid>,
     /// How many cannot be worked on.
@@ -95,60 +94,62 @@ struct Survey {
 }
 
 fn survey(run: i64, sets: Vec<Registered>) -> Result<Survey> {
-    let mut survey = Survey { due: Vec::new(), over: retire::begun()?, troubles: 0 };
-    let retention = retention::all()?;
-    survey.over.retain(|parent| retention.contains_key(parent));
+    let mut survey = Survey { due: Vec::new(), over: vec![], troubles: 0 };
+    let begun = retire::begun()?;
     for Registered { schema, name, state, .. } in sets {
-        let (parent, missing) = match state {
+        let looked_at = match state {
             State::Gone => continue,
-            State::Broken(parent, error) => (parent, Err(error)),
-            State::Live(set) => {
-                let retention = retention.get(&set.parent).filter(|r| !r.keeps_all());
-                let is_over = retention.map_or(Ok(false), |retention| retire::is_due(&set, retention))?;
-                if is_over && !survey.over.contains(&set.parent) {
-                    survey.over.push(set.parent);
-                }
-                (set.parent, set.missing())
-            }
+            State::Broken(_, error) => Err(error),
+            State::Live(set) => look_at(*set, &begun, &mut survey),
         };
-        match missing {
-            Ok(missing) if missing.is_empty() => {}
-            Ok(_) => survey.due.push(Due { parent, schema, name }),
-            Err(error) => {
-                survey.troubles += 1;
-                let (schema, table) = (Some(schema.as_str()), Some(name.as_str()));
-                let entry = Entry { schema, table, error: Some(&error), ..Entry::default() };
-                config::log(run, "make", "failed", entry)?;
-            }
+        if let Err(error) = looked_at {
+            survey.troubles += 1;
+            let (schema, table) = (Some(schema.as_str()), Some(name.as_str()));
+            let entry = Entry { schema, table, error: Some(&error), ..Entry::default() };
+            config::log(run, "make", "failed", entry)?;
         }
     }
     Ok(survey)
 }
 
+fn look_at(set: Set, begun: &[pg_sys::Oid], survey: &mut Survey) -> Result<()> {
+    if begun.contains(&set.parent) || retire::may_be_due(&set)? {
+        survey.over.push(set.parent);
+    }
+    let missing = set.missing()?;
+    if !missing.is_empty() {
+        survey.due.push(Work { set, missing });
+    }
+    Ok(())
+}
+
 /// Makes the first missing range of a set, or logs why not.
-fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
+fn one(run: i64, work: &mut Work, given_up: &[Range]) -> Result<Outcome> {
     // what was being made when an error came
     let doing: RefCell<Option<(Range, make::Step)>> = RefCell::default();
     let mut waited = Waited::default();
     let result = subtransaction(|| {
-        if !lock(due.parent)? {
+        if !lock(work.set.parent)? {
             return Ok(Outcome::Busy);
         }
-        let set = set::live(due.parent)?;
-        let missing = set.missing()?;
-        let Some(range) = missing.into_iter().find(|range| !given_up.contains(range)) else {
+        if !work.set.is_current()? {
+            let set = set::live(work.set.parent)?;
+            *work = Work { missing: set.missing()?, set };
+        }
+        let Work { set, missing } = &*work;
+        let Some(range) = missing.iter().find(|range| !given_up.contains(range)) else {
             return Ok(Outcome::Complete);
         };
-        let blueprint = blueprint::of(&set)?;
-        let step = make::step(&set, &blueprint, range, &[])?;
-        make::make(&set, &blueprint, &doing.borrow_mut().insert((range, step)).1, &mut waited)?;
+        let blueprint = blueprint::of(set)?;
+        let step = make::step(set, &blueprint, *range, &[])?;
+        make::make(set, &blueprint, &doing.borrow_mut().insert((*range, step)).1, &mut waited)?;
         Ok(Outcome::Made)
     });
     let doing = doing.into_inner();
     let step = doing.as_ref().map(|(_, step)| step);
     let entry = Entry {
-        schema: Some(&due.schema),
-        table: Some(&due.name),
+        schema: Some(&work.set.schema),
+        table: Some(&work.set.name),
         partition: step.map(|step| step.name.as_str()),
         lower: step.map(|step| step.lower.as_str()),
         upper: step.map(|step| step.upper.as_str()),
@@ -164,7 +165,12 @@ fn one(run: i64, due: &Due, given_up: &[Range]) -> Result<Outcome> {
         Ok(_) => {}
         Err(error) => config::log(run, "make", "failed", Entry { error: Some(error), ..entry })?,
     }
-    Ok(result.unwrap_or_else(|error| next(&error, doing.map(|(range, _)| range))))
+    let range = doing.map(|(range, _)| range);
+    if let Ok(Outcome::Made) = result {
+        work.set.children += 1;
+        work.missing.retain(|missing| Some(*missing) != range);
+    }
+    Ok(result.unwrap_or_else(|error| next(&error, range)))
 }
 
 /// Whether the other ranges of a set are worth a try: not when somebody holds the table.

@@ -1,16 +1,14 @@
 //! Retention: how long partitions of a set are kept, and what becomes of them then. What users choose.
 
-use super::set::{self, Set};
+use super::set;
 use super::{config, lock, pinned, retire};
 use crate::catalog;
 use crate::error::{notice, Error, Result};
 use crate::pg::subxact::look;
-use dbguard_core::partition::retire::Policy;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
-use std::collections::HashMap;
 
 /// What becomes of a partition whose time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,47 +59,6 @@ impl Retention {
     pub fn keeps_all(&self) -> bool {
         self.retain.is_none() && self.most_bytes.is_none()
     }
-
-    pub fn policy(&self, set: &Set) -> Policy {
-        Policy {
-            cutoff: set.cutoff,
-            most_bytes: self.most_bytes,
-            at_least: self.at_least.unsigned_abs() as usize,
-        }
-    }
-}
-
-/// The retention of every set that has one, by its table.
-pub fn all() -> Result<HashMap<Oid, Retention>> {
-    const ALL: &str = "
-SELECT k.found, k.retain, k.retain_bytes, k.retain_at_least, k.retire, k.retire_schema::text, k.grace,
-       k.archive_schema::text, k.archive_name::text
-FROM known k WHERE k.found IS NOT NULL";
-    let home = crate::pg::identity::database();
-    Spi::connect(|client| {
-        let mut all = HashMap::new();
-        for row in client.select(format!("{}{ALL}", set::KNOWN).as_str(), None, &[home.into()])? {
-            let Some(parent) = row.get::<Oid>(1)? else { continue };
-            all.insert(
-                parent,
-                Retention {
-                    retain: row.get(2)?,
-                    most_bytes: row.get(3)?,
-                    at_least: row.get(4)?.unwrap_or(0),
-                    retire: Retire::parse(row.get::<&str>(5)?.unwrap_or("detach"))?,
-                    schema: row.get(6)?,
-                    grace: row.get(7)?,
-                    archive: row.get::<String>(8)?.zip(row.get::<String>(9)?),
-                },
-            );
-        }
-        Ok(all)
-    })
-}
-
-/// That of one set.
-pub fn of(parent: Oid) -> Result<Retention> {
-    all()?.remove(&parent).ok_or_else(|| Error::internal("the set was removed by another session"))
 }
 
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
@@ -155,8 +112,7 @@ fn partition_retain(
             }
             config::retain(&registered.schema, &registered.name, &wanted)?;
             let set = set::live(parent)?;
-            let steps = retire::plan(&set, &wanted, true)?;
-            Ok(steps
+            Ok(retire::steps(&set)?
                 .into_iter()
                 .map(|s| (s.qualified(), s.lower, s.upper, s.bytes, wanted.retire.word().to_owned(), s.sql))
                 .collect())

@@ -1,20 +1,22 @@
 //! Partitions whose time is over: which they are, and what is to be done with them. `run` does it, `noted`
 //! is what was begun.
 
+mod choose;
 mod noted;
 pub mod run;
 
 pub use noted::begun;
 
-use super::retention::{Retention, Retire};
-use super::set::Set;
+use super::retention::Retire;
+use super::set::{Partition, Set};
 use crate::ddl::retire as ddl;
-use crate::error::Result;
-use crate::pg::bounds;
-use dbguard_core::partition::retire::{ripe, Piece};
-use dbguard_core::partition::{civil, Micros, Range};
+use crate::error::{Error, Result};
+use dbguard_core::partition::retire::{ripe, Piece, Policy};
+use dbguard_core::partition::{civil, Micros};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+use std::collections::HashMap;
 
 /// A partition to go.
 pub struct Step {
@@ -38,96 +40,105 @@ impl Step {
     }
 }
 
-/// A partition of a set, as the catalog has it.
-struct Partition {
-    oid: Oid,
-    schema: String,
-    name: String,
-    range: Range,
-    /// DETACH CONCURRENTLY was begun and not ended.
-    pending: bool,
+/// A partition whose time is over.
+#[derive(Clone, Copy)]
+struct Due {
+    partition: Partition,
+    /// If sizes were looked at.
     bytes: Option<i64>,
 }
 
-/// `fresh`: as it is at this very moment, which a standby cannot be asked.
-fn partitions(set: &Set, sized: bool, fresh: bool) -> Result<Vec<Partition>> {
-    const PARTITIONS: &str = "
-        SELECT c.oid, n.nspname::text, c.relname::text, c.relpartbound::text, i.inhdetachpending,
-               CASE WHEN $2 THEN (SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t)::int8 END
-        FROM pg_inherits i
-        JOIN pg_class c ON c.oid = i.inhrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.inhparent = $1";
-    Spi::connect_mut(|client| {
-        let mut list = vec![];
-        let args = [set.parent.into(), sized.into()];
-        let rows = if fresh {
-            client.update(PARTITIONS, None, &args)?
-        } else {
-            client.select(PARTITIONS, None, &args)?
-        };
-        for row in rows {
-            let bounds = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
-            let bound = bounds.and_then(|bounds| set.grid.key.range(&bounds));
-            let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, bound) else { continue };
-            list.push(Partition {
-                oid,
-                schema: row.get(2)?.unwrap_or_default(),
-                name: row.get(3)?.unwrap_or_default(),
-                range,
-                pending: row.get(5)?.unwrap_or(false),
-                bytes: row.get(6)?,
-            });
-        }
-        Ok(list)
-    })
+/// What a set's retention says, in terms of its grid.
+pub fn policy(set: &Set) -> Policy {
+    Policy {
+        cutoff: set.cutoff,
+        most_bytes: set.retention.most_bytes,
+        at_least: set.retention.at_least.unsigned_abs() as usize,
+    }
 }
 
 /// What is to go, oldest first.
-pub fn plan(set: &Set, retention: &Retention, fresh: bool) -> Result<Vec<Step>> {
-    let list = partitions(set, retention.most_bytes.is_some(), fresh)?;
-    let concurrently = can_be_concurrent(set)?;
+fn due(set: &Set) -> Result<Vec<Due>> {
+    if set.retention.keeps_all() {
+        return Ok(vec![]);
+    }
+    let sizes = set.retention.most_bytes.map(|_| sizes(set)).transpose()?;
+    let bytes = |partition: &Partition| sizes.as_ref().map(|s| s.get(&partition.oid).copied().unwrap_or(0));
+    let all: Vec<Due> = set.partitions.iter().map(|p| Due { partition: *p, bytes: bytes(p) }).collect();
     let pieces: Vec<Piece> =
-        list.iter().map(|p| Piece { range: p.range, bytes: p.bytes.unwrap_or(0) }).collect();
-    let chosen = ripe(&pieces, set.grid.clock(set.now)?, &retention.policy(set));
-    chosen.into_iter().filter_map(|i| list.get(i)).map(|p| step(set, retention, p, concurrently)).collect()
+        all.iter().map(|d| Piece { range: d.partition.range, bytes: d.bytes.unwrap_or(0) }).collect();
+    let chosen = ripe(&pieces, set.grid.clock(set.now)?, &policy(set));
+    Ok(chosen.into_iter().filter_map(|i| all.get(i).copied()).collect())
 }
 
-fn step(set: &Set, retention: &Retention, partition: &Partition, concurrently: bool) -> Result<Step> {
+/// What each partition takes with all that belongs to it.
+fn sizes(set: &Set) -> Result<HashMap<Oid, i64>> {
+    const SIZES: &str = "
+        SELECT p.oid, (SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(p.oid) t)::int8
+        FROM unnest($1) p (oid)";
+    let oids: Vec<Oid> = set.partitions.iter().map(|partition| partition.oid).collect();
+    Spi::connect(|client| {
+        let rows = client.select(SIZES, None, &[oids.into()])?;
+        let size = |row: SpiHeapTupleData| Ok::<_, Error>((row.get::<Oid>(1)?, row.get::<i64>(2)?));
+        let sizes = rows.map(size).collect::<Result<Vec<_>>>()?;
+        Ok(sizes.into_iter().filter_map(|(oid, size)| oid.zip(size)).collect())
+    })
+}
+
+/// The statements for what is to go, oldest first.
+pub fn steps(set: &Set) -> Result<Vec<Step>> {
+    let due = due(set)?;
+    let concurrently = !due.is_empty() && can_be_concurrent(set)?;
+    due.into_iter().filter_map(|due| step(set, due, concurrently).transpose()).collect()
+}
+
+/// `None` when it is no partition of the set any more.
+fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<Option<Step>> {
+    const NAME: &str = "
+        SELECT n.nspname::text, c.relname::text
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhrelid = $1 AND i.inhparent = $2";
+    let named = Spi::connect(|client| -> Result<_> {
+        let Some(row) = client.select(NAME, Some(1), &[partition.oid.into(), set.parent.into()])?.next()
+        else {
+            return Ok(None);
+        };
+        Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
+    })?;
+    let Some((schema, name)) = named else { return Ok(None) };
     let bound = |at| match at {
         Micros::MIN => Ok("MINVALUE".to_owned()),
         Micros::MAX => Ok("MAXVALUE".to_owned()),
         at => civil::literal(set.grid.key, at),
     };
-    let (parent, table) = ((&*set.schema, &*set.name), (partition.schema.as_str(), partition.name.as_str()));
+    let (parent, table) = ((&*set.schema, &*set.name), (schema.as_str(), name.as_str()));
     let mut statements = vec![match concurrently {
         true => ddl::detach_concurrently(parent, table),
         false => ddl::detach(parent, table),
     }];
-    match (retention.retire, &retention.schema) {
+    match (set.retention.retire, &set.retention.schema) {
         (Retire::Drop, _) => statements.push(ddl::drop(table)),
-        (Retire::Move, Some(schema)) => statements.push(ddl::set_schema(table, schema)),
+        (Retire::Move, Some(to)) => statements.push(ddl::set_schema(table, to)),
         _ => {}
     }
-    Ok(Step {
+    Ok(Some(Step {
         oid: partition.oid,
-        schema: partition.schema.clone(),
-        name: partition.name.clone(),
         lower: bound(partition.range.from)?,
         upper: bound(partition.range.to)?,
-        bytes: partition.bytes,
+        bytes,
         sql: crate::ddl::partition::script(&statements),
-    })
+        schema,
+        name,
+    }))
 }
 
-/// Whether anything of the set may have to go, or was begun: asked of what is known of all sets anyway.
-pub fn is_due(set: &Set, retention: &Retention) -> Result<bool> {
-    if retention.most_bytes.is_some() {
-        return Ok(true);
+/// Whether anything of the set may have to go. By size is not asked here: that takes longer, and waits for
+/// whoever has locked a partition.
+pub fn may_be_due(set: &Set) -> Result<bool> {
+    match set.retention.most_bytes {
+        Some(_) => Ok(true),
+        None => Ok(!due(set)?.is_empty()),
     }
-    let policy = retention.policy(set);
-    let pieces: Vec<Piece> = set.existing.iter().map(|range| Piece { range: *range, bytes: 0 }).collect();
-    Ok(!ripe(&pieces, set.grid.clock(set.now)?, &policy).is_empty())
 }
 
 /// DETACH CONCURRENTLY is refused beside a default partition, and by Citus for what it has distributed.

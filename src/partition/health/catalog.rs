@@ -3,7 +3,7 @@
 use super::{Finding, Severity, Table};
 use crate::ddl::{health as ddl, retire};
 use crate::error::Result;
-use crate::partition::set::KNOWN;
+use crate::partition::set::{self, KNOWN};
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 
@@ -67,7 +67,7 @@ ORDER BY t.set, t.problem, t.schema, t.name";
 pub fn look(findings: &mut Vec<Finding>) -> Result<()> {
     let home = crate::pg::identity::database();
     Spi::connect(|client| {
-        for row in client.select(format!("{KNOWN}{TROUBLES}").as_str(), None, &[home.into()])? {
+        for row in client.select(format!("{KNOWN}{TROUBLES}").as_str(), None, &set::every(&home))? {
             findings.extend(finding(&row)?);
         }
         Ok(())

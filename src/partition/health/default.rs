@@ -3,7 +3,7 @@
 use super::{of_set, Finding, Severity};
 use crate::ddl::health as ddl;
 use crate::error::Result;
-use crate::partition::set::{Registered, Set, State, KNOWN};
+use crate::partition::set::{self, Registered, Set, State, KNOWN};
 use crate::pg::guc;
 use crate::pg::subxact::look as subtransaction;
 use crate::pg::user::{as_role, Fence};
@@ -52,7 +52,7 @@ fn defaults() -> Result<HashMap<Oid, Default>> {
     let home = crate::pg::identity::database();
     Spi::connect(|client| {
         let mut defaults = HashMap::new();
-        for row in client.select(format!("{KNOWN}{DEFAULTS}").as_str(), None, &[home.into()])? {
+        for row in client.select(format!("{KNOWN}{DEFAULTS}").as_str(), None, &set::every(&home))? {
             let (Some(parent), Some(owner)) = (row.get::<Oid>(1)?, row.get::<Oid>(4)?) else { continue };
             let default = Default {
                 schema: row.get(2)?.unwrap_or_default(),
@@ -95,7 +95,8 @@ fn probe(set: &Set, default: &Default) -> Result<Vec<Finding>> {
         ),
         fix: Some("Move them to where they belong, or delete them.".to_owned()),
     }];
-    let horizon = set.existing.iter().map(|range| range.to).max().filter(|to| *to != Micros::MAX);
+    let horizon =
+        set.partitions.iter().map(|partition| partition.range.to).max().filter(|to| *to != Micros::MAX);
     if let Some(horizon) = horizon {
         let horizon = civil::literal(set.grid.key, horizon)?;
         if ask(&ddl::any_row_from(schema, name, column, &horizon))? {

@@ -3,7 +3,7 @@
 use super::{Finding, Severity, Table};
 use crate::ddl::health as ddl;
 use crate::error::Result;
-use crate::partition::set::KNOWN;
+use crate::partition::set::{self, KNOWN};
 use crate::pg::subxact::look as subtransaction;
 use dbguard_core::partition::Micros;
 use pgrx::pg_sys::Oid;
@@ -40,7 +40,7 @@ WHERE r.state = 'failed' AND r.action <> 'run' AND (k.found IS NOT NULL OR r.tab
 ORDER BY r.schema_name, r.table_name, r.partition_name, r.action, r.at DESC";
     let home = crate::pg::identity::database();
     Spi::connect(|client| {
-        for row in client.select(format!("{KNOWN}{FAILED}").as_str(), None, &[home.into()])? {
+        for row in client.select(format!("{KNOWN}{FAILED}").as_str(), None, &set::every(&home))? {
             let table = Table { parent: row.get(1)?, schema: row.get(2)?, name: row.get(3)? };
             let (partition, action): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
             // said already by what makes it unworkable
@@ -74,7 +74,7 @@ WHERE r.home = $1 AND r.left_at IS NOT NULL
 GROUP BY 1, 2, 3, 4";
     let home = crate::pg::identity::database();
     Spi::connect(|client| {
-        for row in client.select(format!("{KNOWN}{WAITING}").as_str(), None, &[home.into()])? {
+        for row in client.select(format!("{KNOWN}{WAITING}").as_str(), None, &set::every(&home))? {
             let late = row.get::<bool>(4)? == Some(true);
             let (count, due): (Option<i64>, Option<String>) = (row.get(5)?, row.get(6)?);
             let (count, due) = (count.unwrap_or(0), due.unwrap_or_default());

@@ -3,7 +3,7 @@
 
 use crate::catalog::extension_owner;
 use crate::error::Result;
-use crate::partition::retention::{Retention, Retire};
+use crate::partition::retention::Retire;
 use crate::partition::set::Set;
 use crate::pg::identity;
 use crate::pg::user::{as_role, Fence};
@@ -28,13 +28,14 @@ fn write(sql: &str, args: &[DatumWithOid]) -> Result<()> {
 }
 
 /// That `partition` is about to leave, and what becomes of it then.
-pub fn leaving(set: &Set, retention: &Retention, partition: (Oid, &str, &str)) -> Result<()> {
+pub fn leaving(set: &Set, partition: (Oid, &str, &str)) -> Result<()> {
     const LEAVING: &str = "
         INSERT INTO dbguard.partition_retired
           (schema_name, table_name, partition_schema, partition_name, relation, home, retire, retire_schema, grace, pid, backend_start)
         SELECT $1::name, $2::name, $3::name, $4::name, $5, $6, $7, $8::name, $9, a.pid, a.backend_start
         FROM pg_stat_get_activity(pg_backend_pid()) a";
     let (oid, schema, name) = partition;
+    let retention = &set.retention;
     write(
         LEAVING,
         &[
@@ -83,6 +84,15 @@ pub fn is_at_work(parent: Oid) -> Result<bool> {
         client.update(AT_WORK, Some(1), &args)?.first().get_one::<bool>()
     })?;
     Ok(found == Some(true))
+}
+
+/// The partitions of a table of which DETACH CONCURRENTLY was begun and not ended.
+pub fn pending(parent: Oid) -> Result<Vec<Oid>> {
+    const PENDING: &str = "SELECT inhrelid FROM pg_inherits WHERE inhparent = $1 AND inhdetachpending";
+    Spi::connect(|client| {
+        let rows = client.select(PENDING, None, &[parent.into()])?;
+        Ok(rows.filter_map(|row| row.get::<Oid>(1).transpose()).collect::<std::result::Result<_, _>>()?)
+    })
 }
 
 /// Notes what a killed run left behind: what is gone is forgotten, what did not leave as well (it is looked

@@ -1,15 +1,16 @@
 //! Doing it. A partition takes a few transactions to go, and what was begun is noted before: a run that was
 //! killed is taken up by the next.
 
+use super::choose::{choose, Todo, Work};
 use super::noted::{self, Waiting};
-use super::{can_be_concurrent, partitions, plan, step, Step};
+use super::Step;
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::patience::{self, Waited};
-use crate::partition::retention::{self, Retire};
-use crate::partition::set::{self, Set};
-use crate::partition::{lock, make, pinned};
+use crate::partition::retention::Retire;
+use crate::partition::set::Set;
+use crate::partition::{make, pinned};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
@@ -22,16 +23,6 @@ pub struct Tally {
     pub retired: u32,
     pub troubles: u32,
     pub skipped: u32,
-}
-
-/// What is to be done next with a set; what was begun comes before what is new.
-enum Todo {
-    Nothing,
-    /// Another session is at it.
-    Busy,
-    Finalize(Step),
-    Finish(Waiting),
-    Detach(Step),
 }
 
 /// What came of a transaction.
@@ -64,8 +55,9 @@ impl Leaving {
 pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut given_up = vec![];
+    let mut work = None;
     loop {
-        let outcome = pinned(|| one(run, parent, &given_up, transactions.is_top_level()))?;
+        let outcome = pinned(|| one(run, parent, &mut work, &given_up, transactions.is_top_level()))?;
         transactions.commit();
         match outcome {
             Outcome::Nothing => return Ok(tally),
@@ -88,7 +80,10 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
                 pinned(|| note(run, &leaving, &left, &waited))?;
                 transactions.commit();
                 match left {
-                    Ok(()) => tally.retired += 1,
+                    Ok(()) => {
+                        tally.retired += 1;
+                        work.iter_mut().for_each(|work| work.set.children -= 1);
+                    }
                     Err(_) => {
                         tally.troubles += 1;
                         given_up.push(leaving.step.oid);
@@ -100,8 +95,8 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
 }
 
 /// One transaction: the next thing to do, done and logged.
-fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outcome> {
-    let (set, todo) = match subtransaction(|| choose(parent, given_up)) {
+fn one(run: i64, parent: Oid, work: &mut Option<Work>, given_up: &[Oid], top_level: bool) -> Result<Outcome> {
+    let todo = match subtransaction(|| choose(parent, work, given_up, top_level)) {
         Ok(chosen) => chosen,
         Err(error) => {
             let table = crate::catalog::relation(parent).ok();
@@ -111,7 +106,7 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
             return Ok(Outcome::Stopped);
         }
     };
-    let Some(set) = set else { return Ok(Outcome::Busy) };
+    let Some(Work { set, .. }) = work else { return Ok(Outcome::Busy) };
     let entry = Entry { schema: Some(&set.schema), table: Some(&set.name), ..Entry::default() };
     match todo {
         Todo::Nothing => Ok(Outcome::Nothing),
@@ -131,12 +126,12 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
         Todo::Finish(waiting) => {
             let entry = Entry { partition: Some(&waiting.name), ..entry };
             attempt(run, waiting.retire.word(), waiting.oid, entry, |waited| {
-                finish(&set, &waiting, waited)?;
+                finish(set, &waiting, waited)?;
                 noted::forget(waiting.oid)
             })
         }
-        Todo::Detach(step) => {
-            let retention = retention::of(parent)?;
+        Todo::Detach(step, concurrently) => {
+            let retention = &set.retention;
             if let (Retire::Move, Some(schema)) = (retention.retire, &retention.schema) {
                 if make::exists(schema, &step.name)? {
                     let error = in_the_way(schema, &step.name);
@@ -151,14 +146,13 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
             }
             if let Some((schema, name)) = &retention.archive {
                 let archived = attempt(run, "archive", step.oid, of_step(entry, &step), |_| {
-                    archive(&set, (schema, name), &step)
+                    archive(set, (schema, name), &step)
                 })?;
                 if !matches!(archived, Outcome::Done) {
                     return Ok(archived);
                 }
             }
-            noted::leaving(&set, &retention, (step.oid, &step.schema, &step.name))?;
-            let concurrently = top_level && can_be_concurrent(&set)?;
+            noted::leaving(set, (step.oid, &step.schema, &step.name))?;
             let name = (set.schema.clone(), set.name.clone());
             Ok(Outcome::Leaving(Box::new(Leaving {
                 set: parent,
@@ -169,28 +163,6 @@ fn one(run: i64, parent: Oid, given_up: &[Oid], top_level: bool) -> Result<Outco
             })))
         }
     }
-}
-
-fn choose(parent: Oid, given_up: &[Oid]) -> Result<(Option<Set>, Todo)> {
-    if !lock(parent)? {
-        return Ok((None, Todo::Busy));
-    }
-    let set = set::live(parent)?;
-    let retention = retention::of(parent)?;
-    if noted::is_at_work(parent)? {
-        return Ok((Some(set), Todo::Busy));
-    }
-    let todo = |partition: &Oid| !given_up.contains(partition);
-    if let Some(pending) = partitions(&set, false, true)?.iter().find(|p| p.pending && todo(&p.oid)) {
-        let step = step(&set, &retention, pending, false)?;
-        return Ok((Some(set), Todo::Finalize(step)));
-    }
-    noted::tidy(&set)?;
-    if let Some(waiting) = noted::due(&set, given_up)? {
-        return Ok((Some(set), Todo::Finish(waiting)));
-    }
-    let ripe = plan(&set, &retention, true)?.into_iter().find(|step| todo(&step.oid));
-    Ok((Some(set), ripe.map_or(Todo::Nothing, Todo::Detach)))
 }
 
 /// Looked at before the partition leaves: it must not end up nowhere.
