@@ -1,6 +1,7 @@
 //! What every part asks of the catalogs before it touches a relation.
 
 use crate::error::{Error, Result};
+use crate::pg::kept::Kept;
 use crate::pg::relation::{describe, Relation};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -10,7 +11,7 @@ pub fn extension_owner() -> Result<pg_sys::Oid> {
     let owner = Spi::connect(|client| {
         client
             .select(
-                "SELECT extowner FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dbguard'",
+                Kept("SELECT extowner FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dbguard'"),
                 Some(1),
                 &[],
             )?

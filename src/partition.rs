@@ -16,6 +16,7 @@ mod set;
 use crate::catalog::extension_owner;
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
+use crate::pg::kept::Kept;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
@@ -295,8 +296,10 @@ fn lock(parent: pg_sys::Oid) -> Result<bool> {
     as_role(extension_owner()?, Fence::Local, || {
         Spi::connect_mut(|client| {
             let locked = client.update(
-                "SELECT FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
+                Kept(
+                    "SELECT FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
                  FOR UPDATE SKIP LOCKED",
+                ),
                 None,
                 &[schema.as_str().into(), name.as_str().into()],
             )?;

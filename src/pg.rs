@@ -13,6 +13,7 @@ pub mod heap;
 pub mod identity;
 pub mod inval;
 pub mod jsonb;
+pub mod kept;
 pub mod leaf;
 pub mod lock;
 pub mod message;

@@ -4,6 +4,7 @@ use super::set::Set;
 use crate::ddl::partition::{Blueprint, Column, Grant, Grantee, Policy, Security};
 use crate::error::{Error, Result};
 use crate::pg::guc;
+use crate::pg::kept::Kept;
 use dbguard_core::partition::list;
 use pgrx::prelude::*;
 
@@ -14,14 +15,14 @@ pub fn of(set: &Set) -> Result<Blueprint> {
     Spi::connect(|client| {
         let row = client
             .select(
-                "SELECT s.spcname::text, m.amname::text, c.relreplident::text, obj_description(c.oid, 'pg_class'),
+                Kept("SELECT s.spcname::text, m.amname::text, c.relreplident::text, obj_description(c.oid, 'pg_class'),
                         EXISTS (SELECT FROM pg_trigger t
                                 WHERE t.tgrelid = c.oid AND t.tgname = 'audit_guard_truncate'
                                   AND t.tgfoid = 'dbguard._audit_guard()'::regprocedure)
                  FROM pg_class c
                  LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
                  LEFT JOIN pg_am m ON m.oid = c.relam
-                 WHERE c.oid = $1",
+                 WHERE c.oid = $1"),
                 None,
                 &[set.parent.into()],
             )?
@@ -51,12 +52,14 @@ fn revoke(set: &Set) -> Result<(Vec<Grantee>, bool)> {
     Spi::connect(|client| {
         let row = client
             .select(
-                "SELECT r.rolname::text,
+                Kept(
+                    "SELECT r.rolname::text,
                         c.relacl IS NULL
                           OR (SELECT count(*) FROM aclexplode(c.relacl) g WHERE g.grantee = c.relowner)
                            = (SELECT count(*) FROM aclexplode(acldefault('r', c.relowner)))
                  FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
                  WHERE c.oid = $1",
+                ),
                 None,
                 &[set.parent.into()],
             )?
@@ -65,7 +68,8 @@ fn revoke(set: &Set) -> Result<(Vec<Grantee>, bool)> {
         let whole_owner = row.get(2)?.unwrap_or(true);
         let mut revoke: Vec<Grantee> = Vec::new();
         for row in client.select(
-            "SELECT DISTINCT r.rolname::text
+            Kept(
+                "SELECT DISTINCT r.rolname::text
              FROM pg_class c
              JOIN pg_default_acl d ON d.defaclrole = c.relowner AND d.defaclobjtype = 'r'
                                   AND d.defaclnamespace IN (0, c.relnamespace)
@@ -73,6 +77,7 @@ fn revoke(set: &Set) -> Result<(Vec<Grantee>, bool)> {
              LEFT JOIN pg_roles r ON r.oid = g.grantee
              WHERE c.oid = $1 AND g.grantee <> c.relowner
              ORDER BY 1",
+            ),
             None,
             &[set.parent.into()],
         )? {
@@ -89,7 +94,8 @@ fn grants(set: &Set, whole_owner: bool, policies: bool) -> Result<Vec<Grant>> {
     Spi::connect(|client| {
         let mut grants = Vec::new();
         for row in client.select(
-            "SELECT NULL, r.rolname::text, array_agg(DISTINCT g.privilege_type), g.is_grantable
+            Kept(
+                "SELECT NULL, r.rolname::text, array_agg(DISTINCT g.privilege_type), g.is_grantable
              FROM pg_class c CROSS JOIN aclexplode(c.relacl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
              WHERE c.oid = $1 AND (g.grantee <> c.relowner OR NOT $2)
                -- without its policies, who may reach a partition directly would see all rows
@@ -102,6 +108,7 @@ fn grants(set: &Set, whole_owner: bool, policies: bool) -> Result<Vec<Grant>> {
                AND ($3 OR NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = $1))
              GROUP BY a.attname, g.grantee, r.rolname, g.is_grantable
              ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 4",
+            ),
             None,
             &[set.parent.into(), whole_owner.into(), policies.into()],
         )? {
@@ -148,11 +155,13 @@ fn security(set: &Set) -> Result<Security> {
         Spi::connect(|client| {
             let mut policies = Vec::new();
             for row in client.select(
-                "SELECT p.polname::text, p.polpermissive, p.polcmd::text,
+                Kept(
+                    "SELECT p.polname::text, p.polpermissive, p.polcmd::text,
                         ARRAY(SELECT r.rolname::text
                               FROM unnest(p.polroles) g LEFT JOIN pg_roles r ON r.oid = g ORDER BY 1),
                         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
                  FROM pg_policy p WHERE p.polrelid = $1 ORDER BY 1",
+                ),
                 None,
                 &[set.parent.into()],
             )? {
@@ -167,7 +176,7 @@ fn security(set: &Set) -> Result<Security> {
             }
             let row = client
                 .select(
-                    "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1",
+                    Kept("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1"),
                     None,
                     &[set.parent.into()],
                 )?

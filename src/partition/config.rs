@@ -5,6 +5,7 @@ use super::patience::Waited;
 use super::retention::Retention;
 use super::set::{self, Options, Registered, State};
 use crate::error::{Error, Result};
+use crate::pg::kept::Kept;
 use crate::pg::notify;
 use crate::pg::user::{as_role, Fence};
 use crate::settings::PARTITION_NOTIFY;
@@ -17,7 +18,9 @@ use std::ffi::CString;
 /// Runs one statement on a table of the extension.
 pub fn write(sql: &str, args: &[DatumWithOid]) -> Result<usize> {
     let owner = crate::catalog::extension_owner()?;
-    as_role(owner, Fence::Local, || Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len())))
+    as_role(owner, Fence::Local, || {
+        Spi::connect_mut(|client| Ok(client.update(Kept(sql), None, args)?.len()))
+    })
 }
 
 pub fn add(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options) -> Result<()> {

@@ -6,6 +6,7 @@ use super::set::Set;
 use crate::ddl::partition::{self as ddl, Blueprint};
 use crate::error::{Error, Result};
 use crate::pg::guc;
+use crate::pg::kept::Kept;
 use crate::pg::subxact::look;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{civil, name, Range};
@@ -93,7 +94,8 @@ pub fn rehearse(set: &Set) -> Result<()> {
 fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
     let statements = Spi::connect_mut(|client| {
         let found = client.update(
-            "WITH made AS (
+            Kept(
+                "WITH made AS (
                SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = $2 AND c.relname = $3
              )
@@ -108,6 +110,7 @@ fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
              JOIN pg_class ci ON ci.oid = x.indexrelid
              JOIN pg_class t ON t.oid = x.indrelid
              WHERE p.indrelid = $1 AND p.indisreplident AND p.indexrelid IN (i.inhparent, above.inhparent)",
+            ),
             None,
             &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
         )?;
@@ -124,17 +127,18 @@ fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
 
 /// Whether a relation or a type of this name would be in the way.
 pub fn exists(schema: &str, name: &str) -> Result<bool> {
-    let found = Spi::connect(|client| {
-        client
+    let found =
+        Spi::connect(|client| {
+            client
             .select(
-                "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = $2)
+                Kept("SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = $2)
                      OR EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = n.oid AND t.typname = $2)
-                 FROM pg_namespace n WHERE n.nspname = $1",
+                 FROM pg_namespace n WHERE n.nspname = $1"),
                 None,
                 &[schema.into(), name.into()],
             )?
             .first()
             .get_one::<bool>()
-    })?;
+        })?;
     Ok(found.unwrap_or(false))
 }

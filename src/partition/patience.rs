@@ -3,6 +3,7 @@
 
 use crate::catalog::extension_owner;
 use crate::error::{Error, Result};
+use crate::pg::kept::Kept;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, lock};
@@ -73,7 +74,7 @@ fn take_in_order(parent: pg_sys::Oid) -> Result<()> {
     let default = Spi::connect_mut(|client| {
         // as a write, to see one that was made while we waited
         let found = client.update(
-            "SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = $1",
+            Kept("SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = $1"),
             None,
             &[parent.into()],
         )?;

@@ -11,6 +11,7 @@ use super::retention::Retire;
 use super::set::{Partition, Set};
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
+use crate::pg::kept::Kept;
 use dbguard_core::partition::retire::{ripe, Piece, Policy};
 use dbguard_core::partition::{civil, Micros};
 use pgrx::pg_sys::Oid;
@@ -99,7 +100,8 @@ fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE i.inhrelid = $1 AND i.inhparent = $2";
     let named = Spi::connect(|client| -> Result<_> {
-        let Some(row) = client.select(NAME, Some(1), &[partition.oid.into(), set.parent.into()])?.next()
+        let Some(row) =
+            client.select(Kept(NAME), Some(1), &[partition.oid.into(), set.parent.into()])?.next()
         else {
             return Ok(None);
         };
@@ -148,7 +150,7 @@ fn can_be_concurrent(set: &Set) -> Result<bool> {
     const DISTRIBUTED: &str =
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid::oid = $1)";
     let ask = |query: &str, args: &[pgrx::datum::DatumWithOid]| {
-        Spi::connect(|client| client.select(query, Some(1), args)?.first().get_one::<bool>())
+        Spi::connect(|client| client.select(Kept(query), Some(1), args)?.first().get_one::<bool>())
     };
     if ask(DEFAULT, &[set.parent.into()])? != Some(true) {
         return Ok(false);

@@ -16,6 +16,7 @@ mod names;
 mod notify;
 mod oracle;
 mod retire;
+mod retire_meanwhile;
 mod rights;
 mod split;
 mod ways;

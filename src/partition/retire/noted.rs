@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::partition::retention::Retire;
 use crate::partition::set::Set;
 use crate::pg::identity;
+use crate::pg::kept::Kept;
 use crate::pg::user::{as_role, Fence};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::Oid;
@@ -23,7 +24,7 @@ pub struct Waiting {
 
 fn write(sql: &str, args: &[DatumWithOid]) -> Result<()> {
     as_role(extension_owner()?, Fence::Local, || {
-        Ok(Spi::connect_mut(|client| client.update(sql, None, args).map(drop))?)
+        Ok(Spi::connect_mut(|client| client.update(Kept(sql), None, args).map(drop))?)
     })
 }
 
@@ -81,7 +82,7 @@ pub fn is_at_work(parent: Oid) -> Result<bool> {
           WHERE r.home = $2 AND r.left_at IS NULL AND r.pid <> pg_backend_pid())";
     let found = Spi::connect_mut(|client| {
         let args = [parent.into(), identity::database().into()];
-        client.update(AT_WORK, Some(1), &args)?.first().get_one::<bool>()
+        client.update(Kept(AT_WORK), Some(1), &args)?.first().get_one::<bool>()
     })?;
     Ok(found == Some(true))
 }
@@ -90,7 +91,7 @@ pub fn is_at_work(parent: Oid) -> Result<bool> {
 pub fn pending(parent: Oid) -> Result<Vec<Oid>> {
     const PENDING: &str = "SELECT inhrelid FROM pg_inherits WHERE inhparent = $1 AND inhdetachpending";
     Spi::connect(|client| {
-        let rows = client.select(PENDING, None, &[parent.into()])?;
+        let rows = client.select(Kept(PENDING), None, &[parent.into()])?;
         Ok(rows.filter_map(|row| row.get::<Oid>(1).transpose()).collect::<std::result::Result<_, _>>()?)
     })
 }
@@ -130,7 +131,7 @@ pub fn due(set: &Set, given_up: &[Oid]) -> Result<Option<Waiting>> {
         given_up.to_vec().into(),
     ];
     Spi::connect_mut(|client| {
-        let Some(row) = client.update(DUE, Some(1), &args)?.next() else { return Ok(None) };
+        let Some(row) = client.update(Kept(DUE), Some(1), &args)?.next() else { return Ok(None) };
         Ok(Some(Waiting {
             oid: row.get(1)?.unwrap_or(Oid::INVALID),
             schema: row.get(2)?.unwrap_or_default(),

@@ -5,6 +5,7 @@ use super::{zone, Options, Partition, Registered, Set, State};
 use crate::error::{Error, Result};
 use crate::partition::extra::Extra;
 use crate::partition::retention::{Retention, Retire};
+use crate::pg::kept::Kept;
 use crate::pg::{bounds, clock};
 use crate::settings::PARTITION_CLOCK;
 use dbguard_core::partition::retire::before;
@@ -74,7 +75,7 @@ pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
     Spi::connect(|client| {
         let mut sets = Vec::new();
         let args = [home.into(), parent.into(), now.into()];
-        for row in client.select(format!("{KNOWN}{LOAD}{FROM}{PARTITIONS}").as_str(), None, &args)? {
+        for row in client.select(Kept(&format!("{KNOWN}{LOAD}{FROM}{PARTITIONS}")), None, &args)? {
             sets.push(read(&row)?);
         }
         Ok(sets)
@@ -91,7 +92,7 @@ pub fn stored(parent: pg_sys::Oid) -> Result<Option<(String, String)>> {
     const NAME: &str = "SELECT schema_name::text, table_name::text FROM known WHERE found = $2";
     Spi::connect(|client| {
         let args = [crate::pg::identity::database().into(), parent.into()];
-        let row = client.select(format!("{KNOWN}{NAME}").as_str(), Some(1), &args)?.first();
+        let row = client.select(Kept(&format!("{KNOWN}{NAME}")), Some(1), &args)?.first();
         if row.is_empty() {
             return Ok(None);
         }
@@ -118,7 +119,7 @@ pub fn print(parent: pg_sys::Oid) -> Result<Option<(String, i64)>> {
     Spi::connect(|client| {
         let query = format!("{KNOWN}{PRINT}{FROM} WHERE k.found = $2");
         let args = [crate::pg::identity::database().into(), parent.into()];
-        let Some(row) = client.select(query.as_str(), Some(1), &args)?.next() else { return Ok(None) };
+        let Some(row) = client.select(Kept(&query), Some(1), &args)?.next() else { return Ok(None) };
         Ok(row.get::<String>(1)?.zip(row.get::<i64>(2)?))
     })
 }
