@@ -131,11 +131,13 @@ fn columns(set: &Set) -> Result<Vec<Column>> {
         let mut columns = Vec::new();
         for row in client.select(
             // no target is -1, or NULL from version 17 on
-            "SELECT attname::text, nullif(attstattarget::int, -1), attoptions
+            Kept(
+                "SELECT attname::text, nullif(attstattarget::int, -1), attoptions
              FROM pg_attribute
              WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
                AND (attstattarget <> -1 OR attoptions IS NOT NULL)
              ORDER BY attnum",
+            ),
             None,
             &[set.parent.into()],
         )? {

@@ -6,6 +6,7 @@ use crate::catalog::{self, extension_owner};
 use crate::error::{notice, Error, Result};
 use crate::pg::event::{self, Statement};
 use crate::pg::identity;
+use crate::pg::kept::Kept;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -170,7 +171,7 @@ fn follow_schemas() -> Result<()> {
         FROM pg_namespace n WHERE n.oid = $1 AND a.schema = $1 AND a.home = $2";
     let home = identity::database();
     let renamed = Spi::connect_mut(|client| {
-        let mut found = client.update(RENAMED, Some(1), &[home.as_str().into()])?;
+        let mut found = client.update(Kept(RENAMED), Some(1), &[home.as_str().into()])?;
         found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
     })?;
     if let Some(schema) = renamed {
@@ -211,7 +212,7 @@ fn new_tables(moved: bool) -> Result<Vec<New>> {
         ORDER BY c.oid";
     Spi::connect_mut(|client| -> Result<Vec<New>> {
         let mut list = vec![];
-        for row in client.update(TABLES, None, &[moved.into()])? {
+        for row in client.update(Kept(TABLES), None, &[moved.into()])? {
             let Some(table) = row.get::<Oid>(1)? else { continue };
             let wanted = Wanted::parse(Arguments {
                 capture: row.get::<String>(3)?.as_deref(),

@@ -9,6 +9,7 @@ use super::status;
 use crate::audit::read::version;
 use crate::catalog::extension_owner;
 use crate::error::Result;
+use crate::pg::kept::Kept;
 use crate::pg::relation::{describe, with_inheritors};
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::{self, Oid};
@@ -48,7 +49,7 @@ fn touched() -> Result<Vec<Oid>> {
     const TABLE_OF_TRIGGER: &str = "SELECT tgrelid FROM pg_trigger WHERE oid = $1";
     let commands = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
-        for row in client.select(COMMANDS, None, &[])? {
+        for row in client.select(Kept(COMMANDS), None, &[])? {
             list.push((row.get::<Oid>(1)?, row.get::<bool>(2)?, row.get::<bool>(3)?));
         }
         Ok(list)

@@ -3,6 +3,7 @@
 use super::leaves;
 use crate::error::Result;
 use crate::pg::event::{self, Statement};
+use crate::pg::kept::Kept;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
@@ -24,7 +25,7 @@ fn follow(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
         _ => return Ok(()),
     }
     let tables = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
-        client.update(TABLES, None, &[])?.map(|row| row.get::<Oid>(1)).collect()
+        client.update(Kept(TABLES), None, &[])?.map(|row| row.get::<Oid>(1)).collect()
     })?;
     for table in tables.into_iter().flatten() {
         leaves::keep_up(table)?;
