@@ -56,6 +56,11 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// Whether nothing is to be done with a partition but to drop it.
+    pub fn only_drops(&self) -> bool {
+        self.retire == Retire::Drop && self.grace.is_none() && self.archive.is_none()
+    }
+
     pub fn keeps_all(&self) -> bool {
         self.retain.is_none() && self.most_bytes.is_none()
     }

@@ -1,6 +1,7 @@
 //! Partitions whose time is over: which they are, and what is to be done with them. `run` does it, `noted`
 //! is what was begun.
 
+mod at_once;
 mod choose;
 mod noted;
 pub mod run;

@@ -1,7 +1,7 @@
 //! What is to be done next with a set.
 
 use super::noted::{self, Waiting};
-use super::{can_be_concurrent, due, step, Due, Step};
+use super::{can_be_concurrent, step, Due, Step};
 use crate::error::Result;
 use crate::partition::lock;
 use crate::partition::set::{self, Set};
@@ -14,47 +14,68 @@ pub enum Todo {
     Busy,
     Finalize(Step),
     Finish(Waiting),
+    /// Those that can be dropped without keeping anybody waiting.
+    Drop(Vec<Step>),
     /// With whether it can be CONCURRENTLY.
     Detach(Step, bool),
 }
 
-/// A set and what is to go of it.
+/// What a run knows of a set.
 pub struct Work {
-    pub set: Set,
-    due: Vec<Due>,
+    pub parent: Oid,
+    /// Whether statements can be run that are refused in a transaction block.
+    pub top_level: bool,
+    /// The set and what is to go of it, as last read.
+    pub read: Option<(Set, Vec<Due>)>,
+    /// What could not be done in this run.
+    pub given_up: Vec<Oid>,
+    /// What could not be dropped at once.
+    pub with_care: Vec<Oid>,
 }
 
+/// Dropped in one transaction, at most.
+const BATCH: usize = 20;
+
 /// Looks whether another session has changed the set; reads it anew only then.
-pub fn choose(parent: Oid, work: &mut Option<Work>, given_up: &[Oid], top_level: bool) -> Result<Todo> {
+pub fn choose(work: &mut Work) -> Result<Todo> {
+    let parent = work.parent;
     if !lock(parent)? {
         return Ok(Todo::Busy);
     }
-    let Work { set, due } = match work {
-        Some(work) if work.set.is_current()? => work,
-        _ => {
+    let (set, due) = match &mut work.read {
+        Some((set, due)) if set.is_current()? => (set, due),
+        read => {
             let set = set::live(parent)?;
-            work.insert(Work { due: due(&set)?, set })
+            let (set, due) = read.insert((set, vec![]));
+            *due = super::due(set)?;
+            (set, due)
         }
     };
     if noted::is_at_work(parent)? {
         return Ok(Todo::Busy);
     }
     let mut pending = noted::pending(parent)?;
-    pending.retain(|partition| !given_up.contains(partition));
+    pending.retain(|partition| !work.given_up.contains(partition));
     for partition in set.partitions.iter().filter(|p| pending.contains(&p.oid)) {
         if let Some(step) = step(set, Due { partition: *partition, bytes: None }, false)? {
             return Ok(Todo::Finalize(step));
         }
     }
     noted::tidy(set)?;
-    if let Some(waiting) = noted::due(set, given_up)? {
+    if let Some(waiting) = noted::due(set, &work.given_up)? {
         return Ok(Todo::Finish(waiting));
     }
-    let concurrently = top_level && can_be_concurrent(set)?;
-    while let Some(next) = due.first().copied() {
-        due.remove(0);
-        if let (false, Some(step)) = (given_up.contains(&next.partition.oid), step(set, next, concurrently)?)
-        {
+    due.retain(|due| !work.given_up.contains(&due.partition.oid));
+    if set.retention.only_drops() {
+        let batch = due.iter().take_while(|due| !work.with_care.contains(&due.partition.oid)).take(BATCH);
+        let batch = batch.filter_map(|due| step(set, *due, false).transpose()).collect::<Result<Vec<_>>>()?;
+        if !batch.is_empty() {
+            return Ok(Todo::Drop(batch));
+        }
+    }
+    let concurrently = work.top_level && can_be_concurrent(set)?;
+    for next in due.iter() {
+        if let Some(step) = step(set, *next, concurrently)? {
             return Ok(Todo::Detach(step, concurrently));
         }
     }

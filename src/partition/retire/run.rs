@@ -1,6 +1,7 @@
 //! Doing it. A partition takes a few transactions to go, and what was begun is noted before: a run that was
 //! killed is taken up by the next.
 
+use super::at_once;
 use super::choose::{choose, Todo, Work};
 use super::noted::{self, Waiting};
 use super::Step;
@@ -25,11 +26,23 @@ pub struct Tally {
     pub skipped: u32,
 }
 
+impl Work {
+    /// These are partitions of the set no more, by our own doing.
+    fn gone(&mut self, partitions: &[Oid]) {
+        if let Some((set, due)) = &mut self.read {
+            set.children -= partitions.len() as i64;
+            due.retain(|due| !partitions.contains(&due.partition.oid));
+        }
+    }
+}
+
 /// What came of a transaction.
 enum Outcome {
     Nothing,
     Busy,
     Done,
+    /// These are gone, and that one could not be dropped at once.
+    Dropped(Vec<Oid>, Option<Oid>),
     Failed(Oid),
     /// Nothing of the set can be done.
     Stopped,
@@ -54,10 +67,10 @@ impl Leaving {
 /// Retires what is ripe of one set, each partition on its own.
 pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut given_up = vec![];
-    let mut work = None;
+    let top_level = transactions.is_top_level();
+    let mut work = Work { parent, top_level, read: None, given_up: vec![], with_care: vec![] };
     loop {
-        let outcome = pinned(|| one(run, parent, &mut work, &given_up, transactions.is_top_level()))?;
+        let outcome = pinned(|| one(run, &mut work))?;
         transactions.commit();
         match outcome {
             Outcome::Nothing => return Ok(tally),
@@ -70,9 +83,14 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
                 return Ok(tally);
             }
             Outcome::Done => {}
+            Outcome::Dropped(partitions, held) => {
+                tally.retired += u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+                work.gone(&partitions);
+                work.with_care.extend(held);
+            }
             Outcome::Failed(partition) => {
                 tally.troubles += 1;
-                given_up.push(partition);
+                work.given_up.push(partition);
             }
             Outcome::Leaving(leaving) => {
                 let mut waited = Waited::default();
@@ -82,11 +100,11 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
                 match left {
                     Ok(()) => {
                         tally.retired += 1;
-                        work.iter_mut().for_each(|work| work.set.children -= 1);
+                        work.gone(&[leaving.step.oid]);
                     }
                     Err(_) => {
                         tally.troubles += 1;
-                        given_up.push(leaving.step.oid);
+                        work.given_up.push(leaving.step.oid);
                     }
                 }
             }
@@ -95,8 +113,9 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
 }
 
 /// One transaction: the next thing to do, done and logged.
-fn one(run: i64, parent: Oid, work: &mut Option<Work>, given_up: &[Oid], top_level: bool) -> Result<Outcome> {
-    let todo = match subtransaction(|| choose(parent, work, given_up, top_level)) {
+fn one(run: i64, work: &mut Work) -> Result<Outcome> {
+    let parent = work.parent;
+    let todo = match subtransaction(|| choose(work)) {
         Ok(chosen) => chosen,
         Err(error) => {
             let table = crate::catalog::relation(parent).ok();
@@ -106,7 +125,7 @@ fn one(run: i64, parent: Oid, work: &mut Option<Work>, given_up: &[Oid], top_lev
             return Ok(Outcome::Stopped);
         }
     };
-    let Some(Work { set, .. }) = work else { return Ok(Outcome::Busy) };
+    let Some((set, _)) = &work.read else { return Ok(Outcome::Busy) };
     let entry = Entry { schema: Some(&set.schema), table: Some(&set.name), ..Entry::default() };
     match todo {
         Todo::Nothing => Ok(Outcome::Nothing),
@@ -129,6 +148,14 @@ fn one(run: i64, parent: Oid, work: &mut Option<Work>, given_up: &[Oid], top_lev
                 finish(set, &waiting, waited)?;
                 noted::forget(waiting.oid)
             })
+        }
+        Todo::Drop(steps) => {
+            let (gone, held) = at_once::drop(set, &steps);
+            for step in &gone {
+                let entry = Entry { schema: entry.schema, table: entry.table, ..Entry::default() };
+                config::log(run, "drop", "done", of_step(entry, step))?;
+            }
+            Ok(Outcome::Dropped(gone.iter().map(|step| step.oid).collect(), held.map(|step| step.oid)))
         }
         Todo::Detach(step, concurrently) => {
             let retention = &set.retention;
@@ -202,7 +229,7 @@ fn of_step<'a>(entry: Entry<'a>, step: &'a Step) -> Entry<'a> {
 }
 
 /// With the rights of the set's owner.
-fn as_owner(owner: Oid, statement: &str) -> Result<()> {
+pub fn as_owner(owner: Oid, statement: &str) -> Result<()> {
     as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
 }
 

@@ -171,13 +171,34 @@ fn what_another_session_changes_in_the_middle_of_a_run_counts() {
     reader.exec("COMMIT");
     run.join().unwrap();
     assert_eq!(left(&mut db, "t"), "1,2,3,4");
+    // the first was in use, the other was not
     assert_eq!(
         log(&mut db),
+        ["detach | done | t_6 | <null>", "drop | done | t_6 | <null>", "drop | done | t_5 | <null>"]
+    );
+}
+
+/// What cannot be dropped at once is told as what it is, and keeps no other.
+#[test]
+fn a_partition_that_a_view_needs_keeps_no_other() {
+    let mut db = Db::new();
+    days(&mut db, "t", 5);
+    db.exec("CREATE VIEW v AS SELECT * FROM t_5; SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+    let mut told = log(&mut db);
+    told.sort();
+    assert_eq!(
+        told,
         [
-            "detach | done | t_6 | <null>",
-            "drop | done | t_6 | <null>",
             "detach | done | t_5 | <null>",
-            "drop | done | t_5 | <null>"
+            "drop | done | t_3 | <null>",
+            "drop | done | t_4 | <null>",
+            "drop | failed | t_5 | 2BP01"
         ]
     );
+    assert_eq!(db.value("SELECT count(*) FROM v"), "1");
+    db.exec("DROP VIEW v");
+    db.exec(RUN);
+    assert_eq!(db.value("SELECT to_regclass('t_5')"), "<null>");
 }

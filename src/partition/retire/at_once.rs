@@ -1,0 +1,35 @@
+//! Dropping partitions while nobody uses the table: one statement each, some in a transaction. It costs a
+//! fraction of detaching them concurrently, which builds the list of all partitions anew for each.
+
+use super::run::as_owner;
+use super::Step;
+use crate::ddl::retire as ddl;
+use crate::partition::set::Set;
+use crate::pg::guc;
+use crate::pg::subxact::subtransaction;
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+/// Whoever comes while we try waits as long. Then the table is in use.
+const TRY: &CStr = c"1ms";
+
+/// How long the table is kept from others.
+const HOLD: Duration = Duration::from_millis(20);
+
+/// Drops partitions one after another until one cannot be, or the table was held long enough: those that are
+/// gone, and the one that could not be. What is wrong with that one shows when it is detached.
+pub fn drop<'a>(set: &Set, steps: &'a [Step]) -> (Vec<&'a Step>, Option<&'a Step>) {
+    let began = Instant::now();
+    let mut gone = vec![];
+    for step in steps {
+        if began.elapsed() >= HOLD {
+            break;
+        }
+        let one = || subtransaction(|| as_owner(set.owner, &ddl::drop(step.table())));
+        if guc::with(&[(c"lock_timeout", TRY)], one).is_err() {
+            return (gone, Some(step));
+        }
+        gone.push(step);
+    }
+    (gone, None)
+}
