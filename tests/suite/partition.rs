@@ -15,6 +15,7 @@ mod maintain;
 mod names;
 mod notify;
 mod oracle;
+mod partman;
 mod retire;
 mod retire_meanwhile;
 mod rights;
