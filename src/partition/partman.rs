@@ -82,7 +82,7 @@ fn all(dry_run: bool, zone: Option<&str>) -> Result<Vec<Row>> {
     let mut rows = Vec::with_capacity(sets.len());
     for theirs in sets {
         pgrx::check_for_interrupts!();
-        let (schema, name) = split(&theirs.name).unwrap_or_default();
+        let (schema, name) = split(&theirs.name).unwrap_or_else(|| (String::new(), theirs.name.clone()));
         let parent = find(&schema, &name)?;
         let row = |state, message| Row {
             parent,
@@ -114,6 +114,13 @@ fn find(schema: &str, name: &str) -> Result<Option<pg_sys::Oid>> {
     Ok(Spi::connect(|client| {
         client.select(FIND, Some(1), &[schema.into(), name.into()])?.next().map_or(Ok(None), |row| row.get(1))
     })?)
+}
+
+/// What was done for a set, or would be.
+struct Done {
+    made: Vec<Made>,
+    /// Partitions whose retention is over.
+    over: usize,
 }
 
 /// An error with what to do about it.
@@ -151,36 +158,36 @@ fn import(
     let (schema, name) = (table.schema.as_str(), table.name.as_str());
     let Plan { config, options, extra, .. } = &plan;
     let retention = config.retention.as_ref();
-    let made = if dry_run {
+    let (made, over) = if dry_run {
         enable::preview(table.oid, schema, name, options, extra, |set| {
-            retain(table.oid, retention)?;
             source.stop(&theirs.name)?;
             let steps = enable::steps(set, set.missing()?)?;
-            Ok(steps.into_iter().map(|step| Made { step, error: None }).collect())
+            let made = steps.into_iter().map(|step| Made { step, error: None }).collect();
+            Ok((made, retain(table.oid, retention, dry_run)?))
         })?
     } else {
         source.stop(&theirs.name)?;
         let made = enable::enable(table.oid, schema, name, options, 0, extra)?;
-        retain(table.oid, retention)?;
-        made
+        (made, retain(table.oid, retention, dry_run)?)
     };
     let state = if dry_run { "planned" } else { "imported" };
-    let message = message(source, table, theirs, &plan, &made)?;
+    let message = message(source, table, theirs, &plan, &Done { made, over })?;
     Ok(row(state, message, Some(calls(table, &plan)?)))
 }
 
-/// As its user would call it, with its checks.
-fn retain(parent: pg_sys::Oid, retention: Option<&Retention>) -> Result<()> {
+/// As its user would call it, with its checks; how many partitions are over.
+fn retain(parent: pg_sys::Oid, retention: Option<&Retention>, dry_run: bool) -> Result<usize> {
     const RETAIN: &str = "
-        SELECT FROM dbguard.partition_retain($1::regclass, $2, retire => $3, schema => $4)";
-    let Some(retention) = retention else { return Ok(()) };
+        SELECT FROM dbguard.partition_retain($1::regclass, $2, retire => $3, schema => $4, dry_run => $5)";
+    let Some(retention) = retention else { return Ok(0) };
     let args = [
         parent.into(),
         plan::interval(&retention.retain)?.into(),
         retention.retire.into(),
         retention.schema.as_deref().into(),
+        dry_run.into(),
     ];
-    Ok(Spi::connect_mut(|client| client.update(RETAIN, None, &args).map(drop))?)
+    Ok(Spi::connect_mut(|client| client.update(RETAIN, None, &args).map(|rows| rows.len()))?)
 }
 
 /// The calls that are equal to it, one a line.
@@ -207,7 +214,7 @@ fn calls(table: &Relation, plan: &Plan) -> Result<String> {
 }
 
 /// What was taken over, what will be otherwise, and the way back, a sentence a line.
-fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, made: &[Made]) -> Result<String> {
+fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done: &Done) -> Result<String> {
     const DEFAULT: &str = "SELECT partdefid <> 0 FROM pg_partitioned_table WHERE partrelid = $1";
     let Plan { config, options, existing, off, .. } = plan;
     let anchor = match options.anchor {
@@ -218,16 +225,19 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, made
         vec![format!("Every {}{anchor}, {} ahead, zone {}.", config.every, options.ahead, options.zone)];
     if let Some(Retention { retain, retire, schema }) = &config.retention {
         let to = schema.as_ref().map_or(String::new(), |schema| format!(" to {schema}"));
-        lines.push(format!("Retention: {retire}{to} after {retain}."));
+        lines.push(format!(
+            "Retention: {retire}{to} after {retain}. Over now, for the next run: {}.",
+            done.over
+        ));
     }
     lines.push(format!(
         "Partitions adopted as they are: {existing}. Made because they were missing: {}.",
-        made.len()
+        done.made.len()
     ));
     if *off > 0 {
         lines.push(format!("Off the grid, and bridged where it begins: {off}."));
     }
-    for Made { step, error } in made {
+    for Made { step, error } in &done.made {
         if let Some(error) = error {
             lines.push(format!("Partition {} could not be made: {}.", step.name, error.message()));
         }
@@ -245,14 +255,13 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, made
     }
     lines.extend(config.notes.iter().cloned());
     let automatic = theirs.text("automatic_maintenance").unwrap_or("on");
-    lines.push(format!(
-        "pg_partman leaves it alone: automatic_maintenance is off and retention NULL. To go back: {} {}",
-        ddl::disable((&table.schema, &table.name)),
-        ddl::resume(&source.schema, &theirs.name, automatic, theirs.text("retention"))
-    ));
-    lines.push(format!(
-        "When all is well: {} After the last set: DROP EXTENSION pg_partman;",
-        ddl::forget(&source.schema, &theirs.name)
-    ));
+    lines.push(
+        "pg_partman leaves it alone: automatic_maintenance is off and retention NULL. To go back:".to_owned(),
+    );
+    lines.push(ddl::disable((&table.schema, &table.name)));
+    lines.push(ddl::resume(&source.schema, &theirs.name, automatic, theirs.text("retention")));
+    lines.push("When all is well, and for the extension after the last set:".to_owned());
+    lines.push(ddl::forget(&source.schema, &theirs.name));
+    lines.push("DROP EXTENSION pg_partman;".to_owned());
     Ok(lines.join("\n"))
 }

@@ -256,12 +256,33 @@ fn not_while_pg_partman_is_at_work_nor_the_other_way_round() {
     let e = db.error("SELECT dbguard.partition_import_partman('t')");
     assert_eq!((e.code.as_str(), e.hint.is_empty()), ("55P03", false), "{e:?}");
     db.exec("SELECT dbguard.partition_import_partman('t', dry_run => true)");
-    theirs.exec("ROLLBACK");
-    db.exec("BEGIN; SELECT dbguard.partition_import_partman('t')");
-    // it sees the old configuration, and would make a partition of its own
-    theirs.exec("SET client_min_messages = error; SELECT partman.run_maintenance('public.t')");
+    theirs.exec("ROLLBACK; SET lock_timeout = '1s'; SET client_min_messages = error");
+    let four = partitions(&mut theirs, "t");
+    db.exec(
+        "UPDATE partman.part_config SET premake = 6; BEGIN; SELECT dbguard.partition_import_partman('t')",
+    );
+    // it sees the old configuration, and would make the two that are missing
+    theirs.exec("SELECT partman.run_maintenance('public.t')");
+    assert_eq!(partitions(&mut theirs, "t"), four);
     db.exec("COMMIT");
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_set"), "1");
+    assert_eq!(db.lines("SELECT ahead, missing FROM dbguard.partition_status()"), ["6 | 0"]);
+}
+
+#[test]
+fn rows_in_the_default_keep_their_range_from_being_made_and_no_other() {
+    let Some(mut db) = database() else { return };
+    set(&mut db, "t", "timestamptz", "1 day", "none");
+    db.exec(
+        "INSERT INTO t SELECT n, now() + n * interval '1 day' FROM generate_series(0, 6) n WHERE n <> 5;
+         UPDATE partman.part_config SET premake = 6, ignore_default_data = true",
+    );
+    let message = db.value("SELECT message FROM dbguard.partition_import_partman('t')");
+    assert!(
+        message.contains("could not be made: updated partition constraint for default partition"),
+        "{message}"
+    );
+    assert_eq!(db.lines("SELECT state, missing FROM dbguard.partition_status()"), ["due | 1"]);
+    assert_eq!(db.value("SELECT count(*) FROM t"), "6");
 }
 
 #[test]

@@ -164,15 +164,13 @@ fn options_retention_and_template_and_the_calls_that_say_the_same() {
         db.exec("RESET search_path");
         assert_eq!(db.lines(STORED), stored, "{}", row[1]);
         // and the way back, as the message says it
-        let back = row[0].split("To go back: ").nth(1).unwrap().lines().next().unwrap();
+        let (rest, forget) =
+            row[0].split_once("\nWhen all is well, and for the extension after the last set:\n").unwrap();
+        let back = rest.split_once("To go back:\n").unwrap().1;
         db.exec(back);
         assert_eq!(db.lines(CONFIG), before, "{back}");
         assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_set"), "0");
-        let forget = row[0].split("When all is well: ").nth(1).unwrap().lines().next().unwrap();
-        db.exec(&format!(
-            "DROP TABLE t; DROP TABLE partman.mine; {}",
-            forget.replace("After the last set: ", "")
-        ));
+        db.exec(&format!("DROP TABLE t; DROP TABLE partman.mine; {forget}"));
         db.exec("CREATE EXTENSION pg_partman SCHEMA partman");
     }
 }
@@ -236,7 +234,10 @@ fn pg_partman_does_nothing_any_more() {
     let Some(mut db) = database() else { return };
     set(&mut db, "t", "timestamptz", "1 day", "none");
     db.exec("UPDATE partman.part_config SET retention = '1 day', retention_keep_table = false");
-    db.exec("SELECT dbguard.partition_import_partman('t')");
+    for dry in ["true", "false"] {
+        let message = db.value(&format!("SELECT message FROM dbguard.partition_import_partman('t', {dry})"));
+        assert!(message.contains("Retention: drop after 1 day. Over now, for the next run: 3."), "{message}");
+    }
     db.exec("UPDATE partman.part_config SET premake = 9");
     let before = partitions(&mut db, "t");
     db.exec("SELECT partman.run_maintenance()");
@@ -253,6 +254,28 @@ fn pg_partman_does_nothing_any_more() {
         db.value("SELECT count(*) FROM dbguard.partition_run WHERE action = 'drop' AND state = 'done'"),
         "3"
     );
+}
+
+#[test]
+fn the_way_back_after_partitions_were_made() {
+    let Some(mut db) = database() else { return };
+    set(&mut db, "t", "timestamptz", "1 day", "none");
+    let message = db.value("SELECT message FROM dbguard.partition_import_partman('t')");
+    db.exec("UPDATE dbguard.partition_set SET ahead = 5");
+    db.exec("CALL dbguard.partition_maintain()");
+    let back = message.split_once("To go back:\n").unwrap().1.split_once("\nWhen").unwrap().0;
+    db.exec(back);
+    // version 4 reads names, as the page says
+    db.exec(
+        "DO $$ DECLARE p record; BEGIN
+           FOR p IN SELECT relname FROM pg_class WHERE relname ~ '^t_p[0-9]{8}$' LOOP
+             EXECUTE format('ALTER TABLE %I RENAME TO %I', p.relname, regexp_replace(p.relname, '(....)(..)(..)$', '\\1_\\2_\\3'));
+           END LOOP; END $$;
+         UPDATE partman.part_config SET premake = 7; SELECT partman.run_maintenance()",
+    );
+    let made = bounds(&mut db, "t");
+    assert_eq!(made.len(), 12);
+    assert!(crate::partition::oracle::without_holes(&made), "{made:?}");
 }
 
 #[test]
@@ -275,4 +298,52 @@ fn odd_names_and_columns() {
     assert_eq!(db.lines("SELECT DISTINCT state, missing FROM dbguard.partition_status()"), ["ok | 0"]);
     db.exec("INSERT INTO public.\"order\" (at, n) VALUES (now() + interval '6 days', 2)");
     assert_eq!(db.value("SELECT twice FROM public.\"order\""), "4");
+}
+
+/// Turns the configuration of version 4 into that of 5.5, column by column.
+const VERSION_5: &str = "
+    ALTER TABLE partman.part_config
+      DROP CONSTRAINT part_config_type_check, DROP CONSTRAINT part_config_epoch_check,
+      DROP COLUMN optimize_trigger, DROP COLUMN inherit_fk, DROP COLUMN trigger_exception_handling, DROP COLUMN upsert,
+      DROP COLUMN trigger_return_null, DROP COLUMN publications, DROP COLUMN subscription_refresh, DROP COLUMN drop_cascade_fk,
+      ADD COLUMN time_encoder text, ADD COLUMN time_decoder text, ADD COLUMN date_trunc_interval text,
+      ADD COLUMN maintenance_order int, ADD COLUMN retention_keep_publication boolean NOT NULL DEFAULT false,
+      ADD COLUMN maintenance_last_run timestamptz, ADD COLUMN detach_before_drop boolean DEFAULT false,
+      ADD COLUMN maintenance_role text DEFAULT current_user, ADD COLUMN async_partitioning_in_progress text,
+      ADD COLUMN child_table_prefix text NOT NULL DEFAULT '_p';
+    UPDATE partman.part_config SET partition_type = 'range'";
+
+#[test]
+fn the_configuration_of_version_5() {
+    let Some(mut db) = database() else { return };
+    if !db.value("SELECT extversion FROM pg_extension WHERE extname = 'pg_partman'").starts_with("4.") {
+        return;
+    }
+    set(&mut db, "t", "timestamptz", "1 day", "none");
+    db.exec("CREATE TABLE u (id uuid PRIMARY KEY, v text) PARTITION BY RANGE (id)");
+    db.exec(VERSION_5);
+    // months of UUIDv7, as its encoder writes them
+    db.exec(
+        "CREATE FUNCTION encoded(at timestamp) RETURNS uuid LANGUAGE sql RETURN
+           rpad(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+         DO $$ DECLARE m timestamp := date_trunc('month', now() AT TIME ZONE 'UTC'); BEGIN
+           FOR n IN 0..2 LOOP
+             EXECUTE format('CREATE TABLE u_p%s PARTITION OF u FOR VALUES FROM (%L) TO (%L)', n,
+                            encoded(m + n * interval '1 month'), encoded(m + (n + 1) * interval '1 month'));
+           END LOOP; END $$;
+         INSERT INTO partman.part_config (parent_table, control, partition_type, partition_interval, premake, time_encoder, time_decoder)
+           VALUES ('public.u', 'id', 'range', '1 mon', 2, 'partman.uuid7_time_encoder', 'partman.uuid7_time_decoder')",
+    );
+    let rows = db.rows("SELECT table_name, state, message FROM dbguard.partition_import_partman()");
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(row[1], "imported", "{row:?}");
+        assert!(row[2].contains("missing: 0.") && row[2].contains("not as postgres"), "{}", row[2]);
+        assert!(!row[2].contains("not known to this version"), "{}", row[2]);
+    }
+    db.exec("UPDATE dbguard.partition_set SET ahead = ahead + 2");
+    db.exec("CALL dbguard.partition_maintain()");
+    let last = "SELECT encoded(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '5 months')";
+    let last = db.value(last);
+    assert_eq!(db.value("SELECT covered_until FROM dbguard.partition_status() WHERE table_name = 'u'"), last);
 }
