@@ -215,7 +215,10 @@ fn calls(table: &Relation, plan: &Plan) -> Result<String> {
 
 /// What was taken over, what will be otherwise, and the way back, a sentence a line.
 fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done: &Done) -> Result<String> {
-    const DEFAULT: &str = "SELECT partdefid <> 0 FROM pg_partitioned_table WHERE partrelid = $1";
+    const PARTITIONS: &str = "
+        SELECT (SELECT partdefid <> 0 FROM pg_partitioned_table WHERE partrelid = $1),
+               (SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = $1 AND c.relowner <> $2)";
     let Plan { config, options, existing, off, .. } = plan;
     let anchor = match options.anchor {
         Some(anchor) => format!(" counted from {}", written(anchor)?),
@@ -246,12 +249,18 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done
         "New partitions are named like {}_p20261120; those there keep their names.",
         table.name
     ));
-    if Spi::connect(|client| client.select(DEFAULT, Some(1), &[table.oid.into()])?.first().get_one())?
-        == Some(true)
-    {
+    let args = [table.oid.into(), table.owner.into()];
+    let (has_default, foreign) =
+        Spi::connect(|client| client.select(PARTITIONS, Some(1), &args)?.first().get_two::<bool, i64>())?;
+    if has_default == Some(true) {
         lines.push(
             "The default partition stays; dbguard.partition_health() tells when it holds rows.".to_owned(),
         );
+    }
+    if let Some(foreign @ 1..) = foreign {
+        lines.push(format!(
+            "Partitions that belong to another role than the table: {foreign}. They cannot be dropped or moved as its owner; see owner_differs in dbguard.partition_health()."
+        ));
     }
     lines.extend(config.notes.iter().cloned());
     let automatic = theirs.text("automatic_maintenance").unwrap_or("on");

@@ -209,6 +209,12 @@ fn notes(row: &Row) -> Vec<String> {
     if !row.is("inherit_privileges") {
         note("inherit_privileges was off: new partitions get owner and privileges of their parent all the same.");
     }
+    if row.0.get("ignore_default_data") == Some(&Value::Bool(false)) {
+        note("ignore_default_data was off: rows in the default partition have no say any more in how far ahead partitions are made.");
+    }
+    if row.0.get("maintenance_order").is_some_and(|order| !order.is_null()) {
+        note("maintenance_order: sets are maintained in the order of their names.");
+    }
     if row.is("jobmon") {
         note("jobmon: runs are logged in dbguard.partition_run.");
     }

@@ -12,7 +12,7 @@ fn v4(changed: Value) -> Value {
             "trigger_exception_handling": false, "upsert": "", "trigger_return_null": true,
             "template_table": "partman.template_public_t", "publications": null, "inherit_privileges": true,
             "constraint_valid": true, "subscription_refresh": null, "drop_cascade_fk": false,
-            "ignore_default_data": false}),
+            "ignore_default_data": true}),
         changed,
     )
 }
@@ -141,6 +141,8 @@ fn each_setting_without_a_counterpart_is_named() {
         (json!({"infinite_time_partitions": false}), "infinite_time_partitions"),
         (json!({"inherit_privileges": false}), "inherit_privileges"),
         (json!({"inherit_privileges": null}), "inherit_privileges"),
+        (json!({"ignore_default_data": false}), "ignore_default_data"),
+        (json!({"maintenance_order": 1}), "maintenance_order"),
         (json!({"jobmon": true}), "jobmon"),
         (json!({"constraint_cols": ["a", "b"]}), "constraint_cols"),
         (json!({"publications": ["p"]}), "publications"),

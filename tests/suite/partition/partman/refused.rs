@@ -269,6 +269,34 @@ fn not_while_pg_partman_is_at_work_nor_the_other_way_round() {
 }
 
 #[test]
+fn partitions_of_another_owner_are_told() {
+    let Some(mut db) = database() else { return };
+    db.connect_as("partman_other");
+    set(&mut db, "t", "timestamptz", "1 day", "none");
+    let message = db.value("SELECT message FROM dbguard.partition_import_partman('t', dry_run => true)");
+    assert!(!message.contains("another role"), "{message}");
+    db.exec("ALTER TABLE t OWNER TO partman_other; UPDATE partman.part_config SET retention = '1 day', retention_keep_table = false");
+    let message = db.value("SELECT message FROM dbguard.partition_import_partman('t')");
+    assert!(message.contains("another role than the table: 10. They cannot be dropped"), "{message}");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(
+        db.lines("SELECT DISTINCT action, state, sqlstate FROM dbguard.partition_run WHERE action <> 'run' ORDER BY 1, 2"),
+        ["detach | done | <null>", "drop | failed | 42501"]
+    );
+    // as the page says: with the right owner the next run does it
+    db.exec(
+        "DO $$ DECLARE p regclass; BEGIN
+           FOR p IN SELECT oid FROM pg_class WHERE relname ~ '^t_p' AND relkind = 'r' LOOP
+             EXECUTE 'ALTER TABLE ' || p || ' OWNER TO partman_other'; END LOOP; END $$",
+    );
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(
+        db.value("SELECT count(*) FROM dbguard.partition_run WHERE action = 'drop' AND state = 'done'"),
+        "3"
+    );
+}
+
+#[test]
 fn rows_in_the_default_keep_their_range_from_being_made_and_no_other() {
     let Some(mut db) = database() else { return };
     set(&mut db, "t", "timestamptz", "1 day", "none");
