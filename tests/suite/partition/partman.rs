@@ -1,6 +1,8 @@
 //! Sets of pg_partman taken over, from a real one.
 
+mod meanwhile;
 mod refused;
+mod shapes;
 mod taken;
 
 use dbguard_tests::Db;
