@@ -113,14 +113,16 @@ private() {                   # private MAJOR PG_CONFIG: prints the private pg_c
   echo "$r$bin/pg_config"
 }
 
-# pg_cron for the private copy of a server of Debian's; without it, its test is skipped.
-bring_cron() {                # bring_cron MAJOR
+# An extension of Debian's for the private copy of a server of Debian's; without it, its tests are skipped.
+bring_cron() { bring_extension "$1" cron pg_cron; }
+bring_partman() { bring_extension "$1" partman pg_partman; }
+bring_extension() {           # bring_extension MAJOR PACKAGE EXTENSION
   local r w; r=$(trees)/pg$1
-  [ -d "$r/usr/lib/postgresql/$1/lib" ] && [ ! -e "$r/usr/lib/postgresql/$1/lib/pg_cron.so" ] || return 0
+  [ -d "$r/usr/lib/postgresql/$1/lib" ] && [ ! -e "$r/usr/share/postgresql/$1/extension/$3.control" ] || return 0
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
   w=$(mktemp -d)
-  (cd "$w" && apt-get download -q "postgresql-$1-cron" >log 2>&1 </dev/null && dpkg-deb -x postgresql-*.deb "$r") \
-    || say "postgresql-$1-cron is not to be had: its test will be skipped"
+  (cd "$w" && apt-get download -q "postgresql-$1-$2" >log 2>&1 </dev/null && dpkg-deb -x postgresql-*.deb "$r") \
+    || say "postgresql-$1-$2 is not to be had: its tests will be skipped"
   rm -rf "$w"
 }
 

@@ -10,6 +10,7 @@ pub mod health;
 pub mod import;
 pub mod lint;
 pub mod partition;
+pub mod partman;
 pub mod publication;
 pub mod referrers;
 pub mod retire;

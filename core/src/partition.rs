@@ -2,10 +2,12 @@
 
 pub mod bound;
 pub mod civil;
+pub mod fit;
 pub mod grid;
 pub mod health;
 pub mod list;
 pub mod name;
+pub mod partman;
 pub mod plan;
 pub mod retire;
 pub mod width;

@@ -45,10 +45,21 @@ pub fn plan(
     extra: &Extra,
 ) -> Result<Vec<make::Step>> {
     let behind = checked(behind)?;
+    preview(parent, schema, name, options, extra, |set| steps(set, set.missing_since(behind)?))
+}
+
+/// Lets `f` look at the set as it would be if it were registered, and takes all back that it did.
+pub fn preview<T>(
+    parent: pg_sys::Oid,
+    schema: &str,
+    name: &str,
+    options: &Options,
+    extra: &Extra,
+    f: impl FnOnce(&Set) -> Result<T>,
+) -> Result<T> {
     look(|| {
         register(parent, schema, name, options, extra)?;
-        let set = set::live(parent)?;
-        steps(&set, set.missing_since(behind)?)
+        f(&set::live(parent)?)
     })
 }
 

@@ -49,6 +49,12 @@ pub fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Whether that role is a superuser.
+pub fn is_superuser() -> bool {
+    // SAFETY: a syscache look-up.
+    unsafe { pg_sys::superuser() }
+}
+
 /// The role the session acts as by its own choice: SESSION_USER.
 pub fn session() -> pg_sys::Oid {
     // SAFETY: reads a variable of the backend.

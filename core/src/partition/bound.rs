@@ -24,6 +24,15 @@ impl Unit {
         }
     }
 
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Seconds => "s",
+            Unit::Milliseconds => "ms",
+            Unit::Microseconds => "us",
+            Unit::Nanoseconds => "ns",
+        }
+    }
+
     fn nanoseconds(self) -> i128 {
         match self {
             Unit::Seconds => 1_000_000_000,

@@ -42,6 +42,8 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.partition_plan()",
     "SELECT * FROM dbguard.partition_status()",
     "SELECT * FROM dbguard.partition_health()",
+    "DO $$ BEGIN PERFORM dbguard.partition_import_partman(dry_run => true);
+           EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$",
     "SELECT * FROM dbguard.lint()",
     "SELECT * FROM dbguard.lint('{mine}'::text[], '{indexes}'::text[], 'info')",
     "SELECT * FROM dbguard.lint_score()",
