@@ -8,12 +8,14 @@ use crate::partition::retention::{Retention, Retire};
 use crate::pg::kept::Kept;
 use crate::pg::{bounds, clock};
 use crate::settings::PARTITION_CLOCK;
+use dbguard_core::partition::bound::Value;
 use dbguard_core::partition::retire::before;
 use dbguard_core::partition::{grid::Grid, width::Width, Key, Micros};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
+use std::collections::HashMap;
 
 /// Which table each row means. A set is known by its OID, so that a rename does not lose it; in
 /// another database than the one it was registered in by its name, since the OID is another's.
@@ -44,7 +46,6 @@ SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.foun
        c.nspname::text, c.relname::text, c.relowner,
        p.partstrat::text, p.partnatts::int, p.partcollation[0] AS partcollation,
        a.attname::text, a.atttypid, format_type(a.atttypid, NULL) AS type,
-       b.bounds, b.partitions, cardinality(b.partitions)::int8 AS children,
        coalesce($3, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8) AS now,
        (extract(epoch FROM k.anchor - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8 AS anchor, k.key_unit,
        k.retain, k.retain_bytes, k.retain_at_least, k.retire, k.retire_schema::text, k.grace,
@@ -62,21 +63,36 @@ LEFT JOIN LATERAL (SELECT * FROM pg_partitioned_table WHERE partrelid = k.found 
 LEFT JOIN LATERAL (SELECT attname, atttypid FROM pg_attribute
                    WHERE attrelid = k.found AND attnum = p.partattrs[0] OFFSET 0) a ON true";
 
-const PARTITIONS: &str = "
-LEFT JOIN LATERAL (SELECT array_agg(r.relpartbound::text) AS bounds, array_agg(r.oid) AS partitions
-                   FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhrelid
-                   WHERE i.inhparent = k.found AND c.relkind = 'p') b ON true
+const CHOSEN: &str = "
 WHERE $2 IS NULL OR k.found = $2
 ORDER BY 1, 2";
+
+/// A row a partition, for arrays of thousands of bounds would be copied again and again.
+const PARTITIONS: &str = "
+SELECT i.inhparent, r.oid, r.relpartbound::text
+FROM known k
+JOIN pg_inherits i ON i.inhparent = k.found
+JOIN pg_class r ON r.oid = i.inhrelid
+WHERE ($2 IS NULL OR k.found = $2) AND r.relispartition";
+
+/// The partitions of a table with their bounds; NULL for none that can be a bound of ours.
+type Children = Vec<(pg_sys::Oid, Option<(Value, Value)>)>;
 
 pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
     let home = crate::pg::identity::database();
     let now = clock::read(&PARTITION_CLOCK);
     Spi::connect(|client| {
+        let mut children: HashMap<pg_sys::Oid, Children> = HashMap::new();
+        let args = [home.as_str().into(), parent.into()];
+        for row in client.select(Kept(&format!("{KNOWN}{PARTITIONS}")), None, &args)? {
+            let (Some(parent), Some(oid)) = (row.get(1)?, row.get(2)?) else { continue };
+            let bounds = row.get::<&str>(3)?.and_then(bounds::range);
+            children.entry(parent).or_default().push((oid, bounds));
+        }
         let mut sets = Vec::new();
-        let args = [home.into(), parent.into(), now.into()];
-        for row in client.select(Kept(&format!("{KNOWN}{LOAD}{FROM}{PARTITIONS}")), None, &args)? {
-            sets.push(read(&row)?);
+        let args = [home.as_str().into(), parent.into(), now.into()];
+        for row in client.select(Kept(&format!("{KNOWN}{LOAD}{FROM}{CHOSEN}")), None, &args)? {
+            sets.push(read(&row, &mut children)?);
         }
         Ok(sets)
     })
@@ -124,7 +140,7 @@ pub fn print(parent: pg_sys::Oid) -> Result<Option<(String, i64)>> {
     })
 }
 
-fn read(row: &SpiHeapTupleData) -> Result<Registered> {
+fn read(row: &SpiHeapTupleData, children: &mut HashMap<pg_sys::Oid, Children>) -> Result<Registered> {
     let lost = || Error::internal("a row of dbguard.partition_set is incomplete");
     let options = Options {
         every: row.get_by_name("every")?.ok_or_else(lost)?,
@@ -135,7 +151,7 @@ fn read(row: &SpiHeapTupleData) -> Result<Registered> {
     };
     let state = match row.get_by_name::<pg_sys::Oid, _>("found")? {
         None => State::Gone,
-        Some(parent) => match set(row, parent, &options) {
+        Some(parent) => match set(row, parent, &options, children.remove(&parent).unwrap_or_default()) {
             Ok(set) => State::Live(Box::new(set)),
             Err(error) => State::Broken(parent, error),
         },
@@ -149,14 +165,14 @@ fn read(row: &SpiHeapTupleData) -> Result<Registered> {
     })
 }
 
-fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result<Set> {
+fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children: Children) -> Result<Set> {
     let lost = || Error::internal("a row of pg_class is incomplete");
     let name: String = row.get_by_name("relname")?.ok_or_else(lost)?;
     let key = key(row, &name, options)?;
     let every = &options.every;
     let width = Width::new(key, every.months(), every.days(), every.micros())?;
     let grid = Grid::new(key, width, zone(&options.zone)?, options.anchor)?;
-    let partitions = partitions(row, key)?;
+    let partitions = partitions(&children, key)?;
     let now: Micros = row.get_by_name("now")?.ok_or_else(lost)?;
     let retention = retention(row)?;
     let cutoff = retention.retain.map(|retain| -> Result<_> {
@@ -171,7 +187,7 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options) -> Result
         grid,
         ahead: options.ahead.unsigned_abs(),
         partitions,
-        children: row.get_by_name("children")?.unwrap_or(0),
+        children: children.len() as i64,
         now,
         cutoff: cutoff.transpose()?,
         retention,
@@ -200,23 +216,20 @@ fn retention(row: &SpiHeapTupleData) -> Result<Retention> {
 }
 
 /// The partitions there are. One that cannot be told in time would make all others wrong.
-fn partitions(row: &SpiHeapTupleData, key: Key) -> Result<Vec<Partition>> {
-    let texts: Vec<Option<String>> = row.get_by_name("bounds")?.unwrap_or_default();
-    let oids: Vec<Option<pg_sys::Oid>> = row.get_by_name("partitions")?.unwrap_or_default();
-    let mut partitions = Vec::with_capacity(texts.len());
-    for (text, oid) in texts.iter().zip(oids) {
-        let Some(bounds) = text.as_deref().and_then(bounds::range) else { continue };
-        let Some(range) = key.range(&bounds) else {
+fn partitions(children: &Children, key: Key) -> Result<Vec<Partition>> {
+    let mut partitions = Vec::with_capacity(children.len());
+    for (oid, bounds) in children {
+        let Some(bounds) = bounds else { continue };
+        let Some(range) = key.range(bounds) else {
             let sql = "SELECT relname::text FROM pg_class WHERE oid = $1";
             let name = Spi::connect(|client| {
-                client.select(sql, Some(1), &[oid.into()])?.first().get_one::<String>()
+                client.select(sql, Some(1), &[(*oid).into()])?.first().get_one::<String>()
             });
             let name = name?.unwrap_or_default();
             return Err(Error::not_in_state(format!("a bound of partition \"{name}\" is not a time"))
                 .hint("Detach it, or attach it with bounds that are the first values of a time."));
         };
-        let Some(oid) = oid else { continue };
-        partitions.push(Partition { oid, range });
+        partitions.push(Partition { oid: *oid, range });
     }
     Ok(partitions)
 }
