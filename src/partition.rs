@@ -8,6 +8,7 @@ mod health;
 mod job;
 mod maintain;
 mod make;
+mod moving;
 mod partman;
 mod patience;
 mod retention;

@@ -56,6 +56,20 @@ pub fn begin(relation: Oid, table: &Relation, kind: Kind) -> Result<Job> {
     Ok(Job { relation, kind, name: table.name.clone() })
 }
 
+/// Whether work on a table is under way, or was begun and is not ended.
+pub fn is_noted(relation: Oid) -> Result<bool> {
+    Ok(kind_of(relation)?.is_some())
+}
+
+/// What was begun on a table and is not ended.
+pub fn kind_of(relation: Oid) -> Result<Option<String>> {
+    const KIND: &str = "SELECT kind FROM dbguard.partition_job WHERE relation = $1";
+    Spi::connect(|client| {
+        let mut rows = client.select(KIND, Some(1), &[relation.into()])?;
+        Ok(rows.next().map_or(Ok(None), |row| row.get::<String>(1))?)
+    })
+}
+
 fn under_way(relation: Oid, name: &str) -> Result<Error> {
     const WHICH: &str = "SELECT kind, pid FROM dbguard.partition_job WHERE relation = $1";
     let (kind, pid) = Spi::connect(|client| {

@@ -40,6 +40,13 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.partition_enable('mine.p'::regclass, '1 day'::interval, 3)",
     "SELECT * FROM dbguard.partition_retain('mine.p', '1 day', retire => 'drop')",
     "SELECT * FROM dbguard.partition_plan()",
+    "CREATE TABLE mine.p_rest PARTITION OF mine.p DEFAULT",
+    "INSERT INTO mine.p VALUES (pg_catalog.now() OPERATOR(pg_catalog.-) '3 days'::pg_catalog.interval)",
+    "SELECT * FROM dbguard.partition_drain_plan('mine.p'::regclass)",
+    "CALL dbguard.partition_drain('mine.p'::regclass)",
+    "SELECT * FROM dbguard.partition_regrain_plan('mine.p'::regclass, (SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent OPERATOR(pg_catalog.=) 'mine.p'::regclass AND inhrelid OPERATOR(pg_catalog.<>) 'mine.p_rest'::regclass LIMIT 1)::regclass)",
+    "DROP TABLE mine.p_rest",
+    "SELECT dbguard.partition_drain_cancel('mine.p'::regclass)",
     "SELECT * FROM dbguard.partition_status()",
     "SELECT * FROM dbguard.partition_health()",
     "DO $$ BEGIN PERFORM dbguard.partition_import_partman(dry_run => true);
