@@ -1,4 +1,4 @@
--- partition: rows moved out of a DEFAULT partition, or of one wider than the grid.
+-- partition: rows moved out of a DEFAULT partition, or of one wider than the grid; and fences, which need none.
 
 CREATE TABLE dbguard.partition_move (
   parent oid NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE dbguard.partition_move (
 COMMENT ON TABLE dbguard.partition_move IS 'What a move of rows that is under way has made; removed with it, or by dbguard.partition_drain_cancel';
 COMMENT ON COLUMN dbguard.partition_move.parent IS 'OID of the partitioned table';
 COMMENT ON COLUMN dbguard.partition_move.relation IS 'OID of the table';
-COMMENT ON COLUMN dbguard.partition_move.role IS 'source: it has the trigger that notes changes; piece: a partition to be; work: goes with the move';
+COMMENT ON COLUMN dbguard.partition_move.role IS 'source: it has the trigger that notes changes; keys: where they are noted; piece: a partition to be; work: goes with the move';
 COMMENT ON COLUMN dbguard.partition_move.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN dbguard.partition_move.table_name IS 'Name of the table';
 GRANT SELECT ON dbguard.partition_move TO PUBLIC;
@@ -54,3 +54,10 @@ CREATE FUNCTION dbguard.partition_regrain_plan(parent regclass, partition regcla
   AS 'MODULE_PATHNAME', 'partition_regrain_plan_wrapper';
 COMMENT ON FUNCTION dbguard.partition_regrain_plan(regclass, regclass, int) IS
   'The partitions that dbguard.partition_regrain would make now, with the rows they would get; changes nothing';
+
+CREATE FUNCTION dbguard.partition_fence(parent regclass, far interval DEFAULT '100 years', dry_run boolean DEFAULT false)
+  RETURNS TABLE (partition text, lower text, upper text, sql text)
+  LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'partition_fence_wrapper';
+COMMENT ON FUNCTION dbguard.partition_fence(regclass, interval, boolean) IS
+  'Makes two partitions, one without a lower bound before the first and one without an upper bound from far ahead on, which take what no other does; with dry_run only tells them';

@@ -4,6 +4,7 @@ mod blueprint;
 mod config;
 mod enable;
 mod extra;
+mod fence;
 mod health;
 mod job;
 mod maintain;

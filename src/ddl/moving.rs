@@ -39,10 +39,10 @@ pub struct KeyColumn {
 }
 
 /// How many rows lie between each two of the bounds $1, ascending: number 0 is below the first, NULL has no
-/// key.
+/// key. The bounds are read once, not for each row.
 pub fn count(source: Table, key: &Key) -> String {
     format!(
-        "SELECT width_bucket({}, $1::{}[]), count(*) FROM {} GROUP BY 1",
+        "SELECT width_bucket({}, (SELECT $1::{}[])), count(*) FROM {} GROUP BY 1",
         key.expression(),
         key.type_name,
         name(source)
@@ -59,7 +59,14 @@ pub fn count_up_to(source: Table, key: &Key, lower: &str, upper: &str) -> String
 }
 
 /// Takes the rows of a range from one table to another.
-pub fn carry(source: Table, target: Table, columns: &[String], key: &Key, lower: &str, upper: &str) -> String {
+pub fn carry(
+    source: Table,
+    target: Table,
+    columns: &[String],
+    key: &Key,
+    lower: &str,
+    upper: &str,
+) -> String {
     let columns = list(columns, "");
     format!(
         "WITH gone AS (DELETE FROM {} WHERE {} RETURNING {columns}) INSERT INTO {} ({columns}) SELECT {columns} FROM gone",
@@ -70,7 +77,14 @@ pub fn carry(source: Table, target: Table, columns: &[String], key: &Key, lower:
 }
 
 /// Copies the rows of a range from one table to another.
-pub fn copy_range(source: Table, target: Table, columns: &[String], key: &Key, lower: &str, upper: &str) -> String {
+pub fn copy_range(
+    source: Table,
+    target: Table,
+    columns: &[String],
+    key: &Key,
+    lower: &str,
+    upper: &str,
+) -> String {
     let columns = list(columns, "");
     format!(
         "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE {}",

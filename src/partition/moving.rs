@@ -12,8 +12,8 @@ mod survey;
 mod swap;
 
 use super::job::{self, Kind};
-use super::set::Set;
-use super::{pinned, registered};
+use super::set::{self, Set};
+use super::{not_enabled, pinned};
 use crate::catalog::own_table;
 use crate::ddl::partition::script;
 use crate::ddl::{moving as ddl, retire};
@@ -144,16 +144,22 @@ fn checked(most: Option<i32>) -> Result<u32> {
 
 /// The set, and the partition of it whose rows are to be moved; none if it has no default partition.
 fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Option<Source>)> {
-    own_table(parent)?;
-    let set = registered(parent)?;
+    let table = own_table(parent)?;
+    if set::of(parent)?.is_none() {
+        return Err(not_enabled(&table.name));
+    }
+    let set = set::live(parent)?;
     let source = match partition {
         None => source::default_of(&set)?,
         Some(partition) => {
             let source = source::partition(&set, partition)?;
             if source.range.is_none() {
                 let drain = ddl::drain((&set.schema, &set.name));
-                return Err(Error::wrong_object_type(format!("\"{}\" is the default partition", source.name))
-                    .hint(format!("{drain}")));
+                return Err(Error::wrong_object_type(format!(
+                    "\"{}\" is the default partition",
+                    source.name
+                ))
+                .hint(drain));
             }
             Some(source)
         }
@@ -164,6 +170,7 @@ fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Opt
 fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Result<Plan> {
     let (set, source) = find(parent, partition)?;
     let Some(source) = source else { return Ok(TableIterator::empty()) };
+    source::same_owner(&set, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
     let stage = stage::plan(&set, &blueprint, &source, survey::parts(&set, &source, most)?)?;
     let of = (&*set.schema, &*set.name);

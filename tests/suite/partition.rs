@@ -11,6 +11,7 @@ mod config_restore;
 mod cron;
 mod drain;
 mod drain_copy;
+mod fence;
 mod health;
 mod holes;
 mod keys;

@@ -29,7 +29,8 @@ fn capture(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     }
     let args = call.args();
     let [schema, table, attributes @ ..] = args.as_slice() else { return Err(protocol()) };
-    let attributes: Vec<i16> = attributes.iter().filter_map(|number| number.parse().ok()).filter(|n| *n > 0).collect();
+    let attributes: Vec<i16> =
+        attributes.iter().filter_map(|number| number.parse().ok()).filter(|n| *n > 0).collect();
     if attributes.is_empty() || attributes.len() + 2 != args.len() {
         return Err(protocol());
     }

@@ -34,7 +34,9 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
     let tid = |page: i64| format!("({page},0)");
     let (from, to) = (tid(page), tid(page + PAGES));
     let rows = as_role(set.owner, Fence::RestrictedAllRows, || {
-        Spi::connect_mut(|client| Ok::<_, Error>(client.update(copy.as_str(), None, &[from.into(), to.into()])?.len()))
+        Spi::connect_mut(|client| {
+            Ok::<_, Error>(client.update(copy.as_str(), None, &[from.into(), to.into()])?.len())
+        })
     })?;
     // by now the lock of the copy keeps it as it is
     unchanged(leaf)?;

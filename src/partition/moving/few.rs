@@ -14,22 +14,17 @@ use crate::pg::guc;
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use crate::settings::PARTITION_DRAIN_ROWS;
-use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 /// Makes the partition that was refused because of rows in the default partition, if those are few.
-pub fn make(
-    set: &Set,
-    parent: &Blueprint,
-    step: &Step,
-    waited: &mut Waited,
-    refused: Error,
-) -> Result<()> {
+pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited, refused: Error) -> Result<()> {
     let drain = ddl::drain((&set.schema, &set.name));
     let by_hand = refused.hint(format!("Move the rows of this range out of the default partition: {drain}"));
     let Some(source) = source::default_of(set)? else { return Err(by_hand) };
     let under_way = || match job::is_noted(set.parent)? {
-        true => Err(Error::not_in_state("long work on the table is under way, see dbguard.partition_progress")),
+        true => {
+            Err(Error::not_in_state("long work on the table is under way, see dbguard.partition_progress"))
+        }
         false => Ok(()),
     };
     if let Err(why) = may(set, &source).and_then(|()| under_way()) {
@@ -64,13 +59,7 @@ fn rows(set: &Set, source: &Source, step: &Step, most: i64) -> Result<i64> {
 
 /// No logical change happens, so no trigger is to see one: those of users and of foreign keys rest. The rows
 /// that a foreign key refers to are there again when the partition is attached.
-pub fn carry(
-    set: &Set,
-    parent: &Blueprint,
-    source: &Source,
-    step: &Step,
-    waited: &mut Waited,
-) -> Result<()> {
+pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited: &mut Waited) -> Result<()> {
     let move_rows = ddl::carry(
         source.table(),
         (&set.schema, &step.name),
@@ -122,7 +111,7 @@ fn resting(source: &Source) -> Result<Vec<(String, String, String, &'static str)
         WHERE t.tgenabled IN ('A', 'R') AND NOT (t.tgisinternal AND t.tgparentid = 0)";
     Spi::connect_mut(|client| {
         let mut triggers = vec![];
-        for row in client.update(TRIGGERS, None, &[Oid::from(source.oid).into()])? {
+        for row in client.update(TRIGGERS, None, &[source.oid.into()])? {
             let state = if row.get::<String>(4)?.as_deref() == Some("A") { "always" } else { "replica only" };
             let text = |i| Ok::<_, pgrx::spi::Error>(row.get::<String>(i)?.unwrap_or_default());
             triggers.push((text(1)?, text(2)?, text(3)?, state));

@@ -58,8 +58,10 @@ pub fn run(transactions: &Transactions, wanted: &Wanted) -> Result<()> {
     let Some(begun) = pinned(|| begin(wanted))? else { return Ok(()) };
     transactions.commit();
     let done = work(transactions, wanted, &begun);
-    let ended = pinned(|| end(wanted, &begun, &done));
-    transactions.commit();
+    let ended = match &done {
+        Ok(()) => step(transactions, || begun.job.end()),
+        Err(error) => end(transactions, wanted, &begun, error),
+    };
     done.and(ended)
 }
 
@@ -79,18 +81,21 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
     Ok(Some(Begun { run: config::begin_run()?, job, set, source, leaves }))
 }
 
-/// After success nothing is left to take back.
-fn end(wanted: &Wanted, begun: &Begun, done: &Result<()>) -> Result<()> {
-    let Err(error) = done else { return begun.job.end() };
-    let taken_back = subtransaction(|| {
-        stage::take_back(wanted.parent)?;
-        begun.job.end()
-    });
-    if let Err(e) = &taken_back {
-        notice(format!("what was begun could not be taken back yet: {}", e.message()));
-    }
-    let entry = Entry { error: Some(error), ..entry(begun) };
-    config::log(begun.run, wanted.kind().1, "failed", entry)
+/// After an error: takes back what can be, and leaves the rest to the next call.
+fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Error) -> Result<()> {
+    let taken_back = step(transactions, || stage::remove_copies(wanted.parent))
+        .and_then(|()| step(transactions, || stage::release(wanted.parent)));
+    step(transactions, || {
+        match &taken_back {
+            Ok(()) => begun.job.end()?,
+            Err(e) => {
+                notice(format!("what was begun could not be taken back yet: {}", e.message()));
+                begun.job.leave()?;
+            }
+        }
+        let entry = Entry { error: Some(error), ..entry(begun) };
+        config::log(begun.run, wanted.kind().1, "failed", entry)
+    })
 }
 
 fn entry(begun: &Begun) -> Entry<'_> {
@@ -157,16 +162,24 @@ fn way(set: &Set, source: &Source, parts: &[Part], moved: i64) -> Result<Way> {
     if may_be_few && largest <= most {
         return Ok(Way::Few);
     }
-    let raise = format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
+    let raise =
+        format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
     let error = match referrer {
-        Some(referrer) => Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
-            .detail("PostgreSQL refuses to detach a partition with rows that are referred to."),
-        None => Error::not_in_state(format!("\"{}\" has no primary key and no unique index without NULLs", set.name))
-            .detail("Rows that change while they are copied are known by it."),
+        Some(referrer) => {
+            Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
+                .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
+        }
+        None => Error::not_in_state(format!(
+            "\"{}\" has no primary key and no unique index without NULLs",
+            set.name
+        ))
+        .detail("Rows that change while they are copied are known by it."),
     };
     Err(match may_be_few {
         true => error.hint(raise),
-        false if source.range.is_some() => error.hint("Add one, or drop the foreign key until the rows are moved."),
+        false if source.range.is_some() => {
+            error.hint("Add one, or drop the foreign key until the rows are moved.")
+        }
         false => error.hint("Move the rows by hand."),
     })
 }

@@ -28,6 +28,7 @@ pub struct Leaf {
     pub oid: Oid,
     pub schema: String,
     pub name: String,
+    pub owner: Oid,
     /// pg_class.relkind
     pub kind: char,
     /// Another one means that every row was written anew, or all are gone.
@@ -52,7 +53,7 @@ impl Source {
     /// As a write: what another session has just done must be seen.
     pub fn leaves(&self) -> Result<Vec<Leaf>> {
         const LEAVES: &str = "
-            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode
+            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode, c.relowner
             FROM pg_partition_tree($1) t
             JOIN pg_class c ON c.oid = t.relid
             JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -60,13 +61,16 @@ impl Source {
         Spi::connect_mut(|client| {
             let mut leaves = vec![];
             for row in client.update(LEAVES, None, &[self.oid.into()])? {
-                let (Some(oid), Some(file)) = (row.get(1)?, row.get(5)?) else { continue };
+                let (Some(oid), Some(file), Some(owner)) = (row.get(1)?, row.get(5)?, row.get(6)?) else {
+                    continue;
+                };
                 leaves.push(Leaf {
                     oid,
                     schema: row.get(2)?.unwrap_or_default(),
                     name: row.get(3)?.unwrap_or_default(),
                     kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
                     file,
+                    owner,
                 });
             }
             Ok(leaves)
@@ -106,7 +110,7 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
         Key::Ulid => ("text", true),
     };
     let found = Spi::connect_mut(|client| {
-        let mut rows = client.update(PARTITION, Some(1), &[set.parent.into(), oid.into()])?.into_iter();
+        let mut rows = client.update(PARTITION, Some(1), &[set.parent.into(), oid.into()])?;
         let Some(row) = rows.next() else { return Ok(None) };
         let bounds = row.get::<String>(3)?.and_then(|text| bounds::range(&text));
         Ok::<_, Error>(Some(Source {
@@ -133,6 +137,7 @@ pub fn check(set: &Set, leaves: &[Leaf]) -> Result<()> {
             .detail("Others' last changes would not be seen.")
             .hint("SET default_transaction_isolation = 'read committed';"));
     }
+    same_owner(set, leaves)?;
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.kind != 'r') {
         return Err(Error::unsupported(format!("\"{}\" is not an ordinary table", leaf.name))
             .hint("Move its rows by hand."));
@@ -145,6 +150,15 @@ pub fn check(set: &Set, leaves: &[Leaf]) -> Result<()> {
         .hint("Publish the table itself: ALTER PUBLICATION ... SET TABLE ..."));
     }
     Ok(())
+}
+
+/// All is done as the owner of the set.
+pub fn same_owner(set: &Set, leaves: &[Leaf]) -> Result<()> {
+    let Some(leaf) = leaves.iter().find(|leaf| leaf.owner != set.owner) else { return Ok(()) };
+    let owner = crate::pg::user::name(set.owner);
+    let fix = crate::ddl::health::owner(&leaf.schema, &leaf.name, &String::from_utf8_lossy(&owner));
+    Err(Error::not_in_state(format!("\"{}\" belongs to another role than \"{}\"", leaf.name, set.name))
+        .hint(fix))
 }
 
 fn publishes_new_tables(set: &Set) -> Result<Option<String>> {

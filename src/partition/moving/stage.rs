@@ -112,7 +112,13 @@ pub fn plan(set: &Set, parent: &Blueprint, source: &Source, parts: Vec<Part>) ->
 }
 
 /// Makes the tables, as the set's owner.
-pub fn make(set: &Set, parent: &Blueprint, source: &Source, stage: &Stage, key: &[ddl::KeyColumn]) -> Result<()> {
+pub fn make(
+    set: &Set,
+    parent: &Blueprint,
+    source: &Source,
+    stage: &Stage,
+    key: &[ddl::KeyColumn],
+) -> Result<()> {
     const PARTITIONED_BY: &str = "SELECT pg_get_partkeydef($1)";
     let by = Spi::get_one_with_args::<String>(PARTITIONED_BY, &[set.parent.into()])?.unwrap_or_default();
     let (of, schema) = ((&*set.schema, &*set.name), &*set.schema);
@@ -142,7 +148,8 @@ pub fn make(set: &Set, parent: &Blueprint, source: &Source, stage: &Stage, key: 
     })?;
     note(set, "source", source.oid, source.table())?;
     let pieces = stage.pieces.iter().map(|piece| ("piece", &piece.name));
-    for (role, name) in works.map(|name| ("work", name)).into_iter().chain(pieces) {
+    let works = works.map(|name| (if *name == stage.noted { "keys" } else { "work" }, name));
+    for (role, name) in works.into_iter().chain(pieces) {
         note(set, role, oid(schema, name)?, (schema, name))?;
     }
     Ok(())
@@ -164,8 +171,10 @@ fn oid(schema: &str, name: &str) -> Result<Oid> {
         rows.into_iter().next().map_or(Ok(None), |row| row.get::<Oid>(1))
     })?;
     found.ok_or_else(|| {
-        crate::error::Error::not_in_state(format!("table \"{name}\" was dropped or renamed by another session"))
-            .hint("Call the procedure again.")
+        crate::error::Error::not_in_state(format!(
+            "table \"{name}\" was dropped or renamed by another session"
+        ))
+        .hint("Call the procedure again.")
     })
 }
 
@@ -214,29 +223,47 @@ struct Left {
     owner: Oid,
 }
 
-/// Removes what an earlier move left: its triggers and its tables. Whether there was anything.
+/// Removes what an earlier move left. Whether there was anything.
 pub fn take_back(parent: Oid) -> Result<bool> {
-    let left = left(parent)?;
-    for one in &left {
-        let table = (&*one.schema, &*one.name);
-        if one.role == "source" {
-            for (oid, owner, schema, name) in captured(one.oid)? {
-                let statement = ddl::drop_capture((&schema, &name));
-                patience::steps(oid, &mut Waited::default(), || {
-                    as_role(owner, Fence::Restricted, || crate::ddl::run(&statement))
-                })?;
-            }
-        } else if crate::pg::relation::exists(&one.schema, &one.name) {
-            patience::steps(one.oid, &mut Waited::default(), || {
-                as_role(one.owner, Fence::Restricted, || crate::ddl::run(&ddl::drop(table)))
+    let was = !left(parent)?.is_empty();
+    remove_copies(parent)?;
+    release(parent)?;
+    Ok(was)
+}
+
+/// What was copied, which nobody else knows.
+pub fn remove_copies(parent: Oid) -> Result<()> {
+    remove(parent, &["work", "piece"])
+}
+
+/// The trigger, and only then the table it writes to. It takes a lock that a reader of the source holds up.
+pub fn release(parent: Oid) -> Result<()> {
+    for source in left(parent)?.iter().filter(|one| one.role == "source") {
+        for (oid, owner, schema, name) in captured(source.oid)? {
+            let statement = ddl::drop_capture((&schema, &name));
+            patience::steps(oid, &mut Waited::default(), || {
+                as_role(owner, Fence::Restricted, || crate::ddl::run(&statement))
             })?;
         }
     }
-    forget(parent)?;
-    Ok(!left.is_empty())
+    remove(parent, &["keys"])?;
+    forget(parent)
 }
 
-/// Sources first, then the parents of pieces, which take their partitions along.
+fn remove(parent: Oid, roles: &[&str]) -> Result<()> {
+    for one in left(parent)?.iter().filter(|one| roles.contains(&&*one.role)) {
+        // a partition goes with its parent
+        if crate::pg::relation::exists(&one.schema, &one.name) {
+            let statement = ddl::drop((&one.schema, &one.name));
+            patience::steps(one.oid, &mut Waited::default(), || {
+                as_role(one.owner, Fence::Restricted, || crate::ddl::run(&statement))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Parents of pieces first: they take their partitions along.
 fn left(parent: Oid) -> Result<Vec<Left>> {
     const LEFT: &str = "
         SELECT c.oid, m.role, n.nspname::text, c.relname::text, c.relowner
@@ -244,7 +271,7 @@ fn left(parent: Oid) -> Result<Vec<Left>> {
         JOIN pg_class c ON c.oid = m.relation
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE m.parent = $1 AND (m.role = 'source' OR (n.nspname, c.relname) = (m.schema_name, m.table_name))
-        ORDER BY m.role <> 'source', m.role <> 'work', c.oid";
+        ORDER BY m.role <> 'work', c.oid";
     Spi::connect_mut(|client| {
         let mut left = vec![];
         for row in client.update(LEFT, None, &[parent.into()])? {

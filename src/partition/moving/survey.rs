@@ -82,7 +82,9 @@ fn of_range(set: &Set, source: &Source, range: Range, most: u32) -> Result<Vec<P
         let end = cells.iter().rposition(holds).map_or(0, |last| last + 1);
         cells.truncate(end);
     }
-    let (Some(first), Some(last)) = (cells.first().copied(), cells.last().copied()) else { return Ok(vec![]) };
+    let (Some(first), Some(last)) = (cells.first().copied(), cells.last().copied()) else {
+        return Ok(vec![]);
+    };
     let of_cell = |range: Range| Part { range: Some(range), rows: *rows.get(&range.from).unwrap_or(&0) };
     let mut parts: Vec<Part> = cells.into_iter().map(of_cell).collect();
     let left = all - parts.iter().map(|part| part.rows).sum::<i64>();

@@ -81,8 +81,11 @@ fn still(work: &Move) -> Result<()> {
     let same = (&now.schema, &now.name, now.owner) == (&set.schema, &set.name, set.owner);
     let found = source::partition(set, source.oid)?;
     if !same || (&found.schema, &found.name, found.range) != (&source.schema, &source.name, source.range) {
-        return Err(Error::not_in_state(format!("\"{}\" was changed by another session meanwhile", set.name))
-            .hint("Call the procedure again."));
+        return Err(Error::not_in_state(format!(
+            "\"{}\" was changed by another session meanwhile",
+            set.name
+        ))
+        .hint("Call the procedure again."));
     }
     leaves.iter().try_for_each(unchanged)
 }

@@ -15,7 +15,9 @@ pub fn run(cluster: &Cluster, rounds: usize) {
     let mut session = connect(cluster, "drain");
     session
         .client
-        .batch_execute("SET dbguard.partition_clock = '2020-01-21 12:00:00+00'; SET dbguard.partition_drain_rows = 0")
+        .batch_execute(
+            "SET dbguard.partition_clock = '2020-01-21 12:00:00+00'; SET dbguard.partition_drain_rows = 0",
+        )
         .unwrap();
     let fill = format!(
         "CREATE TABLE big_rest PARTITION OF big DEFAULT;

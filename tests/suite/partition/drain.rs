@@ -150,7 +150,8 @@ fn app(rows: u32) {
     );
     let triggers = "SELECT count(*), count(*) FILTER (WHERE tgenabled = 'A') FROM pg_trigger t JOIN pg_inherits ON inhrelid = tgrelid
                     WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = tgconstraint)";
-    let partitions: u32 = db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.t'::regclass").parse().unwrap();
+    let partitions: u32 =
+        db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'app.t'::regclass").parse().unwrap();
     assert_eq!(db.lines(triggers), [format!("{} | {partitions}", partitions * 2)]);
     db.exec("INSERT INTO app.t (at, \"the Word\") VALUES ('2026-11-18 05:30+00', 'new')");
     assert_eq!(db.value("SELECT max(id) FROM app.t"), "61");
@@ -184,8 +185,14 @@ fn foreign_keys_to_and_from_the_rows() {
     // too many at once, and a copy cannot be put in place
     let refused = db.error("CALL dbguard.partition_drain('t')");
     assert_eq!(refused.code, "0A000");
-    assert_eq!(refused.message, "rows of \"t_rest\" are referred to by foreign key \"note_id_at_fkey\" of table \"note\"");
-    assert_eq!(refused.hint, "SET dbguard.partition_drain_rows = 10; then each range is moved in one transaction.");
+    assert_eq!(
+        refused.message,
+        "rows of \"t_rest\" are referred to by foreign key \"note_id_at_fkey\" of table \"note\""
+    );
+    assert_eq!(
+        refused.hint,
+        "SET dbguard.partition_drain_rows = 10; then each range is moved in one transaction."
+    );
     assert_eq!(places(&mut db, "t"), ["t_rest | 30"]);
     db.exec("SET dbguard.partition_drain_rows = 10");
     db.exec("CALL dbguard.partition_drain('t')");
@@ -264,9 +271,26 @@ fn who_may_and_what_cannot() {
         assert_eq!(db.error(call).code, code, "{call}");
         let _ = db.try_exec("ROLLBACK");
     }
-    db.exec("SET default_transaction_isolation = 'repeatable read'");
+    // one whose rows the owner of the table may not read
+    let mut owner = db.connect_as("drain_owner");
+    db.exec("ALTER TABLE t OWNER TO drain_owner; GRANT CREATE ON SCHEMA public TO drain_owner; INSERT INTO t VALUES (1, '2026-11-22', 'x'); UPDATE dbguard.partition_set SET ahead = 2");
+    let refused = owner.error("CALL dbguard.partition_drain('t')");
+    assert_eq!(
+        (&*refused.code, &*refused.message),
+        ("55000", "\"t_rest\" belongs to another role than \"t\"")
+    );
+    assert_eq!(refused.hint, "ALTER TABLE public.t_rest OWNER TO drain_owner;");
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(db.lines("SELECT partition_name, sqlstate FROM dbguard.partition_run WHERE state = 'failed' AND action = 'make'"), ["t_p20261122 | 23514"]);
+    db.exec(&refused.hint);
+    db.exec(
+        "ALTER TABLE t_p20261120 OWNER TO drain_owner; SET default_transaction_isolation = 'repeatable read'",
+    );
     let refused = db.error("CALL dbguard.partition_drain('t')");
-    assert_eq!((&*refused.code, &*refused.hint), ("0A000", "SET default_transaction_isolation = 'read committed';"));
+    assert_eq!(
+        (&*refused.code, &*refused.hint),
+        ("0A000", "SET default_transaction_isolation = 'read committed';")
+    );
     db.exec("RESET default_transaction_isolation; CREATE PUBLICATION everything FOR ALL TABLES");
     assert_eq!(db.error("CALL dbguard.partition_drain('t')").code, "0A000");
     assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "f");

@@ -43,7 +43,9 @@ fn the_whole_default_is_replaced() {
     db.exec("CALL dbguard.partition_drain('t')");
     assert_eq!(db.value("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t"), before);
     assert_eq!(
-        db.lines("SELECT tableoid::regclass, count(*) FROM t GROUP BY tableoid ORDER BY tableoid::regclass::text"),
+        db.lines(
+            "SELECT tableoid::regclass, count(*) FROM t GROUP BY tableoid ORDER BY tableoid::regclass::text"
+        ),
         plan
     );
     // each as maintenance makes it, and no traces
@@ -77,7 +79,9 @@ fn the_whole_default_is_replaced() {
 fn two_writers_and_a_reader_at_work() {
     let mut db = Db::new();
     full(&mut db, "t", 60_000);
-    db.exec("CREATE TABLE told (id bigint PRIMARY KEY, at timestamptz, v text); INSERT INTO told SELECT * FROM t");
+    db.exec(
+        "CREATE TABLE told (id bigint PRIMARY KEY, at timestamptz, v text); INSERT INTO told SELECT * FROM t",
+    );
     let mut clients: Vec<_> = (0..2).map(|_| db.connect()).collect();
     let mut reader = db.connect();
     let done = AtomicBool::new(false);
@@ -136,7 +140,8 @@ fn two_writers_and_a_reader_at_work() {
         worst
     });
     assert!(worst < Duration::from_secs(2), "{worst:?}");
-    let sum = |table: &str| format!("SELECT count(*) || md5(string_agg(x::text, ',' ORDER BY id)) FROM {table} x");
+    let sum =
+        |table: &str| format!("SELECT count(*) || md5(string_agg(x::text, ',' ORDER BY id)) FROM {table} x");
     let (is, told) = (db.value(&sum("t")), db.value(&sum("told")));
     assert_eq!(is, told);
     assert_eq!(db.value("SELECT count(*) FROM t_rest"), "2");
@@ -153,7 +158,7 @@ fn cancelled_and_killed_at_each_phase() {
     for phase in ["copying", "indexing", "swapping"] {
         for how in ["pg_cancel_backend", "pg_terminate_backend"] {
             let mut runner = db.connect();
-            runner.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0; SET dbguard.partition_lock_budget = '1h'");
+            runner.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0; SET dbguard.partition_lock_budget = '60s'");
             let pid = runner.value("SELECT pg_backend_pid()");
             // what it comes to then is held by another
             let mut holder = db.connect();
@@ -163,14 +168,32 @@ fn cancelled_and_killed_at_each_phase() {
                     _ => holder.exec("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE"),
                 }
                 let run = scope.spawn(|| runner.try_exec("CALL dbguard.partition_drain('t')"));
-                let held = match phase { "indexing" => "indexing", "copying" => "copying", _ => "swapping" };
-                wait_for(&mut db, "SELECT coalesce(max(phase), '') FROM dbguard.partition_progress", held);
-                db.exec(&format!("SELECT {how}({pid})"));
+                // indexing may be over before anybody looks
+                let phases = if phase == "indexing" {
+                    "'indexing', 'swapping'".to_owned()
+                } else {
+                    format!("'{phase}'")
+                };
+                wait_for(
+                    &mut db,
+                    &format!("SELECT count(*) FROM dbguard.partition_progress WHERE phase IN ({phases})"),
+                    "1",
+                );
+                // the server lets a lock timeout win over a cancel that comes at the same moment
+                while !run.is_finished() {
+                    db.exec(&format!("SELECT {how}({pid})"));
+                    std::thread::sleep(Duration::from_millis(100));
+                }
                 let code = run.join().unwrap().unwrap_err().code;
-                assert!(["57014", "57P01"].contains(&&*code), "{phase} {how} {code}");
+                // who is killed may not be told any more
+                assert!(["57014", "57P01", ""].contains(&&*code), "{phase} {how} {code}");
                 holder.exec("COMMIT");
             });
-            wait_for(&mut db, &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state <> 'idle'"), "0");
+            wait_for(
+                &mut db,
+                &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state <> 'idle'"),
+                "0",
+            );
             assert_eq!(db.value("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t"), rows);
             if how == "pg_terminate_backend" {
                 assert_eq!(db.value("SELECT state FROM dbguard.partition_progress"), "abandoned");
@@ -184,7 +207,7 @@ fn cancelled_and_killed_at_each_phase() {
     }
     // what is left is taken back by the next call as well
     let mut runner = db.connect();
-    runner.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0; SET dbguard.partition_lock_budget = '1h'");
+    runner.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0; SET dbguard.partition_lock_budget = '60s'");
     let pid = runner.value("SELECT pg_backend_pid()");
     let mut holder = db.connect();
     holder.exec("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE");
@@ -193,7 +216,10 @@ fn cancelled_and_killed_at_each_phase() {
         wait_for(&mut db, "SELECT coalesce(max(phase), '') FROM dbguard.partition_progress", "swapping");
         // meanwhile another call is refused
         let refused = db.error("CALL dbguard.partition_drain('t')");
-        assert_eq!((&*refused.code, &*refused.message), ("55000", "dbguard.partition_drain of \"t\" is under way"));
+        assert_eq!(
+            (&*refused.code, &*refused.message),
+            ("55000", "dbguard.partition_drain of \"t\" is under way")
+        );
         assert_eq!(db.error("SELECT dbguard.partition_drain_cancel('t')").code, "55000");
         db.exec(&format!("SELECT pg_terminate_backend({pid}, 5000)"));
         run.join().unwrap().unwrap_err();
@@ -221,9 +247,15 @@ fn a_lock_that_is_not_had_takes_all_back() {
     db.exec("SET dbguard.partition_lock_budget = '300ms'");
     let refused = db.error("CALL dbguard.partition_drain('t')");
     assert_eq!(refused.code, "55P03");
+    // the copies are gone; the trigger cannot go while the reader is there
+    let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname ~ 'dbguard|p2026111'";
+    assert_eq!(db.lines(tables), ["t_dbguard_noted"]);
+    assert_eq!(db.value("SELECT state FROM dbguard.partition_progress"), "abandoned");
+    let mut other = db.connect();
+    other.exec("UPDATE t SET v = 'changed' WHERE id = 3");
     holder.exec("COMMIT");
+    assert_eq!(other.value("SELECT dbguard.partition_drain_cancel('t')"), "t");
     assert_eq!(db.lines(CATALOG), before);
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_job"), "0");
     assert_eq!(
         db.lines("SELECT action, state, sqlstate, partition_name FROM dbguard.partition_run WHERE state = 'failed'"),
         ["drain | failed | 55P03 | t_rest"]
@@ -234,11 +266,15 @@ fn a_lock_that_is_not_had_takes_all_back() {
 
 #[test]
 fn truncated_or_rewritten_meanwhile() {
-    for change in ["TRUNCATE t_rest", "VACUUM FULL t_rest", "ALTER TABLE t RENAME TO u", "ALTER TABLE t ADD more int"] {
+    for change in
+        ["TRUNCATE t_rest", "VACUUM FULL t_rest", "ALTER TABLE t RENAME TO u", "ALTER TABLE t ADD more int"]
+    {
         let mut db = Db::new();
         full(&mut db, "t", 1000);
         let mut runner = db.connect();
-        runner.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0");
+        runner.exec(
+            "SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0",
+        );
         let mut holder = db.connect();
         // held where maintenance does not let the swap begin
         holder.exec("BEGIN; SELECT FROM dbguard.partition_set FOR UPDATE");
@@ -273,7 +309,10 @@ fn without_a_key_few_rows_go_and_many_are_refused() {
     let refused = db.error("CALL dbguard.partition_drain('t')");
     assert_eq!(refused.code, "55000");
     assert_eq!(refused.message, "\"t\" has no primary key and no unique index without NULLs");
-    assert_eq!(refused.hint, "SET dbguard.partition_drain_rows = 20; then each range is moved in one transaction.");
+    assert_eq!(
+        refused.hint,
+        "SET dbguard.partition_drain_rows = 20; then each range is moved in one transaction."
+    );
     db.exec("SET dbguard.partition_drain_rows = 20");
     db.exec("CALL dbguard.partition_drain('t')");
     assert_eq!(db.value("SELECT count(*) FROM t_p20261110"), "20");

@@ -24,7 +24,8 @@ fn the_first_partition_of_a_converted_set() {
          INSERT INTO t VALUES (0, '-infinity'), (-1, '0044-03-15 BC');
          SELECT dbguard.partition_enable('t', '1 day', 1)",
     );
-    let plan = "SELECT partition_name, lower, upper, rows FROM dbguard.partition_regrain_plan('t', 't_first', 100)";
+    let plan =
+        "SELECT partition_name, lower, upper, rows FROM dbguard.partition_regrain_plan('t', 't_first', 100)";
     assert_eq!(
         db.lines(plan),
         [
@@ -35,7 +36,10 @@ fn the_first_partition_of_a_converted_set() {
         ]
     );
     db.exec("CALL dbguard.partition_regrain('t', 't_first', 100)");
-    assert_eq!(places(&mut db, "t"), ["t_first | 2", "t_p20261117 | 100", "t_p20261118 | 100", "t_p20261119 | 100"]);
+    assert_eq!(
+        places(&mut db, "t"),
+        ["t_first | 2", "t_p20261117 | 100", "t_p20261118 | 100", "t_p20261119 | 100"]
+    );
     assert_eq!(
         bounds(&mut db, "t"),
         [
@@ -85,7 +89,10 @@ fn after_the_width_was_changed_with_odd_names_and_parts() {
     let mut owner = db.connect_as("regrain_owner");
     db.exec("CREATE SCHEMA evil; CREATE FUNCTION evil.count(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 1/0'; GRANT USAGE ON SCHEMA evil TO PUBLIC");
     owner.exec("SET search_path = evil, pg_temp, pg_catalog");
-    owner.exec(&format!("CALL dbguard.partition_regrain('\"x.y\".\"{long}\"', $q${month}$q$, drop_old => true)").replace("$q$", "'"));
+    owner.exec(
+        &format!("CALL dbguard.partition_regrain('\"x.y\".\"{long}\"', $q${month}$q$, drop_old => true)")
+            .replace("$q$", "'"),
+    );
     assert_eq!(db.value(&format!("SELECT count(*) FROM \"x.y\".\"{long}\"")), "900");
     assert_eq!(
         db.lines(&format!(
@@ -155,7 +162,10 @@ fn what_cannot_be_regrained() {
     );
     let refused = db.error("CALL dbguard.partition_regrain('t', 't_p202611')");
     assert_eq!(refused.code, "0A000");
-    assert_eq!(refused.message, "rows of \"t_p202611\" are referred to by foreign key \"note_id_at_fkey\" of table \"note\"");
+    assert_eq!(
+        refused.message,
+        "rows of \"t_p202611\" are referred to by foreign key \"note_id_at_fkey\" of table \"note\""
+    );
     db.exec("DROP TABLE note");
     assert_eq!(db.error("CALL dbguard.partition_regrain('t', 't_p202611', 29)").code, "54000");
     assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_job"), "0");

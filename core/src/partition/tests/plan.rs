@@ -155,7 +155,10 @@ fn a_range_cut_at_the_grid() {
             Range { from: at("2026-11-22"), to: wide.to }
         ]
     );
-    assert_eq!(pieces(&grid, Range { from: at("1900-01-01"), to: at("2026-11-22") }), Err(Error::TooMany(MOST)));
+    assert_eq!(
+        pieces(&grid, Range { from: at("1900-01-01"), to: at("2026-11-22") }),
+        Err(Error::TooMany(MOST))
+    );
 }
 
 #[test]
