@@ -9,6 +9,7 @@ pub mod command;
 pub mod health;
 pub mod import;
 pub mod lint;
+pub mod moving;
 pub mod partition;
 pub mod partman;
 pub mod publication;

@@ -34,6 +34,11 @@ extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition_import.sql", name = "partition_import", requires = ["partition"]);
 extension_sql_file!("../sql/partition_job.sql", name = "partition_job", requires = ["bootstrap"]);
+extension_sql_file!(
+    "../sql/partition_drain.sql",
+    name = "partition_drain",
+    requires = ["partition", "partition_job"]
+);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 

@@ -24,6 +24,8 @@ pub static AUDIT_MESSAGE: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// Milliseconds.
 pub static PARTITION_LOCK_BUDGET: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 
+pub static PARTITION_DRAIN_ROWS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+
 pub static PARTITION_NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// What the partition part takes for now.
@@ -117,6 +119,16 @@ pub fn define() {
         24 * 60 * 60 * 1000,
         GucContext::Userset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"dbguard.partition_drain_rows",
+        c"How many rows at most are moved out of a DEFAULT partition in the transaction that makes their partition.",
+        c"More are left to dbguard.partition_drain; 0: none are moved.",
+        &PARTITION_DRAIN_ROWS,
+        0,
+        10_000_000,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     crate::pg::guc::reserve_prefix(c"dbguard");
 }

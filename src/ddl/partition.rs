@@ -71,6 +71,15 @@ pub struct Hash {
 /// is split by hash. ATTACH to the set comes last, on a table that is complete and that nobody knows
 /// yet: it is the only one that can wait for others.
 pub fn make(parent: &Blueprint, name: &str, children: &[String], from: &str, to: &str) -> Vec<String> {
+    let mut statements = table(parent, name, children);
+    statements.extend(own_indexes(parent, name));
+    let schema = &*parent.schema;
+    statements.push(attach((schema, &parent.name), (schema, name), &values(Some(from), Some(to))));
+    statements
+}
+
+/// The table of partition `name` and its parts, attached to nothing.
+pub fn table(parent: &Blueprint, name: &str, children: &[String]) -> Vec<String> {
     let partition = qualified(&parent.schema, name);
     let mut statements = Vec::new();
     match &parent.hash {
@@ -80,25 +89,37 @@ pub fn make(parent: &Blueprint, name: &str, children: &[String], from: &str, to:
             properties(parent, &partition, &mut statements);
             for (remainder, child) in children.iter().enumerate() {
                 leaf(parent, child, &mut statements);
-                statements.push(format!(
-                    "ALTER TABLE {partition} ATTACH PARTITION {} FOR VALUES WITH (MODULUS {}, REMAINDER {remainder})",
-                    qualified(&parent.schema, child),
-                    hash.count
-                ));
+                let part = format!("FOR VALUES WITH (MODULUS {}, REMAINDER {remainder})", hash.count);
+                let schema = &*parent.schema;
+                statements.push(attach((schema, name), (schema, child), &part));
             }
         }
     }
-    // on the whole partition, since an index of a part would know of its own rows only
-    for columns in &parent.unique {
-        statements.push(format!("CREATE UNIQUE INDEX ON {partition} ({})", names(columns)));
-    }
-    statements.push(format!(
-        "ALTER TABLE {} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({})",
-        qualified(&parent.schema, &parent.name),
-        literal(from),
-        literal(to)
-    ));
     statements
+}
+
+/// The indexes it has for itself: on the whole partition, since an index of a part would know of its own
+/// rows only.
+pub fn own_indexes(parent: &Blueprint, name: &str) -> Vec<String> {
+    let partition = qualified(&parent.schema, name);
+    let index = |columns: &Vec<String>| format!("CREATE UNIQUE INDEX ON {partition} ({})", names(columns));
+    parent.unique.iter().map(index).collect()
+}
+
+/// `bound` as `values` writes it, or DEFAULT.
+pub fn attach(parent: (&str, &str), partition: (&str, &str), bound: &str) -> String {
+    format!(
+        "ALTER TABLE {} ATTACH PARTITION {} {bound}",
+        qualified(parent.0, parent.1),
+        qualified(partition.0, partition.1)
+    )
+}
+
+/// Without a value a range is open on that side.
+pub fn values(from: Option<&str>, to: Option<&str>) -> String {
+    let from = from.map_or("MINVALUE".to_owned(), literal);
+    let to = to.map_or("MAXVALUE".to_owned(), literal);
+    format!("FOR VALUES FROM ({from}) TO ({to})")
 }
 
 /// Fails where the unique indexes of the set do not allow it to be split by hash; to be taken back.

@@ -47,13 +47,27 @@ pub fn begin(relation: Oid, table: &Relation, kind: Kind) -> Result<Job> {
             started = excluded.started, phase_started = excluded.phase_started
         WHERE j.kind = excluded.kind
           AND NOT EXISTS (SELECT FROM pg_stat_get_activity(j.pid) a
-                          WHERE a.pid <> pg_backend_pid() AND a.backend_start = j.backend_start)";
+                          WHERE a.pid = j.pid AND a.pid <> pg_backend_pid() AND a.backend_start = j.backend_start)";
     let args =
         [table.schema.as_str().into(), table.name.as_str().into(), relation.into(), kind.word().into()];
     if write(BEGIN, &args)? == 0 {
         return Err(under_way(relation, &table.name)?);
     }
     Ok(Job { relation, kind, name: table.name.clone() })
+}
+
+/// Whether work on a table is under way, or was begun and is not ended.
+pub fn is_noted(relation: Oid) -> Result<bool> {
+    Ok(kind_of(relation)?.is_some())
+}
+
+/// What was begun on a table and is not ended.
+pub fn kind_of(relation: Oid) -> Result<Option<String>> {
+    const KIND: &str = "SELECT kind FROM dbguard.partition_job WHERE relation = $1";
+    Spi::connect(|client| {
+        let mut rows = client.select(KIND, Some(1), &[relation.into()])?;
+        Ok(rows.next().map_or(Ok(None), |row| row.get::<String>(1))?)
+    })
 }
 
 fn under_way(relation: Oid, name: &str) -> Result<Error> {
@@ -83,6 +97,12 @@ impl Job {
         const ADVANCE: &str =
             "UPDATE dbguard.partition_job SET rows_done = rows_done + $2 WHERE relation = $1";
         write(ADVANCE, &[self.relation.into(), rows.into()]).map(drop)
+    }
+
+    /// This session goes no further; another may take it up.
+    pub fn leave(&self) -> Result<()> {
+        const LEAVE: &str = "UPDATE dbguard.partition_job SET pid = NULL WHERE relation = $1";
+        write(LEAVE, &[self.relation.into()]).map(drop)
     }
 
     /// It is done, or taken back.

@@ -1,6 +1,7 @@
 //! One partition: its name, its statements, and making it.
 
 use super::blueprint;
+use super::moving::few;
 use super::patience::{self, Waited};
 use super::set::Set;
 use crate::ddl::partition::{self as ddl, Blueprint};
@@ -28,15 +29,23 @@ pub fn step(set: &Set, parent: &Blueprint, range: Range, chosen: &[String]) -> R
     };
     let name = name::choose(&set.grid, range, &set.name, &identity, taken)?;
     let (lower, upper) = civil::literals(set.grid.key, range)?;
+    let children = parts(set, parent, &name, chosen)?;
+    let statements = ddl::make(parent, &name, &children, &lower, &upper);
+    Ok(Step { name, lower, upper, statements })
+}
+
+/// The names of the parts of a partition that is split by hash.
+pub fn parts(set: &Set, parent: &Blueprint, name: &str, chosen: &[String]) -> Result<Vec<String>> {
+    let identity = format!("{}.{} {name}", set.schema, set.name);
     let mut children: Vec<String> = Vec::new();
     for number in 0..parent.hash.as_ref().map_or(0, |hash| hash.count) {
-        let child = name::fit(&name, &format!("_h{number}"), &format!("{identity} {name}"), |child| {
-            Ok::<_, Error>(children.iter().any(|other| other == child) || taken(child)?)
+        let child = name::fit(name, &format!("_h{number}"), &identity, |child| {
+            let known = chosen.iter().chain(&children).any(|other| other == child);
+            Ok::<_, Error>(known || exists(&set.schema, child)?)
         })?;
         children.push(child);
     }
-    let statements = ddl::make(parent, &name, &children, &lower, &upper);
-    Ok(Step { name, lower, upper, statements })
+    Ok(children)
 }
 
 /// Makes it, as the table's owner, with the patience that others' locks need.
@@ -47,16 +56,14 @@ pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited) -> 
                 Spi::run(statement)?;
             }
             if parent.replica_identity == 'i' {
-                take_replica_identity(set, step)?;
+                take_replica_identity(set, &step.name)?;
             }
             Ok(())
         })
     });
-    made.map_err(|e| match e.code() {
-        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => {
-            e.hint("Move the rows of this range out of the default partition.")
-        }
-        _ => e,
+    made.or_else(|e| match e.code() {
+        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION => few::make(set, parent, step, waited, e),
+        _ => Err(e),
     })
 }
 
@@ -91,7 +98,7 @@ pub fn rehearse(set: &Set) -> Result<()> {
 
 /// The partition's own index that belongs to the parent's replica identity index, and those of its
 /// parts.
-fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
+pub fn take_replica_identity(set: &Set, partition: &str) -> Result<()> {
     let statements = Spi::connect_mut(|client| {
         let found = client.update(
             Kept(
@@ -112,7 +119,7 @@ fn take_replica_identity(set: &Set, step: &Step) -> Result<()> {
              WHERE p.indrelid = $1 AND p.indisreplident AND p.indexrelid IN (i.inhparent, above.inhparent)",
             ),
             None,
-            &[set.parent.into(), set.schema.as_str().into(), step.name.as_str().into()],
+            &[set.parent.into(), set.schema.as_str().into(), partition.into()],
         )?;
         let mut statements = Vec::new();
         for row in found {

@@ -2,7 +2,7 @@
 //! never an old snapshot's, and without asking for privileges on schemas.
 
 use pgrx::pg_sys::{self, Oid};
-use std::ffi::{c_char, CStr};
+use std::ffi::{c_char, CStr, CString};
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" {
@@ -199,6 +199,16 @@ pub fn of_ours(name: &CStr) -> Option<Oid> {
         pg_sys::get_relname_relid(name.as_ptr(), schema)
     };
     (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// Whether there is a relation of this name.
+pub fn exists(schema: &str, name: &str) -> bool {
+    let (Ok(schema), Ok(name)) = (CString::new(schema), CString::new(name)) else { return false };
+    // SAFETY: syscache look-ups by C strings.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid
+    }
 }
 
 /// Whether `function` is the function of this name in schema dbguard.

@@ -1,6 +1,7 @@
 //! A call of a trigger function, and the rows it was called for.
 
 use crate::error::{Error, Result};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -79,6 +80,24 @@ impl<'a> TriggerCall<'a> {
         unsafe {
             let class = (*(*self.data).tg_relation).rd_rel;
             CStr::from_ptr((*class).relname.data.as_ptr()).to_string_lossy().into_owned()
+        }
+    }
+
+    /// Who owns the relation.
+    pub fn owner(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open and locked for the length of the call.
+        unsafe { (*(*(*self.data).tg_relation).rd_rel).relowner }
+    }
+
+    /// An attribute of a row of this call as an argument of a statement; NULL if there is no such.
+    pub fn argument<'r>(&self, row: &Row<'r>, attnum: i16) -> DatumWithOid<'r> {
+        // SAFETY: the datum is of the type that the relation says; it lives as long as the call.
+        unsafe {
+            let type_oid = pg_sys::SPI_gettypeid(self.descriptor(), i32::from(attnum));
+            match row.is_null(attnum) {
+                true => DatumWithOid::null_oid(type_oid),
+                false => DatumWithOid::new(row.datum(attnum), type_oid),
+            }
         }
     }
 

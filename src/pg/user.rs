@@ -10,6 +10,9 @@ pub enum Fence {
     /// As VACUUM and REINDEX: code of the role may run inside, and must not be able to change
     /// anything of the session (SECURITY_RESTRICTED_OPERATION).
     Restricted,
+    /// The same, with all rows of the role's own tables seen where row-level security is forced on it: for
+    /// what moves rows, of which none may stay behind.
+    RestrictedAllRows,
 }
 
 /// Runs `f` as `role`. An error inside needs no clean-up here: aborting the (sub)transaction puts
@@ -20,6 +23,11 @@ pub fn as_role<T>(role: pg_sys::Oid, fence: Fence, f: impl FnOnce() -> T) -> T {
     let flags = match fence {
         Fence::Local => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS,
         Fence::Restricted => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION,
+        Fence::RestrictedAllRows => {
+            pg_sys::SECURITY_LOCAL_USERID_CHANGE
+                | pg_sys::SECURITY_RESTRICTED_OPERATION
+                | pg_sys::SECURITY_NOFORCE_RLS
+        }
     };
     // SAFETY: the pair of calls the server itself uses around such work; `saved` and `context` are ours.
     unsafe {

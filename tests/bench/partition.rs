@@ -2,6 +2,7 @@
 //! installed.
 
 mod crowd;
+mod drain;
 mod idle;
 mod make;
 mod memory;
@@ -32,6 +33,9 @@ pub fn run(rounds: usize, parts: &[String]) {
     }
     if wanted("crowd") {
         crowd::run(&cluster, rounds);
+    }
+    if wanted("drain") {
+        drain::run(&cluster, rounds);
     }
     if wanted("stall") {
         stall::run(&cluster);

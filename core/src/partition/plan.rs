@@ -59,6 +59,23 @@ pub fn covered_until(grid: &Grid, now: Micros, existing: &[Range]) -> Result<Opt
     Ok((at > now).then_some(at))
 }
 
+/// A range cut at the grid, ascending; bounded on both sides.
+pub fn pieces(grid: &Grid, range: Range) -> Result<Vec<Range>> {
+    let mut pieces = Vec::new();
+    cut(grid, range, &mut pieces)?;
+    Ok(pieces)
+}
+
+/// Where the `count`-th cell before the bound `at` begins.
+pub fn back(grid: &Grid, at: Micros, count: u32) -> Result<Micros> {
+    (0..count).try_fold(at, |at, _| Ok(grid.cell(at - 1)?.from))
+}
+
+/// Where the `count`-th cell from the bound `at` on ends.
+pub fn forth(grid: &Grid, at: Micros, count: u32) -> Result<Micros> {
+    (0..count).try_fold(at, |at, _| Ok(grid.cell(at)?.to))
+}
+
 /// Cuts a gap at the grid.
 fn cut(grid: &Grid, gap: Range, pieces: &mut Vec<Range>) -> Result<()> {
     let mut from = gap.from;

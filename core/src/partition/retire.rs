@@ -35,9 +35,13 @@ pub fn before(zone: &Zone, now: Micros, months: i32, days: i32, micros: i64) -> 
 }
 
 /// The pieces to go, as positions, oldest first. Never one that holds `now` (on the key's clock) or what is
-/// to come.
+/// to come, and no fence: where one has no upper bound, the one that has no lower bound is its counterpart, and
+/// stays however old it is.
 pub fn ripe(pieces: &[Piece], now: Micros, policy: &Policy) -> Vec<usize> {
-    let mut over: Vec<usize> = (0..pieces.len()).filter(|i| pieces[*i].range.to <= now).collect();
+    let fenced = pieces.iter().any(|piece| piece.range.to == Micros::MAX);
+    let is_fence = |piece: &Piece| fenced && piece.range.from == Micros::MIN;
+    let is_over = |piece: &Piece| piece.range.to <= now && !is_fence(piece);
+    let mut over: Vec<usize> = (0..pieces.len()).filter(|i| is_over(&pieces[*i])).collect();
     over.sort_by_key(|i| pieces[*i].range);
     over.truncate(over.len().saturating_sub(policy.at_least));
     let mut bytes: i64 = pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.bytes));

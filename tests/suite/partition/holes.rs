@@ -91,6 +91,7 @@ fn fences_and_far_partitions_stay() {
 fn rows_in_the_default_stop_only_their_own_day() {
     let mut db = Db::new();
     let third = day(&mut db, 3);
+    db.exec("SET dbguard.partition_drain_rows = 0");
     db.exec(&format!(
         "CREATE TABLE t (at date) PARTITION BY RANGE (at);
          CREATE TABLE t_default PARTITION OF t DEFAULT;

@@ -46,6 +46,7 @@ fn partitions_are_announced_when_they_commit() {
             r#""a \"b\"_p20261120" "drop" "done""#,
         ]
     );
+    db.exec("SET dbguard.partition_drain_rows = 0");
     db.exec("CREATE TABLE rest PARTITION OF \"a \"\"b\"\"\" DEFAULT; INSERT INTO rest VALUES ('2026-11-25'); UPDATE dbguard.partition_set SET ahead = 3");
     db.exec("CALL dbguard.partition_maintain()");
     assert_eq!(heard(&mut listener), [r#""a \"b\"_p20261125" "make" "failed""#]);

@@ -142,3 +142,32 @@ fn the_clock_of_a_date_is_that_of_its_zone() {
     let made = missing(&tokyo, at("2026-11-20T20:00:00"), 0, &[]).unwrap();
     assert_eq!(made, [range("2026-11-21", "2026-11-22")]);
 }
+
+#[test]
+fn a_range_cut_at_the_grid() {
+    let grid = grid(Key::Date, Width::Micros(DAY));
+    let wide = Range { from: at("2026-11-20T06:00:00"), to: at("2026-11-22T12:00:00") };
+    assert_eq!(
+        pieces(&grid, wide).unwrap(),
+        [
+            Range { from: wide.from, to: at("2026-11-21") },
+            range("2026-11-21", "2026-11-22"),
+            Range { from: at("2026-11-22"), to: wide.to }
+        ]
+    );
+    assert_eq!(
+        pieces(&grid, Range { from: at("1900-01-01"), to: at("2026-11-22") }),
+        Err(Error::TooMany(MOST))
+    );
+}
+
+#[test]
+fn so_many_cells_back_and_forth() {
+    let grid = grid(Key::Date, Width::Months(1));
+    let bound = at("2026-03-01");
+    assert_eq!(back(&grid, bound, 3), Ok(at("2025-12-01")));
+    assert_eq!(forth(&grid, bound, 11), Ok(at("2027-02-01")));
+    assert_eq!(back(&grid, bound, 0), Ok(bound));
+    // from within a cell its own beginning is the first
+    assert_eq!(back(&grid, at("2026-03-15"), 1), Ok(bound));
+}

@@ -68,3 +68,14 @@ fn an_interval_back_by_the_calendar() {
     assert_eq!(back("2026-10-25T01:30:00", 0, 0, 0), "2026-10-25 01:30:00+00");
     assert!(before(&berlin, at("2026-03-29T10:00:00"), 12 * 20000, 0, 0).is_err());
 }
+
+#[test]
+fn a_fence_stays_and_what_was_converted_goes() {
+    let day = |from: i64, to: i64| Piece { range: Range { from, to }, bytes: 5 };
+    let policy = Policy { cutoff: Some(40), most_bytes: Some(1), at_least: 0 };
+    let below = day(Micros::MIN, 10);
+    let days = [below, day(10, 20), day(20, 30)];
+    assert_eq!(ripe(&days, 50, &policy), [0, 1, 2]);
+    let fenced = [below, day(10, 20), day(20, 30), day(1000, Micros::MAX)];
+    assert_eq!(ripe(&fenced, 50, &policy), [1, 2]);
+}

@@ -1,0 +1,232 @@
+//! Statements that move rows from one partition into others.
+
+use dbguard_core::quote::{ident, literal, qualified};
+
+/// A table by schema and name.
+pub type Table<'a> = (&'a str, &'a str);
+
+/// Notes which rows of the source change while it is copied.
+pub const CAPTURE_TRIGGER: &str = "dbguard_capture";
+
+/// The bounds of a piece, as long as it is not attached: ATTACH then needs no scan.
+pub const BOUND_CHECK: &str = "dbguard_bound";
+
+/// The partition key of a table and how the column compares.
+pub struct Key<'a> {
+    pub column: &'a str,
+    /// The type its bounds are written in.
+    pub type_name: &'a str,
+    /// Bytes are compared, whatever the column says.
+    pub bytewise: bool,
+}
+
+impl Key<'_> {
+    fn expression(&self) -> String {
+        ident(self.column) + if self.bytewise { " COLLATE \"C\"" } else { "" }
+    }
+
+    fn between(&self, lower: &str, upper: &str) -> String {
+        let key = self.expression();
+        format!("{key} >= {} AND {key} < {}", literal(lower), literal(upper))
+    }
+}
+
+/// A column of the unique key that rows are known by.
+pub struct KeyColumn {
+    pub name: String,
+    /// Schema and name of the operator the key compares by.
+    pub equals: (String, String),
+}
+
+/// How many rows lie between each two of the bounds $1, ascending: number 0 is below the first, NULL has no
+/// key. The bounds are read once, not for each row.
+pub fn count(source: Table, key: &Key) -> String {
+    format!(
+        "SELECT width_bucket({}, (SELECT $1::{}[])), count(*) FROM {} GROUP BY 1",
+        key.expression(),
+        key.type_name,
+        name(source)
+    )
+}
+
+/// How many rows lie in a range, counted no further than to $1.
+pub fn count_up_to(source: Table, key: &Key, lower: &str, upper: &str) -> String {
+    format!(
+        "SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT $1) r",
+        name(source),
+        key.between(lower, upper)
+    )
+}
+
+/// Takes the rows of a range from one table to another.
+pub fn carry(
+    source: Table,
+    target: Table,
+    columns: &[String],
+    key: &Key,
+    lower: &str,
+    upper: &str,
+) -> String {
+    let columns = list(columns, "");
+    format!(
+        "WITH gone AS (DELETE FROM {} WHERE {} RETURNING {columns}) INSERT INTO {} ({columns}) SELECT {columns} FROM gone",
+        name(source),
+        key.between(lower, upper),
+        name(target)
+    )
+}
+
+/// Copies the rows of a range from one table to another.
+pub fn copy_range(
+    source: Table,
+    target: Table,
+    columns: &[String],
+    key: &Key,
+    lower: &str,
+    upper: &str,
+) -> String {
+    let columns = list(columns, "");
+    format!(
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE {}",
+        name(target),
+        name(source),
+        key.between(lower, upper)
+    )
+}
+
+/// What to type to have the rows of a default partition moved.
+pub fn drain((schema, table): Table) -> String {
+    format!("CALL dbguard.partition_drain({});", literal(&qualified(schema, table)))
+}
+
+/// A partitioned table of the parent's shape that nobody knows. `key` as pg_get_partkeydef shows it.
+pub fn stage(parent: Table, stage: Table, key: &str, indexes: bool) -> String {
+    format!(
+        "CREATE TABLE {} (LIKE {} INCLUDING GENERATED{}) PARTITION BY {key}",
+        name(stage),
+        name(parent),
+        if indexes { " INCLUDING INDEXES" } else { "" }
+    )
+}
+
+/// A table of keys. After a crash it is empty, and so is what was copied thrown away.
+pub fn keys(parent: Table, table: Table, key: &[KeyColumn]) -> String {
+    format!(
+        "CREATE UNLOGGED TABLE {} AS SELECT {} FROM {} WITH NO DATA",
+        name(table),
+        of(key, ""),
+        name(parent)
+    )
+}
+
+pub fn comment(table: Table, text: &str) -> String {
+    format!("COMMENT ON TABLE {} IS {}", name(table), literal(text))
+}
+
+/// `constraint` as pg_get_partition_constraintdef shows it.
+pub fn add_bound(table: Table, constraint: &str) -> String {
+    format!("ALTER TABLE {} ADD CONSTRAINT {BOUND_CHECK} CHECK ({constraint})", name(table))
+}
+
+pub fn drop_bound(table: Table) -> String {
+    format!("ALTER TABLE {} DROP CONSTRAINT {BOUND_CHECK}", name(table))
+}
+
+/// `attributes` are the numbers of the key's columns in `source`, in the order of the capture table.
+pub fn capture(source: Table, keys: Table, attributes: &[i16]) -> String {
+    let mut args = vec![literal(keys.0), literal(keys.1)];
+    args.extend(attributes.iter().map(|number| literal(&number.to_string())));
+    format!(
+        "CREATE TRIGGER {CAPTURE_TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW \
+         EXECUTE FUNCTION dbguard.partition_capture({})",
+        name(source),
+        args.join(", ")
+    )
+}
+
+/// Also changes that a replica applies count.
+pub fn capture_always(source: Table) -> String {
+    format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {CAPTURE_TRIGGER}", name(source))
+}
+
+pub fn drop_capture(source: Table) -> String {
+    format!("DROP TRIGGER {CAPTURE_TRIGGER} ON {}", name(source))
+}
+
+/// Adds the values $1 ... to a table of keys.
+pub fn put_key(table: Table, count: usize) -> String {
+    let values: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
+    format!("INSERT INTO {} VALUES ({})", name(table), values.join(", "))
+}
+
+/// Copies the rows on the pages from $1 to before $2.
+pub fn copy(source: Table, stage: Table, columns: &[String]) -> String {
+    let columns = list(columns, "");
+    format!(
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM ONLY {} WHERE ctid >= $1::text::tid AND ctid < $2::text::tid",
+        name(stage),
+        name(source)
+    )
+}
+
+/// The keys noted so far, each once, are taken up.
+pub fn take_keys(noted: Table, taken: Table, key: &[KeyColumn]) -> String {
+    let columns = of(key, "");
+    format!(
+        "WITH gone AS (DELETE FROM {} RETURNING {columns}) INSERT INTO {} SELECT DISTINCT {columns} FROM gone",
+        name(noted),
+        name(taken)
+    )
+}
+
+/// Rows with one of the keys go from the stage.
+pub fn delete_keys(stage: Table, keys: Table, key: &[KeyColumn]) -> String {
+    format!("DELETE FROM {} t USING {} k WHERE {}", name(stage), name(keys), same(key))
+}
+
+/// The rows that now have one of the keys come to the stage.
+pub fn copy_keys(source: Table, stage: Table, keys: Table, key: &[KeyColumn], columns: &[String]) -> String {
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {} k JOIN ONLY {} t ON {}",
+        name(stage),
+        list(columns, ""),
+        list(columns, "t."),
+        name(keys),
+        name(source),
+        same(key)
+    )
+}
+
+pub fn empty(table: Table) -> String {
+    format!("DELETE FROM {}", name(table))
+}
+
+pub fn rename(table: Table, to: &str) -> String {
+    format!("ALTER TABLE {} RENAME TO {}", name(table), ident(to))
+}
+
+/// With its partitions.
+pub fn drop(table: Table) -> String {
+    format!("DROP TABLE {}", name(table))
+}
+
+fn name((schema, name): Table) -> String {
+    qualified(schema, name)
+}
+
+fn list(columns: &[String], prefix: &str) -> String {
+    columns.iter().map(|column| format!("{prefix}{}", ident(column))).collect::<Vec<_>>().join(", ")
+}
+
+fn of(key: &[KeyColumn], prefix: &str) -> String {
+    key.iter().map(|column| format!("{prefix}{}", ident(&column.name))).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether row t has the key k.
+fn same(key: &[KeyColumn]) -> String {
+    let one = |column: &KeyColumn| {
+        let (name, (schema, operator)) = (ident(&column.name), &column.equals);
+        format!("t.{name} OPERATOR({}.{operator}) k.{name}", ident(schema))
+    };
+    key.iter().map(one).collect::<Vec<_>>().join(" AND ")
+}

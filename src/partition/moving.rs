@@ -1,0 +1,200 @@
+//! Rows moved out of a partition that is not of the grid: the DEFAULT partition, or one that is too wide. It is
+//! copied, not emptied, and what is copied takes its place in one short transaction: no reader ever misses a
+//! row or sees one twice.
+
+mod capture;
+mod copy;
+pub mod few;
+mod run;
+mod source;
+mod stage;
+mod survey;
+mod swap;
+
+use super::job::{self, Kind};
+use super::set::{self, Set};
+use super::{not_enabled, pinned};
+use crate::catalog::own_table;
+use crate::ddl::partition::script;
+use crate::ddl::{moving as ddl, retire};
+use crate::error::{Error, Result};
+use crate::partition::blueprint;
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use source::Source;
+
+/// As many partitions at once as nobody means to have made by one call.
+const MOST: i32 = 5000;
+
+#[pg_extern(sql = false)]
+fn partition_drain(
+    parent: Option<pg_sys::Oid>,
+    most: Option<i32>,
+    drop_old: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    Ok(crate::pg::procedure::run(fcinfo, "partition_drain", |transactions| {
+        let drop_old = drop_old.ok_or_else(|| Error::null_argument("drop_old"))?;
+        let wanted = run::Wanted { parent: given(parent)?, partition: None, most: checked(most)?, drop_old };
+        run::run(transactions, &wanted)
+    })?)
+}
+
+#[pg_extern(sql = false)]
+fn partition_regrain(
+    parent: Option<pg_sys::Oid>,
+    partition: Option<pg_sys::Oid>,
+    most: Option<i32>,
+    drop_old: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    Ok(crate::pg::procedure::run(fcinfo, "partition_regrain", |transactions| {
+        let partition = Some(partition.ok_or_else(|| Error::null_argument("partition"))?);
+        let drop_old = drop_old.ok_or_else(|| Error::null_argument("drop_old"))?;
+        let wanted = run::Wanted { parent: given(parent)?, partition, most: checked(most)?, drop_old };
+        run::run(transactions, &wanted)
+    })?)
+}
+
+#[pg_extern(sql = false)]
+fn partition_drain_cancel(parent: Option<pg_sys::Oid>) -> std::result::Result<bool, ErrorReport> {
+    let parent = given(parent)?;
+    Ok(pinned(|| {
+        let table = own_table(parent)?;
+        let kind = match job::kind_of(parent)?.as_deref() {
+            Some("drain") => Kind::Drain,
+            Some("regrain") => Kind::Regrain,
+            _ => return Ok(false),
+        };
+        let job = job::begin(parent, &table, kind)?;
+        stage::take_back(parent)?;
+        job.end()?;
+        Ok(true)
+    })?)
+}
+
+type Plan = TableIterator<
+    'static,
+    (
+        name!(partition, String),
+        name!(lower, Option<String>),
+        name!(upper, Option<String>),
+        name!(rows, i64),
+        name!(sql, String),
+    ),
+>;
+
+#[pg_extern(sql = false)]
+fn partition_drain_plan(
+    parent: Option<pg_sys::Oid>,
+    most: Option<i32>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(partition, String),
+            name!(lower, Option<String>),
+            name!(upper, Option<String>),
+            name!(rows, i64),
+            name!(sql, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let (parent, most) = (given(parent)?, checked(most)?);
+    Ok(pinned(|| plan(parent, None, most))?)
+}
+
+#[pg_extern(sql = false)]
+fn partition_regrain_plan(
+    parent: Option<pg_sys::Oid>,
+    partition: Option<pg_sys::Oid>,
+    most: Option<i32>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(partition, String),
+            name!(lower, Option<String>),
+            name!(upper, Option<String>),
+            name!(rows, i64),
+            name!(sql, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let (parent, most) = (given(parent)?, checked(most)?);
+    let partition = Some(partition.ok_or_else(|| Error::null_argument("partition"))?);
+    Ok(pinned(|| plan(parent, partition, most))?)
+}
+
+fn given(parent: Option<pg_sys::Oid>) -> Result<pg_sys::Oid> {
+    parent.ok_or_else(|| Error::null_argument("parent"))
+}
+
+fn checked(most: Option<i32>) -> Result<u32> {
+    let most = most.ok_or_else(|| Error::null_argument("most"))?;
+    if (1..=MOST).contains(&most) {
+        return Ok(most.unsigned_abs());
+    }
+    Err(Error::invalid_parameter(format!("invalid value for \"most\": {most}"))
+        .hint(format!("Give a number of partitions from 1 to {MOST}.")))
+}
+
+/// The set, and the partition of it whose rows are to be moved; none if it has no default partition.
+fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Option<Source>)> {
+    let table = own_table(parent)?;
+    if set::of(parent)?.is_none() {
+        return Err(not_enabled(&table.name));
+    }
+    let set = set::live(parent)?;
+    let source = match partition {
+        None => source::default_of(&set)?,
+        Some(partition) => {
+            let source = source::partition(&set, partition)?;
+            if source.range.is_none() {
+                let drain = ddl::drain((&set.schema, &set.name));
+                return Err(Error::wrong_object_type(format!(
+                    "\"{}\" is the default partition",
+                    source.name
+                ))
+                .hint(drain));
+            }
+            Some(source)
+        }
+    };
+    Ok((set, source))
+}
+
+fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Result<Plan> {
+    let (set, source) = find(parent, partition)?;
+    let Some(source) = source else { return Ok(TableIterator::empty()) };
+    source::same_owner(&set, &source.leaves()?)?;
+    let blueprint = blueprint::of(&set)?;
+    let stage = stage::plan(&set, &blueprint, &source, survey::parts(&set, &source, most)?)?;
+    let of = (&*set.schema, &*set.name);
+    let mut rows = vec![];
+    for piece in stage.pieces {
+        let mut statements = piece.table.clone();
+        let table = (&*set.schema, &*piece.name);
+        if let (Some(lower), Some(upper)) = (&piece.lower, &piece.upper) {
+            let key = source.key();
+            statements.push(match source.range {
+                None => ddl::carry(source.table(), table, &source.columns, &key, lower, upper),
+                Some(_) => ddl::copy_range(source.table(), table, &source.columns, &key, lower, upper),
+            });
+        }
+        statements.extend(piece.indexes.iter().cloned());
+        // what is left in the default partition stays there, as far as rows are concerned
+        if !piece.is_default {
+            if source.range.is_some() && rows.is_empty() {
+                statements.push(retire::detach(of, source.table()));
+            }
+            statements.push(crate::ddl::partition::attach(of, table, &piece.bound()));
+        }
+        let sql = if piece.is_default { String::new() } else { script(&statements) };
+        rows.push((piece.partition.clone(), piece.lower, piece.upper, piece.rows, sql));
+    }
+    Ok(TableIterator::new(rows))
+}

@@ -1,0 +1,114 @@
+//! Copying: once over the pages of the source, a transaction for so many of them, each row into the piece it
+//! belongs to. What changes meanwhile is copied again by its key.
+
+use super::source::{Leaf, Source};
+use super::stage::{Piece, Stage};
+use crate::ddl::moving as ddl;
+use crate::ddl::{partition, retire};
+use crate::error::{Error, Result};
+use crate::partition::set::Set;
+use crate::pg::guc;
+use crate::pg::user::{as_role, Fence};
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use std::ffi::CStr;
+
+/// Pages in a transaction: 16 MB.
+pub const PAGES: i64 = 2048;
+
+fn run(owner: Oid, sql: &str) -> Result<i64> {
+    as_role(owner, Fence::RestrictedAllRows, || {
+        Spi::connect_mut(|client| Ok(client.update(sql, None, &[])?.len() as i64))
+    })
+}
+
+/// How many pages a table has.
+pub fn pages(leaf: &Leaf) -> Result<i64> {
+    const PAGES: &str = "SELECT pg_relation_size($1) / current_setting('block_size')::int8";
+    Ok(Spi::get_one_with_args::<i64>(PAGES, &[leaf.oid.into()])?.unwrap_or(0))
+}
+
+/// Copies the rows on so many pages; how many there were.
+pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: i64) -> Result<i64> {
+    let copy = ddl::copy(leaf.table(), (&set.schema, &stage.filling), &source.columns);
+    let tid = |page: i64| format!("({page},0)");
+    let (from, to) = (tid(page), tid(page + PAGES));
+    let rows = as_role(set.owner, Fence::RestrictedAllRows, || {
+        Spi::connect_mut(|client| {
+            Ok::<_, Error>(client.update(copy.as_str(), None, &[from.into(), to.into()])?.len())
+        })
+    })?;
+    // by now the lock of the copy keeps it as it is
+    unchanged(leaf)?;
+    Ok(rows as i64)
+}
+
+/// Rows that were all written anew are on other pages than those copied; TRUNCATE is seen by no row trigger.
+pub fn unchanged(leaf: &Leaf) -> Result<()> {
+    const FILE: &str = "SELECT relfilenode FROM pg_class WHERE oid = $1";
+    let file = Spi::connect_mut(|client| {
+        let rows = client.update(FILE, Some(1), &[leaf.oid.into()])?;
+        rows.into_iter().next().map_or(Ok(None), |row| row.get::<Oid>(1))
+    })?;
+    match file {
+        Some(file) if file == leaf.file => Ok(()),
+        _ => Err(Error::not_in_state(format!(
+            "\"{}\" was truncated, rewritten or dropped by another session meanwhile",
+            leaf.name
+        ))
+        .hint("Call the procedure again.")),
+    }
+}
+
+/// A row that was updated while the pages were read may have been copied twice. All whose key was noted go;
+/// `catch_up` brings them back.
+pub fn remove_noted(set: &Set, stage: &Stage, key: &[ddl::KeyColumn]) -> Result<()> {
+    let (schema, noted) = (&*set.schema, (&*set.schema, &*stage.noted));
+    run(set.owner, &ddl::delete_keys((schema, &stage.filling), noted, key)).map(drop)
+}
+
+/// Builds the indexes of a filled piece: by attaching it where the parent's are.
+pub fn index(set: &Set, stage: &Stage, piece: &Piece) -> Result<()> {
+    let schema = &*set.schema;
+    let table = (schema, &*piece.name);
+    as_role(set.owner, Fence::RestrictedAllRows, || {
+        crate::ddl::run(&retire::detach((schema, &stage.filling), table))?;
+        piece.indexes.iter().try_for_each(|statement| crate::ddl::run(statement))?;
+        crate::ddl::run(&partition::attach((schema, &stage.indexed), table, &piece.bound()))
+    })
+}
+
+/// A few keys are looked up one by one, whatever the planner thinks of tables it knows nothing of.
+const BY_INDEX: [(&CStr, &CStr); 4] = [
+    (c"enable_hashjoin", c"off"),
+    (c"enable_mergejoin", c"off"),
+    (c"enable_seqscan", c"off"),
+    (c"jit", c"off"),
+];
+
+/// Brings the rows with the keys noted so far up to date; how many keys there were. The keys are taken first:
+/// what is read of the source after that is at least as new as the changes that noted them.
+pub fn catch_up(
+    set: &Set,
+    source: &Source,
+    leaves: &[Leaf],
+    stage: &Stage,
+    key: &[ddl::KeyColumn],
+) -> Result<i64> {
+    let schema = &*set.schema;
+    let (noted, taken) = ((schema, &*stage.noted), (schema, &*stage.taken));
+    let indexed = (schema, &*stage.indexed);
+    let keys = run(set.owner, &ddl::take_keys(noted, taken, key))?;
+    if keys == 0 {
+        return Ok(0);
+    }
+    guc::with(&BY_INDEX, || {
+        run(set.owner, &ddl::delete_keys(indexed, taken, key))?;
+        for leaf in leaves {
+            run(set.owner, &ddl::copy_keys(leaf.table(), indexed, taken, key, &source.columns))?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    run(set.owner, &ddl::empty(taken))?;
+    Ok(keys)
+}

@@ -1,0 +1,274 @@
+//! A move from beginning to end: many transactions, each of which leaves what the next call takes back or
+//! `partition_drain_cancel` removes.
+
+use super::source::{self, Leaf, Source};
+use super::stage::{self, Stage};
+use super::survey::{self, Part};
+use super::swap::{self, Move};
+use super::{copy, few, find};
+use crate::ddl::moving as ddl;
+use crate::error::{notice, Error, Result};
+use crate::partition::config::{self, Entry};
+use crate::partition::job::{self, Job, Kind};
+use crate::partition::patience::Waited;
+use crate::partition::set::Set;
+use crate::partition::{blueprint, busy, lock, make, pinned, set};
+use crate::pg::procedure::Transactions;
+use crate::pg::subxact::subtransaction;
+use crate::settings::PARTITION_DRAIN_ROWS;
+use dbguard_core::partition::Range;
+use pgrx::pg_sys::Oid;
+
+/// Changes are applied before the swap until no more than so many come in the meantime, or so often.
+const FEW_CHANGES: i64 = 200;
+const ROUNDS: u32 = 20;
+
+/// The arguments of a call.
+pub struct Wanted {
+    pub parent: Oid,
+    /// None: the default partition.
+    pub partition: Option<Oid>,
+    pub most: u32,
+    pub drop_old: bool,
+}
+
+impl Wanted {
+    fn kind(&self) -> (Kind, &'static str) {
+        match self.partition {
+            None => (Kind::Drain, "drain"),
+            Some(_) => (Kind::Regrain, "regrain"),
+        }
+    }
+}
+
+/// What was begun.
+struct Begun {
+    run: i64,
+    job: Job,
+    set: Set,
+    source: Source,
+    leaves: Vec<Leaf>,
+}
+
+pub fn run(transactions: &Transactions, wanted: &Wanted) -> Result<()> {
+    if crate::pg::procedure::is_read_only() {
+        notice("nothing was done: this session is read only");
+        return Ok(());
+    }
+    let Some(begun) = pinned(|| begin(wanted))? else { return Ok(()) };
+    transactions.commit();
+    let done = work(transactions, wanted, &begun);
+    let ended = match &done {
+        Ok(()) => step(transactions, || begun.job.end()),
+        Err(error) => end(transactions, wanted, &begun, error),
+    };
+    done.and(ended)
+}
+
+fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
+    let table = crate::catalog::own_table(wanted.parent)?;
+    let (set, source) = find(wanted.parent, wanted.partition)?;
+    let Some(source) = source else {
+        notice(format!("\"{}\" has no default partition", set.name));
+        return Ok(None);
+    };
+    let leaves = source.leaves()?;
+    source::check(&set, &leaves)?;
+    let job = job::begin(wanted.parent, &table, wanted.kind().0)?;
+    if stage::take_back(wanted.parent)? {
+        notice(format!("what was left of an earlier move of rows of \"{}\" was taken back", set.name));
+    }
+    Ok(Some(Begun { run: config::begin_run()?, job, set, source, leaves }))
+}
+
+/// After an error: takes back what can be, and leaves the rest to the next call.
+fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Error) -> Result<()> {
+    let taken_back = step(transactions, || stage::remove_copies(wanted.parent))
+        .and_then(|()| step(transactions, || stage::release(wanted.parent)));
+    step(transactions, || {
+        match &taken_back {
+            Ok(()) => begun.job.end()?,
+            Err(e) => {
+                notice(format!("what was begun could not be taken back yet: {}", e.message()));
+                begun.job.leave()?;
+            }
+        }
+        let entry = Entry { error: Some(error), ..entry(begun) };
+        config::log(begun.run, wanted.kind().1, "failed", entry)
+    })
+}
+
+fn entry(begun: &Begun) -> Entry<'_> {
+    Entry {
+        schema: Some(&begun.set.schema),
+        table: Some(&begun.set.name),
+        partition: Some(&begun.source.name),
+        ..Entry::default()
+    }
+}
+
+/// One transaction of the move; an error leaves nothing of it.
+fn step<T>(transactions: &Transactions, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let done = pinned(|| subtransaction(f));
+    transactions.commit();
+    done
+}
+
+fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<()> {
+    let Begun { job, set, source, .. } = begun;
+    step(transactions, || job.phase("counting", None))?;
+    let parts = step(transactions, || survey::parts(set, source, wanted.most))?;
+    let moved: i64 = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).sum();
+    let left: i64 = parts.iter().filter(|part| !part.is_cell()).map(|part| part.rows).sum();
+    if parts.is_empty() || source.range.is_some() && parts.len() < 2 {
+        notice(format!("no row of \"{}\" belongs to another partition", source.name));
+        return Ok(());
+    }
+    let way = step(transactions, || way(set, source, &parts, moved))?;
+    match way {
+        Way::Few => {
+            step(transactions, || job.phase("copying", Some(moved)))?;
+            for part in &parts {
+                let Some(range) = part.range else { continue };
+                step(transactions, || one_by_one(begun, range, part.rows))?;
+            }
+        }
+        Way::Copy(key) => whole(transactions, wanted, begun, parts, &key)?,
+    }
+    notice(format!("{moved} rows were moved out of \"{}\", {left} were left", source.name));
+    Ok(())
+}
+
+/// How rows are moved.
+enum Way {
+    /// Each range in one transaction, with the table locked.
+    Few,
+    /// By copying beside; rows are known by this key.
+    Copy(Vec<ddl::KeyColumn>),
+}
+
+fn way(set: &Set, source: &Source, parts: &[Part], moved: i64) -> Result<Way> {
+    let most = i64::from(PARTITION_DRAIN_ROWS.get());
+    let may_be_few = source.range.is_none() && most > 0 && few::may(set, source).is_ok();
+    if may_be_few && moved <= most {
+        return Ok(Way::Few);
+    }
+    let key = source::identity(set)?;
+    let referrer = source::referrer(set, source)?;
+    if let (false, None) = (key.is_empty(), &referrer) {
+        return Ok(Way::Copy(key));
+    }
+    let largest = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).max().unwrap_or(0);
+    if may_be_few && largest <= most {
+        return Ok(Way::Few);
+    }
+    let raise =
+        format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
+    let error = match referrer {
+        Some(referrer) => {
+            Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
+                .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
+        }
+        None => Error::not_in_state(format!(
+            "\"{}\" has no primary key and no unique index without NULLs",
+            set.name
+        ))
+        .detail("Rows that change while they are copied are known by it."),
+    };
+    Err(match may_be_few {
+        true => error.hint(raise),
+        false if source.range.is_some() => {
+            error.hint("Add one, or drop the foreign key until the rows are moved.")
+        }
+        false => error.hint("Move the rows by hand."),
+    })
+}
+
+/// A range whose rows are few.
+fn one_by_one(begun: &Begun, range: Range, rows: i64) -> Result<()> {
+    if !lock(begun.set.parent)? {
+        return Err(busy(&begun.set.name));
+    }
+    let set = set::live(begun.set.parent)?;
+    let parent = blueprint::of(&set)?;
+    let made = make::step(&set, &parent, range, &[])?;
+    let mut waited = Waited::default();
+    few::carry(&set, &parent, &begun.source, &made, &mut waited)?;
+    begun.job.advance(rows)?;
+    let entry = Entry {
+        partition: Some(&made.name),
+        lower: Some(&made.lower),
+        upper: Some(&made.upper),
+        note: Some(format!("rows moved: {rows}")),
+        waited: Some(&waited),
+        ..entry(begun)
+    };
+    config::log(begun.run, "drain", "done", entry)
+}
+
+/// The whole partition copied beside, and put in its place.
+fn whole(
+    transactions: &Transactions,
+    wanted: &Wanted,
+    begun: &Begun,
+    parts: Vec<Part>,
+    key: &[ddl::KeyColumn],
+) -> Result<()> {
+    let Begun { job, set, source, leaves, .. } = begun;
+    let rows = parts.iter().map(|part| part.rows).sum();
+    let stage = step(transactions, || {
+        job.phase("copying", Some(rows))?;
+        let parent = blueprint::of(set)?;
+        let stage = stage::plan(set, &parent, source, parts)?;
+        stage::make(set, &parent, source, &stage, key)?;
+        Ok(stage)
+    })?;
+    for leaf in leaves {
+        step(transactions, || stage::capture(set, &stage, leaf, key))?;
+    }
+    for leaf in leaves {
+        let pages = step(transactions, || copy::pages(leaf))?;
+        let mut page = 0;
+        while page < pages {
+            step(transactions, || job.advance(copy::pages_from(set, source, &stage, leaf, page)?))?;
+            page += copy::PAGES;
+        }
+    }
+    step(transactions, || {
+        job.phase("indexing", Some(rows))?;
+        copy::remove_noted(set, &stage, key)
+    })?;
+    for piece in &stage.pieces {
+        step(transactions, || {
+            copy::index(set, &stage, piece)?;
+            job.advance(piece.rows)
+        })?;
+    }
+    step(transactions, || job.phase("swapping", None))?;
+    for _ in 0..ROUNDS {
+        if step(transactions, || copy::catch_up(set, source, leaves, &stage, key))? <= FEW_CHANGES {
+            break;
+        }
+    }
+    let mut waited = Waited::default();
+    let work = Move { set, source, leaves, key, stage: &stage, drop_old: wanted.drop_old };
+    step(transactions, || swap::swap(&work, &mut waited))?;
+    step(transactions, || log(wanted, begun, &stage, &waited))
+}
+
+fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited) -> Result<()> {
+    let action = wanted.kind().1;
+    for piece in &stage.pieces {
+        let (lower, upper) = (piece.lower.as_deref(), piece.upper.as_deref());
+        let note = Some(format!("rows moved: {}", piece.rows));
+        let entry = Entry { partition: Some(&piece.partition), lower, upper, note, ..entry(begun) };
+        config::log(begun.run, action, "done", entry)?;
+    }
+    let note = match wanted.drop_old {
+        true => "the old partition was dropped".to_owned(),
+        false => format!("the old partition is now table \"{}\", for you to drop", stage.old),
+    };
+    notice(&*note);
+    let entry = Entry { note: Some(note), waited: Some(waited), ..entry(begun) };
+    config::log(begun.run, action, "done", entry)
+}

@@ -1,0 +1,231 @@
+//! The partition whose rows are to be moved, and what about it makes moving impossible.
+
+use crate::ddl::moving as ddl;
+use crate::error::{Error, Result};
+use crate::partition::set::Set;
+use crate::pg::bounds;
+use dbguard_core::partition::{Key, Range};
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+
+/// A partition of a set.
+pub struct Source {
+    pub oid: Oid,
+    pub schema: String,
+    pub name: String,
+    /// None for the default partition.
+    pub range: Option<Range>,
+    /// The partition key.
+    pub column: String,
+    type_name: &'static str,
+    bytewise: bool,
+    /// What an INSERT gives: all but generated columns.
+    pub columns: Vec<String>,
+}
+
+/// A table that holds rows of it: itself, or its parts.
+pub struct Leaf {
+    pub oid: Oid,
+    pub schema: String,
+    pub name: String,
+    pub owner: Oid,
+    /// pg_class.relkind
+    pub kind: char,
+    /// Another one means that every row was written anew, or all are gone.
+    pub file: Oid,
+}
+
+impl Leaf {
+    pub fn table(&self) -> ddl::Table<'_> {
+        (&self.schema, &self.name)
+    }
+}
+
+impl Source {
+    pub fn table(&self) -> ddl::Table<'_> {
+        (&self.schema, &self.name)
+    }
+
+    pub fn key(&self) -> ddl::Key<'_> {
+        ddl::Key { column: &self.column, type_name: self.type_name, bytewise: self.bytewise }
+    }
+
+    /// As a write: what another session has just done must be seen.
+    pub fn leaves(&self) -> Result<Vec<Leaf>> {
+        const LEAVES: &str = "
+            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode, c.relowner
+            FROM pg_partition_tree($1) t
+            JOIN pg_class c ON c.oid = t.relid
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE t.isleaf ORDER BY 1";
+        Spi::connect_mut(|client| {
+            let mut leaves = vec![];
+            for row in client.update(LEAVES, None, &[self.oid.into()])? {
+                let (Some(oid), Some(file), Some(owner)) = (row.get(1)?, row.get(5)?, row.get(6)?) else {
+                    continue;
+                };
+                leaves.push(Leaf {
+                    oid,
+                    schema: row.get(2)?.unwrap_or_default(),
+                    name: row.get(3)?.unwrap_or_default(),
+                    kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
+                    file,
+                    owner,
+                });
+            }
+            Ok(leaves)
+        })
+    }
+}
+
+/// The default partition of a set, if it has one.
+pub fn default_of(set: &Set) -> Result<Option<Source>> {
+    const DEFAULT: &str = "SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = $1";
+    let default = Spi::connect_mut(|client| {
+        let found = client.update(DEFAULT, Some(1), &[set.parent.into()])?;
+        found.into_iter().next().map_or(Ok(None), |row| row.get::<Oid>(1))
+    })?;
+    default.map(|default| partition(set, default)).transpose()
+}
+
+/// A partition of the set by OID.
+pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
+    const PARTITION: &str = "
+        SELECT n.nspname::text, c.relname::text, c.relpartbound::text, a.attname::text,
+               ARRAY(SELECT attname::text FROM pg_attribute
+                     WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                     ORDER BY attnum)
+        FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_partitioned_table p ON p.partrelid = i.inhparent
+        JOIN pg_attribute a ON a.attrelid = i.inhparent AND a.attnum = p.partattrs[0]
+        WHERE i.inhparent = $1 AND i.inhrelid = $2";
+    let (type_name, bytewise) = match set.grid.key {
+        Key::Date => ("date", false),
+        Key::Timestamp => ("timestamp", false),
+        Key::Timestamptz => ("timestamptz", false),
+        Key::Epoch(_) => ("int8", false),
+        Key::Uuid => ("uuid", false),
+        Key::Ulid => ("text", true),
+    };
+    let found = Spi::connect_mut(|client| {
+        let mut rows = client.update(PARTITION, Some(1), &[set.parent.into(), oid.into()])?;
+        let Some(row) = rows.next() else { return Ok(None) };
+        let bounds = row.get::<String>(3)?.and_then(|text| bounds::range(&text));
+        Ok::<_, Error>(Some(Source {
+            oid,
+            schema: row.get(1)?.unwrap_or_default(),
+            name: row.get(2)?.unwrap_or_default(),
+            range: bounds.and_then(|bounds| set.grid.key.range(&bounds)),
+            column: row.get(4)?.unwrap_or_default(),
+            type_name,
+            bytewise,
+            columns: row.get(5)?.unwrap_or_default(),
+        }))
+    })?;
+    found.ok_or_else(|| {
+        let name = crate::catalog::relation(oid).map_or_else(|_| oid.to_u32().to_string(), |r| r.name);
+        Error::wrong_object_type(format!("\"{name}\" is not a partition of \"{}\"", set.name))
+    })
+}
+
+/// What forbids moving rows at all, whichever way.
+pub fn check(set: &Set, leaves: &[Leaf]) -> Result<()> {
+    if crate::pg::guc::value(c"transaction_isolation").is_some_and(|level| level != b"read committed") {
+        return Err(Error::unsupported("rows can only be moved in transactions that are read committed")
+            .detail("Others' last changes would not be seen.")
+            .hint("SET default_transaction_isolation = 'read committed';"));
+    }
+    same_owner(set, leaves)?;
+    if let Some(leaf) = leaves.iter().find(|leaf| leaf.kind != 'r') {
+        return Err(Error::unsupported(format!("\"{}\" is not an ordinary table", leaf.name))
+            .hint("Move its rows by hand."));
+    }
+    if let Some(publication) = publishes_new_tables(set)? {
+        return Err(Error::unsupported(format!(
+            "publication \"{publication}\" publishes every new table of the schema"
+        ))
+        .detail("Subscribers would be sent rows of tables that they do not have.")
+        .hint("Publish the table itself: ALTER PUBLICATION ... SET TABLE ..."));
+    }
+    Ok(())
+}
+
+/// All is done as the owner of the set.
+pub fn same_owner(set: &Set, leaves: &[Leaf]) -> Result<()> {
+    let Some(leaf) = leaves.iter().find(|leaf| leaf.owner != set.owner) else { return Ok(()) };
+    let owner = crate::pg::user::name(set.owner);
+    let fix = crate::ddl::health::owner(&leaf.schema, &leaf.name, &String::from_utf8_lossy(&owner));
+    Err(Error::not_in_state(format!("\"{}\" belongs to another role than \"{}\"", leaf.name, set.name))
+        .hint(fix))
+}
+
+fn publishes_new_tables(set: &Set) -> Result<Option<String>> {
+    const WHICH: &str = "
+        SELECT p.pubname::text FROM pg_publication p
+        WHERE p.pubinsert
+          AND (p.puballtables
+               OR EXISTS (SELECT FROM pg_publication_namespace x
+                          JOIN pg_namespace n ON n.oid = x.pnnspid
+                          WHERE x.pnpubid = p.oid AND n.nspname = $1))
+        ORDER BY 1 LIMIT 1";
+    text(WHICH, &[set.schema.as_str().into()])
+}
+
+/// A publication that would send each row that leaves the partition as a DELETE, and none that arrives.
+pub fn published(set: &Set, source: &Source) -> Result<Option<String>> {
+    const WHICH: &str = "
+        SELECT p.pubname::text FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+        WHERE r.prrelid IN (SELECT relid FROM pg_partition_tree($2) UNION ALL SELECT relid FROM pg_partition_ancestors($1))
+        ORDER BY 1 LIMIT 1";
+    text(WHICH, &[set.parent.into(), source.oid.into()])
+}
+
+/// A foreign key that refers to the set, or to the partition itself.
+pub fn referrer(set: &Set, source: &Source) -> Result<Option<String>> {
+    const WHICH: &str = "
+        SELECT format('foreign key \"%s\" of table \"%s\"', k.conname, c.relname)
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+        WHERE k.contype = 'f' AND k.conparentid = 0
+          AND k.confrelid IN (SELECT relid FROM pg_partition_tree($2) UNION ALL SELECT relid FROM pg_partition_ancestors($1))
+        ORDER BY 1 LIMIT 1";
+    text(WHICH, &[set.parent.into(), source.oid.into()])
+}
+
+fn text(query: &str, args: &[pgrx::datum::DatumWithOid]) -> Result<Option<String>> {
+    Spi::connect(|client| {
+        let mut rows = client.select(query, Some(1), args)?;
+        Ok(rows.next().map_or(Ok(None), |row| row.get::<String>(1))?)
+    })
+}
+
+/// The key that rows are known by: the primary key of the set, or else a unique index without NULLs. Empty if
+/// there is none.
+pub fn identity(set: &Set) -> Result<Vec<ddl::KeyColumn>> {
+    const KEY: &str = "
+        SELECT a.attname::text, n.nspname::text, o.oprname::text
+        FROM (SELECT x.indexrelid, x.indkey, x.indclass, x.indnkeyatts
+              FROM pg_index x
+              WHERE x.indrelid = $1 AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+                AND NOT EXISTS (SELECT FROM generate_series(0, x.indnkeyatts - 1) i
+                                JOIN pg_attribute c ON c.attrelid = $1 AND c.attnum = x.indkey[i]
+                                WHERE NOT c.attnotnull)
+              ORDER BY NOT x.indisprimary, x.indexrelid LIMIT 1) x
+        CROSS JOIN generate_series(0, x.indnkeyatts - 1) i
+        JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = x.indkey[i]
+        JOIN pg_opclass f ON f.oid = x.indclass[i]
+        JOIN pg_amop m ON m.amopfamily = f.opcfamily AND m.amoplefttype = f.opcintype AND m.amoprighttype = f.opcintype
+                      AND m.amopstrategy = 3
+        JOIN pg_operator o ON o.oid = m.amopopr
+        JOIN pg_namespace n ON n.oid = o.oprnamespace
+        ORDER BY i";
+    Spi::connect(|client| {
+        let mut key = vec![];
+        for row in client.select(KEY, None, &[set.parent.into()])? {
+            let equals = (row.get(2)?.unwrap_or_default(), row.get(3)?.unwrap_or_default());
+            key.push(ddl::KeyColumn { name: row.get(1)?.unwrap_or_default(), equals });
+        }
+        Ok(key)
+    })
+}

@@ -1,0 +1,91 @@
+//! The one moment in which the pieces take the place of the source: a short transaction under an exclusive
+//! lock of the parent. Who reads before sees the source, who reads after sees the pieces.
+
+use super::copy::{catch_up, unchanged};
+use super::source::{self, Leaf, Source};
+use super::stage::{self, Stage};
+use crate::ddl::moving as ddl;
+use crate::ddl::{partition, retire};
+use crate::error::{Error, Result};
+use crate::partition::make::take_replica_identity;
+use crate::partition::patience::{self, Waited};
+use crate::partition::set::{self, Set};
+use crate::partition::{blueprint, busy, lock};
+use crate::pg::lock::access_exclusive;
+use crate::pg::user::{as_role, Fence};
+
+/// What is moved.
+pub struct Move<'a> {
+    pub set: &'a Set,
+    pub source: &'a Source,
+    pub leaves: &'a [Leaf],
+    pub key: &'a [ddl::KeyColumn],
+    pub stage: &'a Stage,
+    pub drop_old: bool,
+}
+
+pub fn swap(work: &Move, waited: &mut Waited) -> Result<()> {
+    let Move { set, source, leaves, key, stage, drop_old } = *work;
+    let replica_identity = blueprint::of(set)?.replica_identity;
+    patience::steps(set.parent, waited, || {
+        // parent before partitions, as queries lock them
+        access_exclusive(set.parent);
+        access_exclusive(source.oid);
+        leaves.iter().for_each(|leaf| access_exclusive(leaf.oid));
+        if !lock(set.parent)? {
+            return Err(busy(&set.name));
+        }
+        still(work)?;
+        catch_up(set, source, leaves, stage, key)?;
+        let (schema, parent) = (&*set.schema, (&*set.schema, &*set.name));
+        as_role(set.owner, Fence::Restricted, || {
+            for leaf in leaves {
+                crate::ddl::run(&ddl::drop_capture(leaf.table()))?;
+            }
+            crate::ddl::run(&retire::detach(parent, source.table()))?;
+            let old = match drop_old {
+                true => ddl::drop(source.table()),
+                false => ddl::rename(source.table(), &stage.old),
+            };
+            crate::ddl::run(&old)?;
+            // the default last, both times: what is attached beside one has it scanned
+            for piece in stage.pieces.iter().rev() {
+                crate::ddl::run(&retire::detach((schema, &stage.indexed), (schema, &piece.name)))?;
+            }
+            for piece in &stage.pieces {
+                if piece.name != piece.partition {
+                    crate::ddl::run(&ddl::rename((schema, &piece.name), &piece.partition))?;
+                }
+                let table = (schema, &*piece.partition);
+                crate::ddl::run(&partition::attach(parent, table, &piece.bound()))?;
+                if !piece.is_default {
+                    crate::ddl::run(&ddl::drop_bound(table))?;
+                }
+                if replica_identity == 'i' {
+                    take_replica_identity(set, &piece.partition)?;
+                }
+            }
+            for table in [&stage.filling, &stage.indexed, &stage.noted, &stage.taken] {
+                crate::ddl::run(&ddl::drop((schema, table)))?;
+            }
+            Ok::<_, Error>(())
+        })
+    })?;
+    stage::forget(set.parent)
+}
+
+/// Whether all is as it was when the copy began.
+fn still(work: &Move) -> Result<()> {
+    let Move { set, source, leaves, .. } = *work;
+    let now = set::live(set.parent)?;
+    let same = (&now.schema, &now.name, now.owner) == (&set.schema, &set.name, set.owner);
+    let found = source::partition(set, source.oid)?;
+    if !same || (&found.schema, &found.name, found.range) != (&source.schema, &source.name, source.range) {
+        return Err(Error::not_in_state(format!(
+            "\"{}\" was changed by another session meanwhile",
+            set.name
+        ))
+        .hint("Call the procedure again."));
+    }
+    leaves.iter().try_for_each(unchanged)
+}
