@@ -91,9 +91,9 @@ fn probe(set: &Set, default: &Default) -> Result<Vec<Finding>> {
         severity: Severity::Warning,
         problem: "default_rows",
         message: format!(
-            "default partition \"{name}\" holds rows: the partition of their range cannot be made"
+            "default partition \"{name}\" holds rows: until they are moved, those of their ranges are not made"
         ),
-        fix: Some("Move them to where they belong, or delete them.".to_owned()),
+        fix: Some(crate::ddl::moving::drain((&set.schema, &set.name))),
     }];
     let horizon =
         set.partitions.iter().map(|partition| partition.range.to).max().filter(|to| *to != Micros::MAX);

@@ -42,7 +42,6 @@ fn partitions_are_announced_when_they_commit() {
         [
             r#""a \"b\"_p20261123" "make" "done""#,
             r#""a \"b\"_p20261124" "make" "done""#,
-            r#""a \"b\"_p20261120" "detach" "done""#,
             r#""a \"b\"_p20261120" "drop" "done""#,
         ]
     );
