@@ -40,7 +40,7 @@ pub fn run(cluster: &Cluster, rounds: usize) {
     let bare = line("  CHECK NOT VALID, VALIDATE and ATTACH by hand", &raw, None).cpu;
     let analyze = line("  ANALYZE of it", &analyze, None).cpu;
     let cost = (middle(&ours).cpu - analyze) / bare;
-    line("  dbguard, partition_convert (but for its ANALYZE)", &ours, Some((cost, BAR, "x by hand")));
+    line("  dbguard, partition_convert (ratio: less its ANALYZE)", &ours, Some((cost, BAR, "x by hand")));
     let waited = longest(cluster, || {
         session.client.batch_execute("CALL dbguard.partition_convert('big', 'at', '1 month')").unwrap();
     });
