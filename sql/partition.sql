@@ -108,7 +108,7 @@ COMMENT ON TABLE dbguard.partition_run IS 'What was done for partitions, and wha
 COMMENT ON INDEX dbguard.partition_run_at IS 'Finds rows that are 30 days old';
 COMMENT ON COLUMN dbguard.partition_run.run IS 'Number of the run';
 COMMENT ON COLUMN dbguard.partition_run.at IS 'When';
-COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition; archive, detach, finalize, drop or move one; forget a set whose table is gone; or run: the summary that ends a run';
+COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition; archive, detach, finalize, drop or move one; convert or unconvert a table; forget a set whose table is gone; or run: the summary that ends a run';
 COMMENT ON COLUMN dbguard.partition_run.state IS 'done, failed, or skipped';
 COMMENT ON COLUMN dbguard.partition_run.schema_name IS 'Schema of the partitioned table and of the partition';
 COMMENT ON COLUMN dbguard.partition_run.table_name IS 'Name of the partitioned table';

@@ -18,7 +18,7 @@ COMMENT ON TABLE dbguard.partition_job IS 'Long work on one table that is under 
 COMMENT ON COLUMN dbguard.partition_job.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN dbguard.partition_job.table_name IS 'Name of the table';
 COMMENT ON COLUMN dbguard.partition_job.relation IS 'OID of the table';
-COMMENT ON COLUMN dbguard.partition_job.kind IS 'What is done: convert, regrain or drain';
+COMMENT ON COLUMN dbguard.partition_job.kind IS 'What is done: convert, unconvert, regrain or drain';
 COMMENT ON COLUMN dbguard.partition_job.phase IS 'What it is at';
 COMMENT ON COLUMN dbguard.partition_job.rows_done IS 'Rows done in this phase';
 COMMENT ON COLUMN dbguard.partition_job.rows_total IS 'Rows to do in this phase, estimated; NULL where nothing is counted';
@@ -44,7 +44,7 @@ LEFT JOIN pg_catalog.pg_stat_get_activity(NULL) a
        ON a.pid = j.pid AND coalesce(a.backend_start, j.backend_start) = j.backend_start;
 COMMENT ON VIEW dbguard.partition_progress IS 'Long work on tables and how far it is: converting, draining, regraining. abandoned: the session is gone; call it again and it goes on';
 COMMENT ON COLUMN dbguard.partition_progress.pid IS 'The session that is at it; pg_cancel_backend(pid) cancels it';
-COMMENT ON COLUMN dbguard.partition_progress.kind IS 'What is done: convert, regrain or drain';
+COMMENT ON COLUMN dbguard.partition_progress.kind IS 'What is done: convert, unconvert, regrain or drain';
 COMMENT ON COLUMN dbguard.partition_progress.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN dbguard.partition_progress.table_name IS 'Name of the table';
 COMMENT ON COLUMN dbguard.partition_progress.state IS 'running, or abandoned: the session is gone';

@@ -2,7 +2,7 @@
 //! the log, `store` the log itself, `read` and `revert` what people do with it, `evidence` that it is true,
 //! `command` DDL in it, `ship` the way out of it, `import` the way of another tool's log into it.
 
-mod choose;
+pub(crate) mod choose;
 mod command;
 mod evidence;
 mod import;

@@ -6,6 +6,7 @@ pub mod as_of;
 pub mod audit;
 pub mod audit_log;
 pub mod command;
+pub mod convert;
 pub mod health;
 pub mod import;
 pub mod lint;

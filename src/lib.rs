@@ -39,6 +39,7 @@ extension_sql_file!(
     name = "partition_drain",
     requires = ["partition", "partition_job"]
 );
+extension_sql_file!("../sql/partition_convert.sql", name = "partition_convert", requires = ["partition"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 

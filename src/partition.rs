@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod config;
+mod convert;
 mod enable;
 mod extra;
 mod fence;

@@ -25,6 +25,7 @@ pub mod procedure;
 pub mod query;
 pub mod relation;
 pub mod sequence;
+pub mod snapshot;
 pub mod statement;
 pub mod subxact;
 pub mod text;

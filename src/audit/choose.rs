@@ -6,6 +6,7 @@
 pub(super) mod all;
 pub(super) mod audited;
 pub(super) mod auto;
+pub(crate) mod carry;
 pub(super) mod choice;
 pub(super) mod enable;
 pub(super) mod follow;

@@ -132,6 +132,13 @@ pub fn try_hash(parent: &Blueprint, name: &str, hash: &Hash) -> String {
     )
 }
 
+/// The statements that give `table` what it takes over of properties, privileges and policies.
+pub fn given(blueprint: &Blueprint, (schema, name): super::retire::Table) -> Vec<String> {
+    let mut statements = Vec::new();
+    properties(blueprint, &qualified(schema, name), &mut statements);
+    statements
+}
+
 /// The statements as one text, for people.
 pub fn script(statements: &[String]) -> String {
     statements.iter().map(|statement| format!("{statement};")).collect::<Vec<_>>().join("\n")
@@ -209,7 +216,7 @@ fn names(columns: &[String]) -> String {
 }
 
 /// `name = 'value'`, where a name may have a namespace (`toast.`).
-fn options(options: &[(String, String)]) -> String {
+pub fn options(options: &[(String, String)]) -> String {
     let one = |(name, value): &(String, String)| {
         let name = match name.split_once('.') {
             Some((space, name)) => qualified(space, name),

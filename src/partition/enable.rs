@@ -97,18 +97,22 @@ pub fn enable(
     let behind = checked(behind)?;
     let run = register(parent, schema, name, options, extra)?;
     let set = set::live(parent)?;
-    let missing = set.missing_since(behind)?;
-    let blueprint = blueprint::of(&set)?;
+    make_missing(run, &set, set.missing_since(behind)?)
+}
+
+/// Makes these ranges of a set, until somebody is in the way.
+pub fn make_missing(run: i64, set: &Set, missing: Vec<Range>) -> Result<Vec<Made>> {
+    let blueprint = blueprint::of(set)?;
     let mut made = Vec::with_capacity(missing.len());
     for range in missing {
-        let step = make::step(&set, &blueprint, range, &[])?;
+        let step = make::step(set, &blueprint, range, &[])?;
         // when somebody holds the table, the others would wait as long for nothing
         let held = |one: &Made| one.error.as_ref().is_some_and(is_held);
         if made.last().is_some_and(held) {
             break;
         }
         let mut waited = Waited::default();
-        let error = make::make(&set, &blueprint, &step, &mut waited).err();
+        let error = make::make(set, &blueprint, &step, &mut waited).err();
         let one = Made { step, error };
         let entry = Entry {
             schema: Some(&set.schema),
@@ -126,12 +130,17 @@ pub fn enable(
     Ok(made)
 }
 
+pub fn check_ahead(ahead: i32) -> Result<()> {
+    if (1..=MOST_AHEAD).contains(&ahead) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {ahead}"))
+        .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")))
+}
+
 /// Notes the table and its options; the number of the run that does so.
 fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, extra: &Extra) -> Result<i64> {
-    if !(1..=MOST_AHEAD).contains(&options.ahead) {
-        return Err(Error::invalid_parameter(format!("invalid value for \"ahead\": {}", options.ahead))
-            .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")));
-    }
+    check_ahead(options.ahead)?;
     if !lock(parent)? {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,

@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 #[derive(Clone, Copy)]
 pub enum Kind {
     Convert,
+    Unconvert,
     Regrain,
     Drain,
 }
@@ -21,6 +22,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Kind::Convert => "convert",
+            Kind::Unconvert => "unconvert",
             Kind::Regrain => "regrain",
             Kind::Drain => "drain",
         }

@@ -3,11 +3,13 @@
 mod key;
 mod load;
 
+pub use key::{unit, C_COLLATION};
 pub use load::{every, live, load, of, stored, KNOWN};
 
 use super::extra::Extra;
-use super::retention::Retention;
+use super::retention::{Retention, Retire};
 use crate::error::{Error, Result};
+use crate::pg::relation::Relation;
 use dbguard_core::partition::{self, civil, grid::Grid, plan, zone::Zone, Micros, Range};
 use pgrx::datum::Interval;
 use pgrx::pg_sys;
@@ -78,6 +80,40 @@ pub struct Partition {
 }
 
 impl Set {
+    /// A table as if it were a set, for what is asked before it is one.
+    pub fn unregistered(
+        table: &Relation,
+        grid: Grid,
+        ahead: u32,
+        now: Micros,
+        partitions: Vec<Partition>,
+        extra: Extra,
+    ) -> Set {
+        Set {
+            parent: table.oid,
+            schema: table.schema.clone(),
+            name: table.name.clone(),
+            owner: table.owner,
+            grid,
+            ahead,
+            children: partitions.len() as i64,
+            partitions,
+            now,
+            cutoff: None,
+            retention: Retention {
+                retain: None,
+                most_bytes: None,
+                at_least: 0,
+                retire: Retire::Detach,
+                schema: None,
+                grace: None,
+                archive: None,
+            },
+            extra,
+            print: String::new(),
+        }
+    }
+
     /// Whether it still is as it was read: nobody else has changed its options or its table, made a partition
     /// or taken one. To be asked under `lock`.
     pub fn is_current(&self) -> Result<bool> {
@@ -102,7 +138,7 @@ impl Set {
     }
 }
 
-fn zone(name: &str) -> Result<Zone> {
+pub fn zone(name: &str) -> Result<Zone> {
     Zone::named(name).map_err(|_| {
         Error::invalid_parameter(format!("time zone \"{name}\" not recognized"))
             .hint("Give the name of a region, such as 'Europe/Berlin', or 'UTC'. See pg_timezone_names.")

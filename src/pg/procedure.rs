@@ -39,6 +39,15 @@ impl Transactions {
     /// runs as after SET ROLE, for no fence can be kept up over the end of a transaction. It waits as long
     /// as it must: half-way through, a lock_timeout would leave what must be taken up again.
     pub fn top_level(&self, sql: &str, role: pg_sys::Oid) -> Result<()> {
+        match self.interruptible(sql, role) {
+            Err(e) if e.ends_the_statement() => e.raise(),
+            other => other,
+        }
+    }
+
+    /// The same where a cancelled statement, too, comes back as a value: for work that leaves something to
+    /// be taken back. The caller must raise it when that is done.
+    pub fn interruptible(&self, sql: &str, role: pg_sys::Oid) -> Result<()> {
         let sql = CString::new(sql).map_err(|_| Error::internal("a statement with a NUL character"))?;
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         let lock_timeout = super::guc::value(c"lock_timeout").filter(|t| t != b"0").map(CString::new);
@@ -107,10 +116,7 @@ impl Transactions {
             pg_sys::MemoryContextDelete(memory);
             pg_sys::EnsurePortalSnapshotExists();
             pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
-            match done {
-                Err(e) if e.ends_the_statement() => e.raise(),
-                other => other,
-            }
+            done
         }
     }
 }
@@ -143,6 +149,13 @@ pub fn run(
     // SAFETY: pairs with the connect above.
     unsafe { pg_sys::SPI_finish() };
     result
+}
+
+/// Argument number `n` of a procedure, of the type SQL declares it with.
+pub fn argument<T: pgrx::FromDatum>(fcinfo: pg_sys::FunctionCallInfo, n: usize) -> Option<T> {
+    // SAFETY: the server passes a valid fcinfo with as many arguments as SQL declares; a number beyond them
+    // would be refused by the bounds check inside.
+    unsafe { pgrx::fcinfo::pg_getarg(fcinfo, n) }
 }
 
 /// Whether the caller would be left with half a transaction if we committed.

@@ -8,13 +8,26 @@ use std::panic::AssertUnwindSafe;
 /// Runs `f` in a subtransaction. An error, ours or the server's, undoes what `f` did and comes back
 /// as a value; a cancelled statement or a server that stops is never held up.
 pub fn subtransaction<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    raised(nested(f, true))
+}
+
+/// The same where a cancelled statement, too, comes back as a value: for work that leaves something to be
+/// taken back. The caller must raise it when that is done.
+pub fn interruptible<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     nested(f, true)
 }
 
 /// The same for a look at something: whatever comes of it, its locks are let go and its settings
 /// are forgotten.
 pub fn look<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
-    nested(f, false)
+    raised(nested(f, false))
+}
+
+fn raised<T>(result: Result<T>) -> Result<T> {
+    match result {
+        Err(e) if e.ends_the_statement() => e.raise(),
+        other => other,
+    }
 }
 
 fn nested<T>(f: impl FnOnce() -> Result<T>, keep: bool) -> Result<T> {
@@ -36,8 +49,5 @@ fn nested<T>(f: impl FnOnce() -> Result<T>, keep: bool) -> Result<T> {
         pg_sys::MemoryContextSwitchTo(memory);
         pg_sys::CurrentResourceOwner = owner;
     }
-    match result {
-        Err(e) if e.ends_the_statement() => e.raise(),
-        other => other,
-    }
+    result
 }

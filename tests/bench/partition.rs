@@ -1,6 +1,7 @@
 //! What maintenance of time partitions costs, beside the bare statements and pg_partman, where that is
 //! installed.
 
+mod convert;
 mod crowd;
 mod drain;
 mod idle;
@@ -36,6 +37,9 @@ pub fn run(rounds: usize, parts: &[String]) {
     }
     if wanted("drain") {
         drain::run(&cluster, rounds);
+    }
+    if wanted("convert") {
+        convert::run(&cluster, rounds);
     }
     if wanted("stall") {
         stall::run(&cluster);

@@ -40,6 +40,20 @@ pub struct Versions {
 /// now, and what changed before is not in the log; then it is noted in any case. Else not for a table the
 /// log knows nothing of: the triggers of a restore may be there before the log's own rows.
 pub fn note(table: &Relation, options: &Options, starts: bool) -> Result<()> {
+    note_of(table, options, starts, || access::lineage_of(table))
+}
+
+/// The same for a table that takes the place of another, whose history goes on without a gap.
+pub fn note_as(table: &Relation, options: &Options, lineage: Option<i32>) -> Result<()> {
+    note_of(table, options, false, || Ok(lineage))
+}
+
+fn note_of(
+    table: &Relation,
+    options: &Options,
+    starts: bool,
+    lineage: impl FnOnce() -> Result<Option<i32>>,
+) -> Result<()> {
     const NOTE: &str = "
         INSERT INTO dbguard.audit_relation
           (id, lineage, schema_name, table_name, home, key_columns, columns, since, column_numbers, starts)
@@ -56,7 +70,7 @@ pub fn note(table: &Relation, options: &Options, starts: bool) -> Result<()> {
     let numbers = audited::logged_columns(table, options).map(|c| (c.name.clone(), c.number.into()));
     let numbers = Value::Object(numbers.collect()).to_string();
     as_role(crate::catalog::relation(log)?.owner, Fence::Local, || {
-        let lineage = access::lineage_of(table)?;
+        let lineage = lineage()?;
         Spi::connect_mut(|client| -> std::result::Result<(), pgrx::spi::Error> {
             let args = [
                 lineage.into(),

@@ -53,10 +53,10 @@ pub fn key(row: &SpiHeapTupleData, name: &str, options: &Options) -> Result<Key>
 }
 
 /// pg_collation's "C", which has the same OID everywhere.
-const C_COLLATION: pg_sys::Oid = pg_sys::Oid::from_u32(950);
+pub const C_COLLATION: pg_sys::Oid = pg_sys::Oid::from_u32(950);
 
 /// What a bigint key counts.
-fn unit(options: &Options, of_type: String) -> Result<Unit> {
+pub fn unit(options: &Options, of_type: String) -> Result<Unit> {
     const UNITS: &str = "Give key_unit => 's', 'ms', 'us' or 'ns': what the key counts since 1970.";
     let Some(name) = &options.key_unit else {
         return Err(Error::invalid_parameter(of_type).hint(UNITS));

@@ -53,9 +53,11 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "audit_revert",
         "audit_row",
         "audit_truncate",
+        "partition_convert",
         "partition_drain",
         "partition_maintain",
         "partition_regrain",
+        "partition_unconvert",
         "set_updated_at",
         "version",
     ];

@@ -53,6 +53,10 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.partition_health()",
     "DO $$ BEGIN PERFORM dbguard.partition_import_partman(dry_run => true);
            EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$",
+    "SELECT * FROM dbguard.partition_convert_plan('mine.c', 'at', '1 day'::interval)",
+    "CALL dbguard.partition_convert('mine.c', 'at', '1 day'::interval)",
+    "CALL dbguard.partition_unconvert('mine.c')",
+    "SELECT dbguard.partition_convert_cancel('mine.c')",
     "SELECT * FROM dbguard.lint()",
     "SELECT * FROM dbguard.lint('{mine}'::text[], '{indexes}'::text[], 'info')",
     "SELECT * FROM dbguard.lint_score()",
@@ -118,6 +122,7 @@ fn nothing_of_an_attackers_is_ever_called() {
          CREATE SCHEMA mine AUTHORIZATION path_owner; SET ROLE path_owner;
          CREATE TABLE mine.t (id int PRIMARY KEY, b text, c text, updated_at timestamptz);
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
+         CREATE TABLE mine.c (id int, at timestamptz, PRIMARY KEY (id, at)); CREATE VIEW mine.v AS SELECT * FROM mine.c;
          RESET ROLE;
          CREATE SCHEMA theirs; CREATE TABLE theirs.record_version (id bigserial, op text, ts timestamptz, table_schema text, table_name text, record jsonb, old_record jsonb);
          SELECT dbguard.audit_enable('mine.t'); SELECT dbguard.audit_disable('mine.t');

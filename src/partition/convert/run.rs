@@ -1,0 +1,300 @@
+//! Doing it: transactions that each leave the table as it was but for a check and an index, the cut-over, and what
+//! comes after it. Until the cut-over an error or a cancel takes everything back.
+
+use super::cutover::Fate;
+use super::plan::{self, Preflight};
+use super::request::Request;
+use super::stored::{self, Conversion};
+use super::table::Table;
+use super::{blocked, extended_name, leftover, perform, CHECK};
+use crate::audit::choose::carry;
+use crate::catalog;
+use crate::ddl::convert as ddl;
+use crate::error::{notice, Error, Result};
+use crate::partition::config::{self, Entry};
+use crate::partition::job::{self, Job, Kind};
+use crate::partition::patience::{self, Waited};
+use crate::partition::set::{self, Set};
+use crate::partition::{enable, pinned};
+use crate::pg::procedure::Transactions;
+use crate::pg::subxact::interruptible;
+use crate::pg::user::{as_role, Fence};
+use crate::pg::{lock, snapshot};
+use dbguard_core::partition::Range;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+pub fn convert(transactions: &Transactions, request: &Request) -> Result<()> {
+    if let Some(job) = pinned(|| taken_up(request.relation))? {
+        transactions.commit();
+        return finish(transactions, request.relation, &job);
+    }
+    let (job, preflight) = pinned(|| begin(request, transactions.is_top_level()))?;
+    let Some((bound, _)) = &preflight.bound else { return Err(Error::internal("a plan without a bound")) };
+    transactions.commit();
+    let Preflight { table, .. } = &preflight;
+    let owner = table.owner;
+    guarded(transactions, &job, request.relation, || {
+        let sql = ddl::add_check(table.id(), CHECK, &table.key, bound);
+        patience::steps(request.relation, &mut Waited::default(), || as_owner(owner, &sql))?;
+        job.phase("validate", None)
+    })?;
+    guarded(transactions, &job, request.relation, || {
+        let sql = ddl::validate(table.id(), CHECK);
+        patience::steps(request.relation, &mut Waited::default(), || as_owner(owner, &sql))?;
+        job.phase(if is_extended(request, table)? { "index" } else { "cut over" }, None)
+    })?;
+    if is_extended(request, table)? {
+        for index in &table.indexes {
+            if blocked::fate(request, index)? != Some(Fate::Extended) {
+                continue;
+            }
+            let (columns, include) = index.extended(&table.key);
+            let name = extended_name(table, &index.name);
+            let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns, &include));
+            let built = transactions.interruptible(&sql, owner);
+            guarded(transactions, &job, request.relation, || built)?;
+        }
+        guarded(transactions, &job, request.relation, || job.phase("cut over", None))?;
+    }
+    let (parent, job) = guarded(transactions, &job, request.relation, || {
+        let made = RefCell::default();
+        let mut waited = Waited::default();
+        patience::steps(request.relation, &mut waited, || {
+            made.replace(Some(cut_over(request, bound, &job)?));
+            Ok(())
+        })?;
+        let made: Option<(Oid, Job, Duration)> = made.into_inner();
+        let (parent, job, took) = made.ok_or_else(|| Error::internal("nothing was cut over"))?;
+        let run = config::begin_run()?;
+        let entry = Entry {
+            schema: Some(&table.schema),
+            table: Some(&table.name),
+            note: Some(format!("others were kept waiting for {} ms at most", took.as_millis())),
+            waited: Some(&waited),
+            ..Entry::default()
+        };
+        config::log(run, "convert", "done", entry)?;
+        Ok((parent, job))
+    })?;
+    finish(transactions, parent, &job)
+}
+
+/// What was cut over and not finished.
+fn taken_up(relation: Oid) -> Result<Option<Job>> {
+    match stored::of(relation)? {
+        Some(conversion) if !conversion.finished => {
+            let table = catalog::own_table(relation)?;
+            if conversion.original == relation {
+                return Err(Error::not_in_state(format!(
+                    "the way back of \"{}\" is not finished",
+                    table.name
+                ))
+                .hint("Call dbguard.partition_unconvert once more."));
+            }
+            notice(format!("the conversion of \"{}\" goes on after its cut-over", table.name));
+            job::begin(relation, &table, Kind::Convert).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Nothing is changed but for what another run left, which is taken back.
+fn begin(request: &Request, top_level: bool) -> Result<(Job, Preflight)> {
+    let preflight = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || plan::preflight(request))?;
+    preflight.check()?;
+    let table = &preflight.table;
+    if is_extended(request, table)? && !top_level {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            "partition_convert with extend_keys cannot be called by a function or a procedure",
+        )
+        .detail("It builds an index concurrently.")
+        .hint("Call it as a statement of its own: CALL dbguard.partition_convert(...)"));
+    }
+    let job = job::begin(request.relation, &catalog::relation(request.relation)?, Kind::Convert)?;
+    leftover::take_back(request.relation)?;
+    job.phase("check", None)?;
+    Ok((job, preflight))
+}
+
+fn is_extended(request: &Request, table: &Table) -> Result<bool> {
+    for index in &table.indexes {
+        if blocked::fate(request, index)? == Some(Fate::Extended) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// One transaction. After an error, and when it is cancelled, everything is taken back.
+pub fn guarded<T>(
+    transactions: &Transactions,
+    job: &Job,
+    table: Oid,
+    f: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let error = match interruptible(|| pinned(f)) {
+        Ok(done) => {
+            transactions.commit();
+            return Ok(done);
+        }
+        Err(error) => error,
+    };
+    let back = interruptible(|| {
+        pinned(|| {
+            leftover::take_back(table)?;
+            job.end()
+        })
+    });
+    transactions.commit();
+    match back {
+        Ok(()) => Err(error),
+        Err(back) => Err(error
+            .detail(format!("What was begun could not be taken back: {}.", back.message()))
+            .hint("Call dbguard.partition_convert_cancel to take it back, or the same again.")),
+    }
+}
+
+fn as_owner(owner: Oid, statement: &str) -> Result<()> {
+    as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
+}
+
+/// Takes the locks, looks at everything anew, and does it. In a subtransaction that ends when a lock is not to
+/// be had.
+fn cut_over(request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {
+    let started = Instant::now();
+    lock::access_exclusive(request.relation);
+    for other in snapshot::fresh(|| neighbours(request.relation))? {
+        lock::access_exclusive(other);
+    }
+    snapshot::fresh(|| {
+        let asked = request.look()?;
+        let cut = plan::cut_over(request, &asked, bound)?;
+        plan::refuse(&cut.table.name, &blocked::by_catalog(request, &cut.table, &cut.around)?)?;
+        let extra = plan::extra(request)?;
+        let audit = carry::take(&catalog::relation(request.relation)?)?;
+        perform(&cut.acts())?;
+        let (parent, to_validate) = made(&cut.table, &cut.around)?;
+        if let Some(audit) = &audit {
+            carry::give(audit, &catalog::relation(parent)?)?;
+        }
+        config::add(parent, &cut.table.schema, &cut.table.name, &request.options)?;
+        extra.store(&cut.table.schema, &cut.table.name)?;
+        let extended: Vec<_> =
+            cut.table.indexes.iter().zip(&cut.indexes).filter(|(_, i)| i.0 == Fate::Extended).collect();
+        stored::add(&Conversion {
+            relation: parent,
+            original: request.relation,
+            bound: bound.to_owned(),
+            extended: extended.iter().map(|(index, _)| index.name.clone()).collect(),
+            made_not_null: !cut.table.key_not_null && extended.iter().any(|(index, _)| index.is_primary()),
+            to_validate,
+            finished: false,
+        })?;
+        job.end()?;
+        let job = job::begin(parent, &catalog::relation(parent)?, Kind::Convert)?;
+        job.phase("finish", None)?;
+        Ok((parent, job, started.elapsed()))
+    })
+}
+
+/// Tables tied to it by foreign keys: their triggers are made anew. In the order of their OIDs, as another
+/// session like ours would lock them.
+pub fn neighbours(table: Oid) -> Result<Vec<Oid>> {
+    const NEIGHBOURS: &str = "
+        SELECT DISTINCT CASE conrelid WHEN $1 THEN confrelid ELSE conrelid END AS other
+        FROM pg_constraint WHERE contype = 'f' AND $1 IN (conrelid, confrelid) AND conrelid <> confrelid ORDER BY other";
+    Spi::connect(|client| {
+        let mut found = vec![];
+        for row in client.select(NEIGHBOURS, None, &[table.into()])? {
+            found.extend(row.get::<Oid>(1)?);
+        }
+        Ok(found)
+    })
+}
+
+/// The table that has the name now, and the foreign keys to validate.
+pub fn made(table: &Table, around: &super::around::Around) -> Result<(Oid, Vec<Oid>)> {
+    const MADE: &str = "
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1::name AND c.relname = $2::name";
+    const KEY: &str = "SELECT oid FROM pg_constraint WHERE conrelid = $1 AND conname = $2::name";
+    // read as writes, to see what was made in this transaction
+    Spi::connect_mut(|client| {
+        let args = [table.schema.as_str().into(), table.name.as_str().into()];
+        let made = client.update(MADE, Some(1), &args)?.first().get_one::<Oid>()?;
+        let mut keys = vec![];
+        for referrer in around.referrers.iter().filter(|referrer| referrer.validated) {
+            let args = [referrer.relation.into(), referrer.name.as_str().into()];
+            keys.extend(client.update(KEY, Some(1), &args)?.first().get_one::<Oid>()?);
+        }
+        Ok((made.ok_or_else(|| Error::internal("the table was not made"))?, keys))
+    })
+}
+
+/// What comes after the cut-over, each in a transaction of its own; what is ended in between is taken up by the
+/// next call.
+fn finish(transactions: &Transactions, parent: Oid, job: &Job) -> Result<()> {
+    validate(transactions, parent)?;
+    let run = pinned(config::begin_run)?;
+    let mut tried: Vec<Range> = vec![];
+    loop {
+        let next = pinned(|| next_partition(run, parent, &tried))?;
+        transactions.commit();
+        match next {
+            Some(range) => tried.push(range),
+            None => break,
+        }
+    }
+    pinned(|| {
+        let table = catalog::relation(parent)?;
+        as_owner(table.owner, &ddl::analyze((&table.schema, &table.name)))?;
+        stored::finished(parent)?;
+        job.end()
+    })?;
+    transactions.commit();
+    Ok(())
+}
+
+/// Makes one; what cannot be made is told and left to dbguard.partition_maintain.
+fn next_partition(run: i64, parent: Oid, tried: &[Range]) -> Result<Option<Range>> {
+    let set: Set = set::live(parent)?;
+    let Some(range) = set.missing()?.into_iter().find(|range| !tried.contains(range)) else {
+        return Ok(None);
+    };
+    for one in enable::make_missing(run, &set, vec![range])? {
+        if let Some(error) = one.error {
+            notice(format!("partition \"{}\" was not made: {}", one.step.name, error.message()));
+        }
+    }
+    Ok(Some(range))
+}
+
+/// The foreign keys that were made anew.
+pub fn validate(transactions: &Transactions, relation: Oid) -> Result<()> {
+    const KEY: &str = "
+        SELECT n.nspname::text, c.relname::text, k.conname::text, c.relowner
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE k.oid = $1";
+    let keys = pinned(|| stored::of(relation))?.map(|conversion| conversion.to_validate).unwrap_or_default();
+    for key in keys {
+        pinned(|| {
+            let found = Spi::connect(|client| {
+                let Some(row) = client.select(KEY, Some(1), &[key.into()])?.next() else { return Ok(None) };
+                let texts: (Option<String>, Option<String>, Option<String>) =
+                    (row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok::<_, Error>(Some((texts, row.get::<Oid>(4)?)))
+            })?;
+            if let Some(((Some(schema), Some(table), Some(name)), Some(owner))) = found {
+                let sql = ddl::validate((&schema, &table), &name);
+                patience::steps(relation, &mut Waited::default(), || as_owner(owner, &sql))?;
+            }
+            stored::validated(relation, key)
+        })?;
+        transactions.commit();
+    }
+    Ok(())
+}

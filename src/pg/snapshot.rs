@@ -1,0 +1,16 @@
+//! What queries see.
+
+use pgrx::pg_sys;
+
+/// Runs `f` where queries see what is committed by now: after a lock was waited for, the snapshot of the
+/// statement is older than what the lock protects. An error inside needs no clean-up here: aborting the
+/// (sub)transaction drops the snapshot.
+pub fn fresh<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: the pair of calls the server itself uses; nothing that `f` leaves refers to the snapshot.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let result = f();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
+}
