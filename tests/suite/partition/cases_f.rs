@@ -160,7 +160,9 @@ fn case_48_a_run_killed_half_way_is_finished_by_the_next() {
         }
         std::thread::sleep(Duration::from_millis(100));
         db.exec(&format!("SELECT pg_terminate_backend({pid}, 5000)"));
-        assert_eq!(run.join().unwrap().unwrap_err().code, "57P01");
+        // the client may see no more than that the connection is gone
+        let code = run.join().unwrap().unwrap_err().code;
+        assert!(["57P01", ""].contains(&code.as_str()), "{code}");
     });
     assert_eq!(db.value(&format!("SELECT count(*) FROM pg_locks WHERE pid = {pid}")), "0");
     assert_eq!(
