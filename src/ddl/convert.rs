@@ -293,9 +293,9 @@ pub fn lacks_key(table: Table, key: &str) -> String {
     format!("SELECT EXISTS (SELECT FROM ONLY {} t WHERE t.{} IS NULL)", name(table), ident(key))
 }
 
-/// How many rows lie in partitions other than the first: a query of one number.
-pub fn rows_beyond(table: Table, key: &str, bound: &str) -> String {
-    format!("SELECT count(*) FROM {} t WHERE t.{} >= {}", name(table), ident(key), literal(bound))
+/// How many rows a table and its partitions hold: a query of one number.
+pub fn count(table: Table) -> String {
+    format!("SELECT count(*) FROM {}", name(table))
 }
 
 /// Statements that leave a table without policies and privileges, before it is given others.

@@ -94,6 +94,11 @@ pub fn copy_range(
     )
 }
 
+/// How many rows a table has, up to a number: a query of one.
+pub fn count_rows(table: Table, most: i64) -> String {
+    format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {most}) counted", name(table))
+}
+
 /// What to type to have the rows of a default partition moved.
 pub fn drain((schema, table): Table) -> String {
     format!("CALL dbguard.partition_drain({});", literal(&qualified(schema, table)))

@@ -90,7 +90,7 @@ pub fn retain(schema: &str, name: &str, retention: &Retention) -> Result<()> {
     // what was to be dropped and is not any more must not be
     write(
         "DELETE FROM dbguard.partition_retired
-         WHERE schema_name = $1::name AND table_name = $2::name AND left_at IS NOT NULL AND (retire <> $3 OR $4)",
+         WHERE schema_name = $1::name AND table_name = $2::name AND (retire <> $3 OR $4)",
         &[schema.into(), name.into(), retention.retire.word().into(), retention.keeps_all().into()],
     )?;
     Ok(())

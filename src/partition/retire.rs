@@ -94,21 +94,24 @@ pub fn steps(set: &Set) -> Result<Vec<Step>> {
     due.into_iter().filter_map(|due| step(set, due, concurrently).transpose()).collect()
 }
 
-/// `None` when it is no partition of the set any more.
-fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<Option<Step>> {
+/// Schema and name of a partition of the set; `None` when it is none any more.
+fn named(set: &Set, partition: Oid) -> Result<Option<(String, String)>> {
     const NAME: &str = "
         SELECT n.nspname::text, c.relname::text
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE i.inhrelid = $1 AND i.inhparent = $2";
-    let named = Spi::connect(|client| -> Result<_> {
-        let Some(row) =
-            client.select(Kept(NAME), Some(1), &[partition.oid.into(), set.parent.into()])?.next()
+    Spi::connect(|client| {
+        let Some(row) = client.select(Kept(NAME), Some(1), &[partition.into(), set.parent.into()])?.next()
         else {
             return Ok(None);
         };
         Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
-    })?;
-    let Some((schema, name)) = named else { return Ok(None) };
+    })
+}
+
+/// `None` when it is no partition of the set any more.
+fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<Option<Step>> {
+    let Some((schema, name)) = named(set, partition.oid)? else { return Ok(None) };
     let bound = |at| match at {
         Micros::MIN => Ok("MINVALUE".to_owned()),
         Micros::MAX => Ok("MAXVALUE".to_owned()),

@@ -148,18 +148,27 @@ fn of_others(request: &Request, table: &Table, around: &Around) -> Result<Vec<St
                 "{what} would publish changes under the names of partitions: \
                  ALTER PUBLICATION ... SET (publish_via_partition_root = true) first"
             ));
-        } else if publication.restricted {
-            blocked.push(format!(
-                "{what} has a row filter or a column list for the table: take the table out first, and add it again afterwards"
-            ));
-        } else if publication.listed && !publication.addable {
+        } else if publication.listed && !publication.restricted && !publication.addable {
             blocked.push(format!(
                 "the owner of {what} could not add the table again: GRANT him the role of its owner first"
             ));
         }
     }
+    blocked.extend(published_in_part(around));
     blocked.extend(not_own(around));
     Ok(blocked)
+}
+
+/// Publications that would publish more of the table when it is added to them again.
+pub fn published_in_part(around: &Around) -> Vec<String> {
+    let restricted = around.publications.iter().filter(|publication| publication.restricted);
+    let blocked = restricted.map(|publication| {
+        format!(
+            "publication \"{}\" has a row filter or a column list for the table: take the table out first, and add it again afterwards",
+            publication.name
+        )
+    });
+    blocked.collect()
 }
 
 /// What the caller has no right to change.

@@ -59,8 +59,22 @@ UNION ALL
 SELECT format('constraint %I of table %s has triggers that are not simply enabled, which would not be taken over: ALTER TABLE ... ENABLE TRIGGER ALL first',
               k.conname, k.conrelid::regclass)
 FROM pg_trigger t JOIN pg_constraint k ON k.oid = t.tgconstraint
-WHERE t.tgrelid = $1 AND t.tgisinternal AND t.tgenabled <> 'O'
-GROUP BY 1";
+WHERE $1 IN (t.tgrelid, k.conrelid, k.confrelid) AND t.tgisinternal AND t.tgenabled <> 'O'
+GROUP BY 1
+UNION ALL
+SELECT format('privileges on the table were granted by %I, and would be granted by its owner: let the owner grant them, and REVOKE those first',
+              g.grantor::regrole)
+FROM pg_class t
+CROSS JOIN LATERAL (
+  SELECT (aclexplode(t.relacl)).grantor
+  UNION
+  SELECT (aclexplode(a.attacl)).grantor FROM pg_attribute a WHERE a.attrelid = t.oid
+  UNION
+  SELECT (aclexplode(s.relacl)).grantor
+  FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype IN ('a', 'i')
+) g
+WHERE t.oid = $1 AND g.grantor <> t.relowner";
 
 /// The parts are what goes with the table or is made anew; nothing else may hang on them. Views and the
 /// foreign keys of others are turned to the new table, so that what hangs on those need not be looked at. A

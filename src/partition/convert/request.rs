@@ -134,12 +134,13 @@ impl Asked {
             ends.iter().map(|at| civil::literal(key, *at)).collect::<std::result::Result<Vec<_>, _>>()?;
         let table = (self.set.schema.as_str(), self.set.name.as_str());
         let query = ddl::highest_key(table, &self.key, &bounds, self.key_type);
-        let found: Option<(Option<i64>, Option<String>)> = as_role(self.set.owner, Fence::Local, || {
-            Spi::connect(|client| {
-                let row = client.select(&query, Some(1), &[])?.next();
-                row.map_or(Ok(None), |row| Ok::<_, Error>(Some((row.get(1)?, row.get(2)?))))
-            })
-        })?;
+        let found: Option<(Option<i64>, Option<String>)> =
+            as_role(self.set.owner, Fence::RestrictedAllRows, || {
+                Spi::connect(|client| {
+                    let row = client.select(&query, Some(1), &[])?.next();
+                    row.map_or(Ok(None), |row| Ok::<_, Error>(Some((row.get(1)?, row.get(2)?))))
+                })
+            })?;
         let at = match found {
             None => Some(1),
             Some((at, _)) => at,
@@ -160,7 +161,7 @@ impl Asked {
             return Ok(false);
         }
         let query = ddl::lacks_key(table.id(), &self.key);
-        let found = as_role(self.set.owner, Fence::Local, || {
+        let found = as_role(self.set.owner, Fence::RestrictedAllRows, || {
             Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<bool>())
         })?;
         Ok(found.unwrap_or(true))

@@ -166,6 +166,7 @@ fn as_owner(owner: Oid, statement: &str) -> Result<()> {
 /// be had.
 fn cut_over(request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {
     let started = Instant::now();
+    views(request.relation)?.into_iter().for_each(lock::access_exclusive);
     lock::access_exclusive(request.relation);
     for other in snapshot::fresh(|| neighbours(request.relation))? {
         lock::access_exclusive(other);
@@ -201,12 +202,30 @@ fn cut_over(request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Dura
     })
 }
 
-/// Tables tied to it by foreign keys: their triggers are made anew. In the order of their OIDs, as another
-/// session like ours would lock them.
+/// The views on it, to be locked first: who reads one locks it before the table.
+pub fn views(table: Oid) -> Result<Vec<Oid>> {
+    const VIEWS: &str = "
+        SELECT DISTINCT r.ev_class FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1
+          AND r.ev_class <> $1 ORDER BY 1";
+    Spi::connect(|client| {
+        let rows = client.select(VIEWS, None, &[table.into()])?;
+        Ok(rows.filter_map(|row| row.get::<Oid>(1).transpose()).collect::<std::result::Result<_, _>>()?)
+    })
+}
+
+/// Tables tied to it by foreign keys, for their triggers are made anew; and the sequences of its identities, for
+/// nobody may draw a number between the look at where they stand and the new one. In the order of their OIDs, as
+/// another session like ours would lock them.
 pub fn neighbours(table: Oid) -> Result<Vec<Oid>> {
     const NEIGHBOURS: &str = "
         SELECT DISTINCT CASE conrelid WHEN $1 THEN confrelid ELSE conrelid END AS other
-        FROM pg_constraint WHERE contype = 'f' AND $1 IN (conrelid, confrelid) AND conrelid <> confrelid ORDER BY other";
+        FROM pg_constraint WHERE contype = 'f' AND $1 IN (conrelid, confrelid) AND conrelid <> confrelid
+        UNION
+        SELECT objid FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = $1 AND deptype = 'i'
+          AND (SELECT relkind FROM pg_class WHERE oid = objid) = 'S'
+        ORDER BY other";
     Spi::connect(|client| {
         let mut found = vec![];
         for row in client.select(NEIGHBOURS, None, &[table.into()])? {

@@ -3,7 +3,7 @@
 
 use super::around::Around;
 use super::cutover::{identify, let_go, make_triggers, take_up};
-use super::run::{guarded, made, neighbours, validate};
+use super::run::{guarded, made, neighbours, validate, views};
 use super::stored::{self, Conversion};
 use super::table::{Index, Table};
 use super::{aside, blocked, extended_name, leftover, perform, plan, Act};
@@ -90,8 +90,9 @@ fn begin(relation: Oid, top_level: bool) -> Result<(Job, Conversion)> {
             .hint("Call it as a statement of its own: CALL dbguard.partition_unconvert(...)"));
         }
         let set: Set = set::live(relation)?;
-        has_room(&set, &conversion, &key(relation)?)?;
+        has_room(&set, &conversion)?;
         let around = Around::of(relation)?;
+        refuse(name, &blocked::published_in_part(&around))?;
         refuse(name, &blocked::not_own(&around))?;
     }
     let job = job::begin(relation, &table, Kind::Unconvert)?;
@@ -128,16 +129,38 @@ fn is_first(conversion: &Conversion, name: &str) -> Result<()> {
     }
 }
 
-/// No row may lie beyond the table that is to hold all.
-fn has_room(set: &Set, conversion: &Conversion, key: &str) -> Result<()> {
-    let query = ddl::rows_beyond((&set.schema, &set.name), key, &conversion.bound);
-    let count = as_role(set.owner, Fence::Local, || {
-        Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<i64>())
+/// No row may lie anywhere but in the table that is to hold all: the other partitions are dropped.
+fn has_room(set: &Set, conversion: &Conversion) -> Result<()> {
+    const OTHERS: &str = "
+        SELECT n.nspname::text, c.relname::text, i.inhdetachpending
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhparent = $1 AND i.inhrelid <> $2";
+    let others = Spi::connect(|client| {
+        let mut others = vec![];
+        for row in client.select(OTHERS, None, &[conversion.relation.into(), conversion.original.into()])? {
+            let name = (row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default());
+            others.push((name, row.get::<bool>(3)?.unwrap_or(true)));
+        }
+        Ok::<_, Error>(others)
     })?;
-    match count {
-        Some(0) => Ok(()),
-        count => Err(Error::not_in_state(format!("cannot convert \"{}\" back", set.name))
-            .detail(format!("Rows at or beyond {}: {}.", conversion.bound, count.unwrap_or(0)))
+    let cannot = || Error::not_in_state(format!("cannot convert \"{}\" back", set.name));
+    let mut rows = 0;
+    for ((schema, name), detaching) in &others {
+        if *detaching {
+            return Err(cannot()
+                .detail(format!("Partition \"{name}\" is being detached."))
+                .hint("ALTER TABLE ... DETACH PARTITION ... FINALIZE ends that."));
+        }
+        let query = ddl::count((schema, name));
+        rows += as_role(set.owner, Fence::RestrictedAllRows, || {
+            Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<i64>())
+        })?
+        .unwrap_or(0);
+    }
+    match rows {
+        0 => Ok(()),
+        rows => Err(cannot()
+            .detail(format!("Rows at or beyond {}: {rows}.", conversion.bound))
             .hint("They are in other partitions, which would be dropped: move or delete them first.")),
     }
 }
@@ -172,6 +195,7 @@ fn without_last(index: &Index) -> Vec<String> {
 /// Takes the locks, looks, and does it; in a subtransaction that ends when a lock is not to be had.
 fn cut_back(conversion: &Conversion) -> Result<()> {
     let relation = conversion.relation;
+    views(relation)?.into_iter().for_each(lock::access_exclusive);
     for table in with_inheritors(relation) {
         lock::access_exclusive(table);
     }
@@ -182,8 +206,9 @@ fn cut_back(conversion: &Conversion) -> Result<()> {
         let set = set::live(relation)?;
         is_first(conversion, &set.name)?;
         let key = key(relation)?;
-        has_room(&set, conversion, &key)?;
+        has_room(&set, conversion)?;
         let (table, around) = (Table::of(relation, &key)?, Around::of(relation)?);
+        refuse(&table.name, &blocked::published_in_part(&around))?;
         refuse(&table.name, &blocked::not_own(&around))?;
         let audit = carry::take(&catalog::relation(relation)?)?;
         perform(&acts(conversion, &set, &table, &around)?)?;

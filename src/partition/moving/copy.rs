@@ -60,6 +60,32 @@ pub fn unchanged(leaf: &Leaf) -> Result<()> {
     }
 }
 
+/// What must stay as it is until the swap, as one text: the columns, and the trigger that notes what changes. A
+/// trigger that was switched off and on again is another version of its row.
+pub fn print(leaf: &Leaf) -> Result<String> {
+    const PRINT: &str = "
+        SELECT row(
+          ARRAY(SELECT row(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attisdropped)
+                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum),
+          ARRAY(SELECT row(t.oid, t.xmin, t.tgenabled) FROM pg_trigger t
+                WHERE t.tgrelid = c.oid AND t.tgfoid = 'dbguard.partition_capture()'::regprocedure ORDER BY t.oid))::text
+        FROM pg_class c WHERE c.oid = $1";
+    let print = Spi::connect_mut(|client| {
+        let rows = client.update(PRINT, Some(1), &[leaf.oid.into()])?;
+        rows.into_iter().next().map_or(Ok(None), |row| row.get::<String>(1))
+    })?;
+    Ok(print.unwrap_or_default())
+}
+
+/// How many changes are noted and not copied yet; no more than `most` are counted.
+pub fn noted(set: &Set, stage: &Stage, most: i64) -> Result<i64> {
+    let query = ddl::count_rows((&set.schema, &stage.noted), most);
+    let count = as_role(set.owner, Fence::RestrictedAllRows, || {
+        Spi::connect_mut(|client| client.update(&query, Some(1), &[])?.first().get_one::<i64>())
+    })?;
+    Ok(count.unwrap_or(most))
+}
+
 /// A row that was updated while the pages were read may have been copied twice. All whose key was noted go;
 /// `catch_up` brings them back.
 pub fn remove_noted(set: &Set, stage: &Stage, key: &[ddl::KeyColumn]) -> Result<()> {

@@ -2,6 +2,7 @@
 //! the table locked.
 
 use super::source::{self, Source};
+use crate::catalog::extension_owner;
 use crate::ddl::audit::set_trigger_state;
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::Blueprint;
@@ -10,7 +11,6 @@ use crate::partition::job;
 use crate::partition::make::{take_replica_identity, Step};
 use crate::partition::patience::{self, Waited};
 use crate::partition::set::Set;
-use crate::pg::guc;
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use crate::settings::PARTITION_DRAIN_ROWS;
@@ -42,7 +42,11 @@ pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited, ref
 
 /// Whether rows may be taken out of the default partition one by one.
 pub fn may(set: &Set, source: &Source) -> Result<()> {
-    source::check(set, &source.leaves()?)?;
+    let leaves = source.leaves()?;
+    source::check(set, &leaves)?;
+    if let Some(leaf) = leaves.iter().find(|leaf| leaf.has_rules) {
+        return Err(Error::unsupported(format!("\"{}\" has rules", leaf.name)));
+    }
     if let Some(publication) = source::published(set, source)? {
         return Err(Error::unsupported(format!("publication \"{publication}\" would publish their removal")));
     }
@@ -58,7 +62,8 @@ fn rows(set: &Set, source: &Source, step: &Step, most: i64) -> Result<i64> {
 }
 
 /// No logical change happens, so no trigger is to see one: those of users and of foreign keys rest. The rows
-/// that a foreign key refers to are there again when the partition is attached.
+/// that a foreign key refers to are there again when the partition is attached. Not by
+/// session_replication_role, under which the owner's code could pass by the triggers of others.
 pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited: &mut Waited) -> Result<()> {
     let move_rows = ddl::carry(
         source.table(),
@@ -76,20 +81,23 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
         // the new one
         access_exclusive(set.parent);
         access_exclusive(source.oid);
-        let resting = resting(source)?;
-        guc::with(&[(c"session_replication_role", c"replica")], || {
-            as_role(set.owner, Fence::RestrictedAllRows, || {
-                table.iter().try_for_each(|statement| crate::ddl::run(statement))?;
-                for (schema, table, trigger, _) in &resting {
-                    crate::ddl::run(&set_trigger_state(trigger, schema, table, "disabled"))?;
-                }
-                crate::ddl::run(&move_rows)?;
-                for (schema, table, trigger, state) in &resting {
-                    crate::ddl::run(&set_trigger_state(trigger, schema, table, state))?;
-                }
-                Ok::<_, Error>(())
-            })
+        as_role(set.owner, Fence::RestrictedAllRows, || {
+            table.iter().try_for_each(|statement| crate::ddl::run(statement))
         })?;
+        let resting = resting(source)?;
+        // those of foreign keys are the server's: only a superuser may have them rest
+        let superuser = extension_owner()?;
+        let all = |state: fn(&Resting) -> &'static str| {
+            as_role(superuser, Fence::Local, || {
+                resting.iter().try_for_each(|trigger| {
+                    let (schema, table) = (&trigger.schema, &trigger.table);
+                    crate::ddl::run(&set_trigger_state(&trigger.name, schema, table, state(trigger)))
+                })
+            })
+        };
+        all(|_| "disabled")?;
+        as_role(set.owner, Fence::RestrictedAllRows, || crate::ddl::run(&move_rows))?;
+        all(|trigger| trigger.state)?;
         as_role(set.owner, Fence::Restricted, || {
             crate::ddl::run(attach)?;
             match parent.replica_identity {
@@ -100,21 +108,32 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
     })
 }
 
-/// Triggers that fire whatever session_replication_role says: schema, table, name and state.
-fn resting(source: &Source) -> Result<Vec<(String, String, String, &'static str)>> {
+/// A trigger that would fire, and how it is enabled.
+struct Resting {
+    schema: String,
+    table: String,
+    name: String,
+    state: &'static str,
+}
+
+fn resting(source: &Source) -> Result<Vec<Resting>> {
     const TRIGGERS: &str = "
         SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text
         FROM pg_partition_tree($1) p
         JOIN pg_trigger t ON t.tgrelid = p.relid
         JOIN pg_class c ON c.oid = p.relid
         JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgenabled IN ('A', 'R') AND NOT (t.tgisinternal AND t.tgparentid = 0)";
+        WHERE t.tgenabled <> 'D' AND p.isleaf";
     Spi::connect_mut(|client| {
         let mut triggers = vec![];
         for row in client.update(TRIGGERS, None, &[source.oid.into()])? {
-            let state = if row.get::<String>(4)?.as_deref() == Some("A") { "always" } else { "replica only" };
             let text = |i| Ok::<_, pgrx::spi::Error>(row.get::<String>(i)?.unwrap_or_default());
-            triggers.push((text(1)?, text(2)?, text(3)?, state));
+            let state = match text(4)?.as_str() {
+                "A" => "always",
+                "R" => "replica only",
+                _ => "enabled",
+            };
+            triggers.push(Resting { schema: text(1)?, table: text(2)?, name: text(3)?, state });
         }
         Ok(triggers)
     })

@@ -20,7 +20,7 @@ use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
 
 /// Changes are applied before the swap until no more than so many come in the meantime, or so often.
-const FEW_CHANGES: i64 = 200;
+pub const FEW_CHANGES: i64 = 200;
 const ROUNDS: u32 = 20;
 
 /// The arguments of a call.
@@ -226,6 +226,7 @@ fn whole(
     for leaf in leaves {
         step(transactions, || stage::capture(set, &stage, leaf, key))?;
     }
+    let prints = step(transactions, || leaves.iter().map(copy::print).collect::<Result<Vec<_>>>())?;
     for leaf in leaves {
         let pages = step(transactions, || copy::pages(leaf))?;
         let mut page = 0;
@@ -245,14 +246,25 @@ fn whole(
         })?;
     }
     step(transactions, || job.phase("swapping", None))?;
-    for _ in 0..ROUNDS {
-        if step(transactions, || copy::catch_up(set, source, leaves, &stage, key))? <= FEW_CHANGES {
+    let mut waited = Waited::default();
+    let work = Move { set, source, leaves, prints: &prints, key, stage: &stage, drop_old: wanted.drop_old };
+    for round in 1.. {
+        if step(transactions, || copy::catch_up(set, source, leaves, &stage, key))? > FEW_CHANGES
+            && round < ROUNDS
+        {
+            continue;
+        }
+        if step(transactions, || swap::swap(&work, &mut waited))? {
             break;
         }
+        if round >= 2 * ROUNDS {
+            return Err(Error::not_in_state(format!(
+                "rows of \"{}\" change faster than they are copied",
+                source.name
+            ))
+            .hint("Call the procedure again when less is written."));
+        }
     }
-    let mut waited = Waited::default();
-    let work = Move { set, source, leaves, key, stage: &stage, drop_old: wanted.drop_old };
-    step(transactions, || swap::swap(&work, &mut waited))?;
     step(transactions, || log(wanted, begun, &stage, &waited))
 }
 

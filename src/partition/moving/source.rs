@@ -33,6 +33,7 @@ pub struct Leaf {
     pub kind: char,
     /// Another one means that every row was written anew, or all are gone.
     pub file: Oid,
+    pub has_rules: bool,
 }
 
 impl Leaf {
@@ -53,7 +54,7 @@ impl Source {
     /// As a write: what another session has just done must be seen.
     pub fn leaves(&self) -> Result<Vec<Leaf>> {
         const LEAVES: &str = "
-            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode, c.relowner
+            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode, c.relowner, c.relhasrules
             FROM pg_partition_tree($1) t
             JOIN pg_class c ON c.oid = t.relid
             JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -71,6 +72,7 @@ impl Source {
                     kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
                     file,
                     owner,
+                    has_rules: row.get(7)?.unwrap_or(true),
                 });
             }
             Ok(leaves)

@@ -1,7 +1,8 @@
 //! The one moment in which the pieces take the place of the source: a short transaction under an exclusive
 //! lock of the parent. Who reads before sees the source, who reads after sees the pieces.
 
-use super::copy::{catch_up, unchanged};
+use super::copy::{self, catch_up, unchanged};
+use super::run::FEW_CHANGES;
 use super::source::{self, Leaf, Source};
 use super::stage::{self, Stage};
 use crate::ddl::moving as ddl;
@@ -13,19 +14,24 @@ use crate::partition::set::{self, Set};
 use crate::partition::{blueprint, busy, lock};
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
+use std::cell::Cell;
 
 /// What is moved.
 pub struct Move<'a> {
     pub set: &'a Set,
     pub source: &'a Source,
     pub leaves: &'a [Leaf],
+    /// `copy::print` of each when the copy began.
+    pub prints: &'a [String],
     pub key: &'a [ddl::KeyColumn],
     pub stage: &'a Stage,
     pub drop_old: bool,
 }
 
-pub fn swap(work: &Move, waited: &mut Waited) -> Result<()> {
-    let Move { set, source, leaves, key, stage, drop_old } = *work;
+/// False, with nothing done, when more was changed meanwhile than may be copied with the table locked.
+pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
+    let Move { set, source, leaves, key, stage, drop_old, .. } = *work;
+    let many = Cell::new(false);
     let replica_identity = blueprint::of(set)?.replica_identity;
     patience::steps(set.parent, waited, || {
         // parent before partitions, as queries lock them
@@ -36,6 +42,10 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<()> {
             return Err(busy(&set.name));
         }
         still(work)?;
+        many.set(copy::noted(set, stage, FEW_CHANGES + 1)? > FEW_CHANGES);
+        if many.get() {
+            return Ok(());
+        }
         catch_up(set, source, leaves, stage, key)?;
         let (schema, parent) = (&*set.schema, (&*set.schema, &*set.name));
         as_role(set.owner, Fence::Restricted, || {
@@ -71,12 +81,15 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<()> {
             Ok::<_, Error>(())
         })
     })?;
-    stage::forget(set.parent)
+    if !many.get() {
+        stage::forget(set.parent)?;
+    }
+    Ok(!many.get())
 }
 
 /// Whether all is as it was when the copy began.
 fn still(work: &Move) -> Result<()> {
-    let Move { set, source, leaves, .. } = *work;
+    let Move { set, source, leaves, prints, .. } = *work;
     let now = set::live(set.parent)?;
     let same = (&now.schema, &now.name, now.owner) == (&set.schema, &set.name, set.owner);
     let found = source::partition(set, source.oid)?;
@@ -87,5 +100,15 @@ fn still(work: &Move) -> Result<()> {
         ))
         .hint("Call the procedure again."));
     }
-    leaves.iter().try_for_each(unchanged)
+    for (leaf, before) in leaves.iter().zip(prints) {
+        unchanged(leaf)?;
+        if copy::print(leaf)? != *before {
+            return Err(Error::not_in_state(format!(
+                "columns or triggers of \"{}\" were changed by another session meanwhile",
+                leaf.name
+            ))
+            .hint("Call the procedure again."));
+        }
+    }
+    Ok(())
 }

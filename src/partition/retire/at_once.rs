@@ -2,11 +2,12 @@
 //! fraction of detaching them concurrently, which builds the list of all partitions anew for each.
 
 use super::run::as_owner;
-use super::Step;
+use super::{named, Step};
 use crate::ddl::retire as ddl;
+use crate::error::{Error, Result};
 use crate::partition::set::Set;
-use crate::pg::guc;
 use crate::pg::subxact::subtransaction;
+use crate::pg::{guc, lock};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
@@ -25,11 +26,23 @@ pub fn drop<'a>(set: &Set, steps: &'a [Step]) -> (Vec<&'a Step>, Option<&'a Step
         if began.elapsed() >= HOLD {
             break;
         }
-        let one = || subtransaction(|| as_owner(set.owner, &ddl::drop(step.table())));
+        let one = || subtransaction(|| one(set, step));
         if guc::with(&[(c"lock_timeout", TRY)], one).is_err() {
             return (gone, Some(step));
         }
         gone.push(step);
     }
     (gone, None)
+}
+
+/// Under the lock of the table it is looked at once more: who detached the partition a moment ago wants to keep
+/// it.
+fn one(set: &Set, step: &Step) -> Result<()> {
+    lock::access_exclusive(set.parent);
+    match named(set, step.oid)? {
+        Some((schema, name)) if (&*schema, &*name) == step.table() => {
+            as_owner(set.owner, &ddl::drop(step.table()))
+        }
+        _ => Err(Error::not_in_state("another session has changed the partition")),
+    }
 }

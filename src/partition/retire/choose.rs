@@ -43,7 +43,8 @@ pub fn choose(work: &mut Work) -> Result<Todo> {
         return Ok(Todo::Busy);
     }
     let (set, due) = match &mut work.read {
-        Some((set, due)) if set.is_current()? => (set, due),
+        // what is over by size depends on what others write
+        Some((set, due)) if set.retention.most_bytes.is_none() && set.is_current()? => (set, due),
         read => {
             let set = set::live(parent)?;
             let (set, due) = read.insert((set, vec![]));

@@ -96,22 +96,28 @@ pub fn pending(parent: Oid) -> Result<Vec<Oid>> {
     })
 }
 
-/// Notes what a killed run left behind: what is gone is forgotten, what did not leave as well (it is looked
-/// at anew), what left without being noted so has left.
+/// Whether a detached partition is still what was noted, and not attached anew.
+pub fn is_free(waiting: &Waiting) -> Result<bool> {
+    const FREE: &str = "
+        SELECT EXISTS (
+          SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.oid = $1 AND NOT c.relispartition AND n.nspname = $2 AND c.relname = $3)";
+    let args = [waiting.oid.into(), waiting.schema.as_str().into(), waiting.name.as_str().into()];
+    let free =
+        Spi::connect_mut(|client| client.update(Kept(FREE), Some(1), &args)?.first().get_one::<bool>())?;
+    Ok(free == Some(true))
+}
+
+/// Forgets what is gone, and what a killed run left behind: what did not leave is looked at anew, and what did
+/// without being noted so stays as a table, since it may have been detached by somebody who wants to keep it.
 pub fn tidy(set: &Set) -> Result<()> {
     const GONE: &str = "
         DELETE FROM dbguard.partition_retired r
         WHERE r.schema_name = $1::name AND r.table_name = $2::name AND r.home = $3
           AND (NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation)
                OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = r.relation)
-               OR r.left_at IS NULL AND r.retire = 'detach')";
-    const LEFT: &str = "
-        UPDATE dbguard.partition_retired r
-        SET left_at = clock_timestamp(), due = clock_timestamp() + coalesce(r.grace, '0'::interval)
-        WHERE r.schema_name = $1::name AND r.table_name = $2::name AND r.home = $3 AND r.left_at IS NULL";
-    let args = || [set.schema.as_str().into(), set.name.as_str().into(), identity::database().into()];
-    write(GONE, &args())?;
-    write(LEFT, &args())
+               OR r.left_at IS NULL)";
+    write(GONE, &[set.schema.as_str().into(), set.name.as_str().into(), identity::database().into()])
 }
 
 /// The first of those whose time has come, without those given up.

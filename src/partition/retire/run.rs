@@ -12,6 +12,7 @@ use crate::partition::patience::{self, Waited};
 use crate::partition::retention::Retire;
 use crate::partition::set::Set;
 use crate::partition::{make, pinned};
+use crate::pg::lock::access_exclusive;
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
@@ -241,7 +242,17 @@ fn finish(set: &Set, waiting: &Waiting, waited: &mut Waited) -> Result<()> {
         (Retire::Move, Some(schema)) => ddl::set_schema(table, schema),
         _ => return Ok(()),
     };
-    patience::steps(waiting.oid, waited, || as_owner(set.owner, &statement))
+    patience::steps(waiting.oid, waited, || {
+        // under its lock it is looked at once more: somebody may have attached it again
+        access_exclusive(waiting.oid);
+        match noted::is_free(waiting)? {
+            true => as_owner(set.owner, &statement),
+            false => Err(Error::not_in_state(format!(
+                "table \"{}\" was changed by another session meanwhile",
+                waiting.name
+            ))),
+        }
+    })
 }
 
 /// Calls the owner's function; only true lets the partition go.
@@ -275,6 +286,10 @@ fn note(run: i64, leaving: &Leaving, left: &Result<()>, waited: &Waited) -> Resu
     let (schema, table) = (Some(&*leaving.parent.0), Some(&*leaving.parent.1));
     let entry = Entry { schema, table, waited, ..Entry::default() };
     let entry = of_step(entry, &leaving.step);
+    // that it was to leave is forgotten, or what somebody else detaches would be taken for ours
+    if left.is_err() && !noted::pending(leaving.set)?.contains(&leaving.step.oid) {
+        noted::forget(leaving.step.oid)?;
+    }
     match left {
         Ok(()) => {
             noted::left(leaving.step.oid)?;
