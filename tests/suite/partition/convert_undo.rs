@@ -224,3 +224,29 @@ fn ended_after_the_cut_over() {
     assert_eq!(db.lines("SELECT state, missing FROM dbguard.partition_status()"), ["ok | 0"]);
     assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_job"), "0");
 }
+
+/// Rows without a key are in no range, and are not dropped with their partition.
+#[test]
+fn rows_in_any_other_partition_keep_it() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE b (id int, at timestamptz); INSERT INTO b SELECT n, now() FROM generate_series(1, 10) n");
+    db.exec("CALL dbguard.partition_convert('b', 'at', '1 day')");
+    db.exec("CREATE TABLE b_rest PARTITION OF b DEFAULT; INSERT INTO b VALUES (11, NULL), (12, NULL)");
+    let e = db.error("CALL dbguard.partition_unconvert('b')");
+    assert_eq!((e.code.as_str(), e.detail.ends_with(": 2.")), ("55000", true), "{e:?}");
+    assert_eq!(db.value("SELECT count(*) FROM b"), "12");
+    // one that is half detached is no other
+    db.exec("DELETE FROM b WHERE at IS NULL; DROP TABLE b_rest");
+    let half = db.value("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'b'::regclass AND inhrelid::regclass::text <> 'b_p_old' LIMIT 1");
+    let mut reader = db.connect();
+    reader.exec("BEGIN; SELECT count(*) FROM b");
+    let mut detacher = db.connect();
+    detacher.exec("SET statement_timeout = '300ms'");
+    assert_eq!(detacher.error(&format!("ALTER TABLE b DETACH PARTITION {half} CONCURRENTLY")).code, "57014");
+    reader.exec("COMMIT");
+    let e = db.error("CALL dbguard.partition_unconvert('b')");
+    assert_eq!((e.code.as_str(), e.hint.contains("FINALIZE")), ("55000", true), "{e:?}");
+    db.exec(&format!("ALTER TABLE b DETACH PARTITION {half} FINALIZE"));
+    db.exec("CALL dbguard.partition_unconvert('b')");
+    assert_eq!(db.value("SELECT count(*) FROM b"), "10");
+}

@@ -295,3 +295,30 @@ fn who_may_and_what_cannot() {
     assert_eq!(db.error("CALL dbguard.partition_drain('t')").code, "0A000");
     assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "f");
 }
+
+/// Nothing of the owner's runs where the triggers of others do not fire.
+#[test]
+fn the_owners_code_runs_in_an_ordinary_session() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE FUNCTION ordinary() RETURNS boolean LANGUAGE sql AS $$ SELECT current_setting('session_replication_role') = 'origin' $$;
+         CREATE TABLE f (id int, at date, CHECK (ordinary())) PARTITION BY RANGE (at);
+         CREATE TABLE f_rest PARTITION OF f DEFAULT;
+         CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$fired$$; END';
+         INSERT INTO f VALUES (1, (now() AT TIME ZONE 'UTC')::date);
+         CREATE TRIGGER plain AFTER DELETE ON f_rest FOR EACH ROW EXECUTE FUNCTION no();
+         CREATE TRIGGER always BEFORE DELETE ON f_rest EXECUTE FUNCTION no();
+         CREATE TRIGGER off BEFORE DELETE ON f_rest EXECUTE FUNCTION no();
+         ALTER TABLE f_rest ENABLE ALWAYS TRIGGER always, DISABLE TRIGGER off;
+         SELECT dbguard.partition_enable('f', '1 day', 1)",
+    );
+    assert_eq!(db.value("SELECT count(*) FROM ONLY f_rest"), "0");
+    assert_eq!(db.value("SELECT count(*) FROM f"), "1");
+    assert_eq!(
+        db.lines("SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'f_rest'::regclass AND NOT tgisinternal ORDER BY 1"),
+        ["always | A", "off | D", "plain | O"]
+    );
+    db.exec("CREATE RULE kept AS ON DELETE TO f_rest DO INSTEAD NOTHING; INSERT INTO f_rest VALUES (2, (now() AT TIME ZONE 'UTC')::date + 2)");
+    db.exec("SELECT dbguard.partition_enable('f', '1 day', 2)");
+    assert_eq!(db.value("SELECT count(*) FROM ONLY f_rest"), "1");
+}

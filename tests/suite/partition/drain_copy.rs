@@ -267,7 +267,7 @@ fn a_lock_that_is_not_had_takes_all_back() {
 #[test]
 fn truncated_or_rewritten_meanwhile() {
     for change in
-        ["TRUNCATE t_rest", "VACUUM FULL t_rest", "ALTER TABLE t RENAME TO u", "ALTER TABLE t ADD more int"]
+        ["TRUNCATE t_rest", "VACUUM FULL t_rest", "ALTER TABLE t RENAME TO u", "ALTER TABLE t ADD more int", "ALTER TABLE t DROP v; ALTER TABLE t ADD v text DEFAULT 'anew'", "ALTER TABLE t_rest DISABLE TRIGGER ALL; UPDATE t_rest SET v = 'unseen'; ALTER TABLE t_rest ENABLE TRIGGER ALL"]
     {
         let mut db = Db::new();
         full(&mut db, "t", 1000);

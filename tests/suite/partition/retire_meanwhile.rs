@@ -202,3 +202,47 @@ fn a_partition_that_a_view_needs_keeps_no_other() {
     db.exec(RUN);
     assert_eq!(db.value("SELECT to_regclass('t_5')"), "<null>");
 }
+
+/// Who detaches a partition himself, while a run is about to, wants to keep it.
+#[test]
+fn what_somebody_else_detaches_is_never_dropped() {
+    let mut db = Db::new();
+    days(&mut db, "t", 4);
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    let mut other = db.connect();
+    other.exec("BEGIN; ALTER TABLE t DETACH PARTITION t_4");
+    let mut runner = db.connect();
+    let run = std::thread::spawn(move || runner.exec(RUN));
+    while db.value(
+        "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+         WHERE datname = current_database() AND query ~ '^CALL' AND NOT granted AND mode = 'ShareUpdateExclusiveLock'",
+    ) == "0"
+    {
+        assert!(!run.is_finished());
+    }
+    other.exec("COMMIT");
+    run.join().unwrap();
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2");
+    assert_eq!(db.value("SELECT count(*) FROM t_4"), "1");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
+}
+
+/// Retention that is called off while a partition is on its way: it is detached, and stays.
+#[test]
+fn called_off_in_the_middle() {
+    let mut db = Db::new();
+    days(&mut db, "t", 4);
+    db.exec("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')");
+    let mut reader = db.connect();
+    reader.exec("BEGIN; SELECT count(*) FROM t");
+    let mut runner = db.connect();
+    let run = std::thread::spawn(move || runner.exec(RUN));
+    waiting(&mut db);
+    db.exec("SELECT dbguard.partition_retain('t')");
+    reader.exec("COMMIT");
+    run.join().unwrap();
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "t"), "1,2,3");
+    assert_eq!(db.value("SELECT count(*) FROM t_4"), "1");
+}
