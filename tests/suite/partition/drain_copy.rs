@@ -20,8 +20,8 @@ fn full(db: &mut Db, table: &str, rows: u32) {
 /// What the catalogs say of the tables and triggers there are.
 const CATALOG: &str = "
     SELECT c.relname, c.relkind, c.relispartition, pg_get_expr(c.relpartbound, c.oid),
-           (SELECT string_agg(tgname || tgenabled::text, ',' ORDER BY 1) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),
-           (SELECT string_agg(conname, ',' ORDER BY 1) FROM pg_constraint WHERE conrelid = c.oid)
+           (SELECT string_agg(tgname || tgenabled::text, ',' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),
+           (SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = c.oid)
     FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1";
 
 fn wait_for(db: &mut Db, query: &str, wanted: &str) {

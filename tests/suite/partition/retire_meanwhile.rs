@@ -127,7 +127,7 @@ fn a_caller_without_rights_on_the_tables() {
          SELECT dbguard.partition_retain('t', '2 days', retire => 'drop')",
     );
     runner.exec(RUN);
-    assert_eq!(owner.value("SELECT string_agg(inhrelid::regclass::text, ',' ORDER BY 1) FROM pg_inherits WHERE inhparent = 't'::regclass AND inhrelid::regclass::text !~ 'p'"), "t_1,t_2,t_4");
+    assert_eq!(owner.value("SELECT string_agg(inhrelid::regclass::text, ',' ORDER BY inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 't'::regclass AND inhrelid::regclass::text !~ 'p'"), "t_1,t_2,t_4");
     assert_eq!(runner.value("SELECT current_user || ' ' || session_user"), "retire_runner retire_runner");
     assert_eq!(runner.error("DROP TABLE app.t").code, "42501");
     assert_eq!(
