@@ -1,7 +1,7 @@
 //! Copying: once over the pages of the source, a transaction for so many of them, each row into the piece it
 //! belongs to. What changes meanwhile is copied again by its key.
 
-use super::source::{Leaf, Source};
+use super::source::{Leaf, Source, STATE};
 use super::stage::{Piece, Stage};
 use crate::ddl::moving as ddl;
 use crate::ddl::{partition, retire};
@@ -45,36 +45,32 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
 
 /// Rows that were all written anew are on other pages than those copied; TRUNCATE is seen by no row trigger.
 pub fn unchanged(leaf: &Leaf) -> Result<()> {
-    const FILE: &str = "SELECT relfilenode FROM pg_class WHERE oid = $1";
-    let file = Spi::connect_mut(|client| {
-        let rows = client.update(FILE, Some(1), &[leaf.oid.into()])?;
-        rows.into_iter().next().map_or(Ok(None), |row| row.get::<Oid>(1))
-    })?;
-    match file {
-        Some(file) if file == leaf.file => Ok(()),
+    const NOW: &str = "SELECT s.state FROM pg_class c CROSS JOIN LATERAL";
+    match text(&format!("{NOW} {STATE} WHERE c.oid = $1"), leaf)? {
+        Some(state) if state == leaf.state => Ok(()),
         _ => Err(Error::not_in_state(format!(
-            "\"{}\" was truncated, rewritten or dropped by another session meanwhile",
+            "\"{}\" was truncated, rewritten, altered or dropped by another session meanwhile",
             leaf.name
         ))
         .hint("Call the procedure again.")),
     }
 }
 
-/// What must stay as it is until the swap, as one text: the columns, and the trigger that notes what changes. A
-/// trigger that was switched off and on again is another version of its row.
-pub fn print(leaf: &Leaf) -> Result<String> {
-    const PRINT: &str = "
-        SELECT row(
-          ARRAY(SELECT row(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attisdropped)
-                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum),
-          ARRAY(SELECT row(t.oid, t.xmin, t.tgenabled) FROM pg_trigger t
-                WHERE t.tgrelid = c.oid AND t.tgfoid = 'dbguard.partition_capture()'::regprocedure ORDER BY t.oid))::text
-        FROM pg_class c WHERE c.oid = $1";
-    let print = Spi::connect_mut(|client| {
-        let rows = client.update(PRINT, Some(1), &[leaf.oid.into()])?;
-        rows.into_iter().next().map_or(Ok(None), |row| row.get::<String>(1))
-    })?;
-    Ok(print.unwrap_or_default())
+/// The trigger that notes what changes, as one text. One that was switched off and on again is another version of
+/// its row in the catalog.
+pub fn noting(leaf: &Leaf) -> Result<Option<String>> {
+    const TRIGGER: &str = "
+        SELECT row(t.oid, t.xmin, t.tgenabled)::text FROM pg_trigger t
+        WHERE t.tgrelid = $1 AND t.tgfoid = 'dbguard.partition_capture()'::regprocedure";
+    text(TRIGGER, leaf)
+}
+
+/// As a write, to see what another session has just done.
+fn text(query: &str, leaf: &Leaf) -> Result<Option<String>> {
+    Spi::connect_mut(|client| {
+        let rows = client.update(query, Some(1), &[leaf.oid.into()])?;
+        Ok(rows.into_iter().next().map_or(Ok(None), |row| row.get::<String>(1))?)
+    })
 }
 
 /// How many changes are noted and not copied yet; no more than `most` are counted.

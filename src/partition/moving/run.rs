@@ -223,10 +223,13 @@ fn whole(
         stage::make(set, &parent, source, &stage, key)?;
         Ok(stage)
     })?;
+    let mut noting = vec![];
     for leaf in leaves {
-        step(transactions, || stage::capture(set, &stage, leaf, key))?;
+        noting.push(step(transactions, || {
+            stage::capture(set, &stage, leaf, key)?;
+            copy::noting(leaf)
+        })?);
     }
-    let prints = step(transactions, || leaves.iter().map(copy::print).collect::<Result<Vec<_>>>())?;
     for leaf in leaves {
         let pages = step(transactions, || copy::pages(leaf))?;
         let mut page = 0;
@@ -247,7 +250,7 @@ fn whole(
     }
     step(transactions, || job.phase("swapping", None))?;
     let mut waited = Waited::default();
-    let work = Move { set, source, leaves, prints: &prints, key, stage: &stage, drop_old: wanted.drop_old };
+    let work = Move { set, source, leaves, noting: &noting, key, stage: &stage, drop_old: wanted.drop_old };
     for round in 1.. {
         if step(transactions, || copy::catch_up(set, source, leaves, &stage, key))? > FEW_CHANGES
             && round < ROUNDS

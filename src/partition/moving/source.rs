@@ -23,6 +23,13 @@ pub struct Source {
     pub columns: Vec<String>,
 }
 
+/// Of table c, as one text: its file, for another one means that every row was written anew or all are gone, and
+/// its columns, for rows are copied by their names.
+pub const STATE: &str = "
+    (SELECT row(c.relfilenode, ARRAY(
+       SELECT row(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, a.attisdropped)
+       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum))::text AS state) s";
+
 /// A table that holds rows of it: itself, or its parts.
 pub struct Leaf {
     pub oid: Oid,
@@ -31,8 +38,8 @@ pub struct Leaf {
     pub owner: Oid,
     /// pg_class.relkind
     pub kind: char,
-    /// Another one means that every row was written anew, or all are gone.
-    pub file: Oid,
+    /// What must stay as it is: see `STATE`.
+    pub state: String,
     pub has_rules: bool,
 }
 
@@ -51,18 +58,22 @@ impl Source {
         ddl::Key { column: &self.column, type_name: self.type_name, bytewise: self.bytewise }
     }
 
-    /// As a write: what another session has just done must be seen.
+    /// The leaves as they are. As a write: what another session has just done must be seen.
     pub fn leaves(&self) -> Result<Vec<Leaf>> {
         const LEAVES: &str = "
-            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relfilenode, c.relowner, c.relhasrules
+            SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, s.state, c.relowner, c.relhasrules
             FROM pg_partition_tree($1) t
             JOIN pg_class c ON c.oid = t.relid
             JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE t.isleaf ORDER BY 1";
+            CROSS JOIN LATERAL";
         Spi::connect_mut(|client| {
             let mut leaves = vec![];
-            for row in client.update(LEAVES, None, &[self.oid.into()])? {
-                let (Some(oid), Some(file), Some(owner)) = (row.get(1)?, row.get(5)?, row.get(6)?) else {
+            for row in client.update(
+                &*format!("{LEAVES} {STATE} WHERE t.isleaf ORDER BY 1"),
+                None,
+                &[self.oid.into()],
+            )? {
+                let (Some(oid), Some(state), Some(owner)) = (row.get(1)?, row.get(5)?, row.get(6)?) else {
                     continue;
                 };
                 leaves.push(Leaf {
@@ -70,7 +81,7 @@ impl Source {
                     schema: row.get(2)?.unwrap_or_default(),
                     name: row.get(3)?.unwrap_or_default(),
                     kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
-                    file,
+                    state,
                     owner,
                     has_rules: row.get(7)?.unwrap_or(true),
                 });
