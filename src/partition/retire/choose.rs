@@ -8,7 +8,7 @@ use crate::partition::set::{self, Set};
 use pgrx::pg_sys::Oid;
 
 /// What is to be done next with a set; what was begun comes before what is new.
-pub enum Todo {
+pub enum Next {
     Nothing,
     /// Another session is at it.
     Busy,
@@ -37,10 +37,10 @@ pub struct Work {
 const BATCH: usize = 20;
 
 /// Looks whether another session has changed the set; reads it anew only then.
-pub fn choose(work: &mut Work) -> Result<Todo> {
+pub fn choose(work: &mut Work) -> Result<Next> {
     let parent = work.parent;
     if !lock(parent)? {
-        return Ok(Todo::Busy);
+        return Ok(Next::Busy);
     }
     let (set, due) = match &mut work.read {
         // what is over by size depends on what others write
@@ -53,32 +53,32 @@ pub fn choose(work: &mut Work) -> Result<Todo> {
         }
     };
     if noted::is_at_work(parent)? {
-        return Ok(Todo::Busy);
+        return Ok(Next::Busy);
     }
     let mut pending = noted::pending(parent)?;
     pending.retain(|partition| !work.given_up.contains(partition));
     for partition in set.partitions.iter().filter(|p| pending.contains(&p.oid)) {
         if let Some(step) = step(set, Due { partition: *partition, bytes: None }, false)? {
-            return Ok(Todo::Finalize(step));
+            return Ok(Next::Finalize(step));
         }
     }
     noted::tidy(set)?;
     if let Some(waiting) = noted::due(set, &work.given_up)? {
-        return Ok(Todo::Finish(waiting));
+        return Ok(Next::Finish(waiting));
     }
     due.retain(|due| !work.given_up.contains(&due.partition.oid));
     if set.retention.only_drops() {
         let batch = due.iter().take_while(|due| !work.with_care.contains(&due.partition.oid)).take(BATCH);
         let batch = batch.filter_map(|due| step(set, *due, false).transpose()).collect::<Result<Vec<_>>>()?;
         if !batch.is_empty() {
-            return Ok(Todo::Drop(batch));
+            return Ok(Next::Drop(batch));
         }
     }
     let concurrently = work.top_level && can_be_concurrent(set)?;
     for next in due.iter() {
         if let Some(step) = step(set, *next, concurrently)? {
-            return Ok(Todo::Detach(step, concurrently));
+            return Ok(Next::Detach(step, concurrently));
         }
     }
-    Ok(Todo::Nothing)
+    Ok(Next::Nothing)
 }

@@ -2,7 +2,7 @@
 //! killed is taken up by the next.
 
 use super::at_once;
-use super::choose::{choose, Todo, Work};
+use super::choose::{choose, Next, Work};
 use super::noted::{self, Waiting};
 use super::Step;
 use crate::ddl::retire as ddl;
@@ -129,13 +129,13 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
     let Some((set, _)) = &work.read else { return Ok(Outcome::Busy) };
     let entry = Entry { schema: Some(&set.schema), table: Some(&set.name), ..Entry::default() };
     match todo {
-        Todo::Nothing => Ok(Outcome::Nothing),
-        Todo::Busy => {
+        Next::Nothing => Ok(Outcome::Nothing),
+        Next::Busy => {
             let note = Some("another session is retiring partitions of this set".to_owned());
             config::log(run, "retire", "skipped", Entry { note, ..entry })?;
             Ok(Outcome::Busy)
         }
-        Todo::Finalize(step) => {
+        Next::Finalize(step) => {
             let entry = of_step(entry, &step);
             attempt(run, "finalize", step.oid, entry, |waited| {
                 let statement = ddl::finalize((&set.schema, &set.name), step.table());
@@ -143,14 +143,14 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
                 noted::left(step.oid)
             })
         }
-        Todo::Finish(waiting) => {
+        Next::Finish(waiting) => {
             let entry = Entry { partition: Some(&waiting.name), ..entry };
             attempt(run, waiting.retire.word(), waiting.oid, entry, |waited| {
                 finish(set, &waiting, waited)?;
                 noted::forget(waiting.oid)
             })
         }
-        Todo::Drop(steps) => {
+        Next::Drop(steps) => {
             let (gone, held) = at_once::drop(set, &steps);
             for step in &gone {
                 let entry = Entry { schema: entry.schema, table: entry.table, ..Entry::default() };
@@ -158,7 +158,7 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
             }
             Ok(Outcome::Dropped(gone.iter().map(|step| step.oid).collect(), held.map(|step| step.oid)))
         }
-        Todo::Detach(step, concurrently) => {
+        Next::Detach(step, concurrently) => {
             let retention = &set.retention;
             if let (Retire::Move, Some(schema)) = (retention.retire, &retention.schema) {
                 if make::exists(schema, &step.name)? {
