@@ -245,10 +245,8 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done
             lines.push(format!("Partition {} could not be made: {}.", step.name, error.message()));
         }
     }
-    lines.push(format!(
-        "New partitions are named like {}_p20261120; those there keep their names.",
-        table.name
-    ));
+    let like = done.made.last().map_or(String::new(), |made| format!(" like {}", made.step.name));
+    lines.push(format!("New partitions are named by dbguard{like}; those there keep their names."));
     let args = [table.oid.into(), table.owner.into()];
     let (has_default, foreign) =
         Spi::connect(|client| client.select(PARTITIONS, Some(1), &args)?.first().get_two::<bool, i64>())?;

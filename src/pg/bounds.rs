@@ -8,10 +8,30 @@ use std::ffi::CString;
 /// type we know. `None` for a DEFAULT partition.
 pub fn range(node: &str) -> Option<(Value, Value)> {
     let node = CString::new(node).ok()?;
-    // SAFETY: the text comes from pg_class, where only the server writes it, so it is a bound spec;
-    // what it points to lives in the current memory context.
+    // SAFETY: the text comes from pg_class, where only the server writes it, so it is a bound spec. The
+    // nodes live in a context of their own, as some kB for each of thousands of bounds would otherwise stay
+    // until the caller's query is over; after an error it goes with its parent.
     unsafe {
-        let spec = pg_sys::stringToNode(node.as_ptr()).cast::<pg_sys::PartitionBoundSpec>();
+        let context = pg_sys::AllocSetContextCreateInternal(
+            pg_sys::CurrentMemoryContext,
+            c"dbguard bound".as_ptr(),
+            pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
+            pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
+            pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
+        );
+        let outer = pg_sys::MemoryContextSwitchTo(context);
+        let range = both(pg_sys::stringToNode(node.as_ptr()).cast());
+        pg_sys::MemoryContextSwitchTo(outer);
+        pg_sys::MemoryContextDelete(context);
+        range
+    }
+}
+
+/// # Safety
+/// `spec` must be a bound, or null.
+unsafe fn both(spec: *mut pg_sys::PartitionBoundSpec) -> Option<(Value, Value)> {
+    // SAFETY: as the caller promises.
+    unsafe {
         if spec.is_null() || (*spec).is_default {
             return None;
         }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::panic::AssertUnwindSafe;
 
@@ -12,16 +13,27 @@ pub struct Transactions {
     by_client: bool,
     /// Where the caller's memory is: it outlives transactions.
     memory: pg_sys::MemoryContext,
+    commits: Cell<u32>,
 }
+
+/// After how many transactions the server's caches are emptied.
+const CACHES_LAST: u32 = 100;
 
 impl Transactions {
     /// Commits. Nothing of the transaction before may be held across: no SPI connection but the
     /// procedure's own, no other user, no changed setting.
     pub fn commit(&self) {
+        let commits = self.commits.get() + 1;
+        self.commits.set(commits % CACHES_LAST);
         // SAFETY: the innermost SPI connection is the non-atomic one of `run`, so committing is
-        // allowed; the next statements need a snapshot as the first ones had.
+        // allowed; the next statements need a snapshot as the first ones had. Between the two nothing is
+        // held that is in a cache; the server may empty them at any lock it takes.
         unsafe {
             pg_sys::SPI_commit();
+            // what was read of a relation, some 10 kB, would else be kept until the backend ends
+            if commits == CACHES_LAST {
+                pg_sys::InvalidateSystemCaches();
+            }
             pg_sys::EnsurePortalSnapshotExists();
         }
     }
@@ -143,7 +155,7 @@ pub fn run(
         let by_client = !pg_sys::SPI_inside_nonatomic_context();
         let memory = pg_sys::CurrentMemoryContext;
         pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
-        Transactions { by_client, memory }
+        Transactions { by_client, memory, commits: Cell::new(0) }
     };
     let result = body(&transactions);
     // SAFETY: pairs with the connect above.

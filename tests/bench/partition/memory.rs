@@ -40,6 +40,7 @@ pub fn run(cluster: &Cluster) {
     print(&format!("  {} partitions made by hand", SETS as i32 * AHEAD), before, kept(&mut by_hand), false);
 
     let mut run = connect(cluster, "memory");
+    run.client.batch_execute("SET dbguard.partition_clock = '2020-01-01 12:00:00+00'").unwrap();
     run.client.batch_execute("CALL dbguard.partition_maintain()").unwrap();
     for (clock, what) in [("2020-01-01", "the first"), ("2020-02-20", "the next"), ("", "nothing to do")] {
         let before = kept(&mut run);
