@@ -172,7 +172,7 @@ fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<(
         Arg::Text(&text),
         Arg::Text(extra.as_bytes()),
     ];
-    as_role(owner, Fence::Local, || plan.with(|plan| plan.run(&args)))?;
+    as_role(owner, Fence::Qualified, || plan.with(|plan| plan.run(&args)))?;
     Ok(())
 }
 

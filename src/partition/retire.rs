@@ -5,6 +5,7 @@ mod at_once;
 mod choose;
 mod noted;
 pub mod run;
+mod trust;
 
 pub use noted::begun;
 
@@ -13,6 +14,7 @@ use super::set::{Partition, Set};
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::pg::kept::Kept;
+use crate::pg::procedure::can_be_fenced;
 use dbguard_core::partition::retire::{ripe, Piece, Policy};
 use dbguard_core::partition::{civil, Micros};
 use pgrx::pg_sys::Oid;
@@ -29,6 +31,8 @@ pub struct Step {
     pub upper: String,
     /// If its size was looked at.
     pub bytes: Option<i64>,
+    /// Whether it can be detached concurrently.
+    pub concurrently: bool,
     pub sql: String,
 }
 
@@ -112,6 +116,7 @@ fn named(set: &Set, partition: Oid) -> Result<Option<(String, String)>> {
 /// `None` when it is no partition of the set any more.
 fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<Option<Step>> {
     let Some((schema, name)) = named(set, partition.oid)? else { return Ok(None) };
+    let concurrently = concurrently && !trust::runs_code(partition.oid)?;
     let bound = |at| match at {
         Micros::MIN => Ok("MINVALUE".to_owned()),
         Micros::MAX => Ok("MAXVALUE".to_owned()),
@@ -132,6 +137,7 @@ fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<
         lower: bound(partition.range.from)?,
         upper: bound(partition.range.to)?,
         bytes,
+        concurrently,
         sql: crate::ddl::partition::script(&statements),
         schema,
         name,
@@ -156,7 +162,7 @@ fn can_be_concurrent(set: &Set) -> Result<bool> {
     let ask = |query: &str, args: &[pgrx::datum::DatumWithOid]| {
         Spi::connect(|client| client.select(Kept(query), Some(1), args)?.first().get_one::<bool>())
     };
-    if ask(DEFAULT, &[set.parent.into()])? != Some(true) {
+    if !can_be_fenced() || ask(DEFAULT, &[set.parent.into()])? != Some(true) {
         return Ok(false);
     }
     if ask(CITUS, &[])? != Some(true) {

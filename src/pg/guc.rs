@@ -18,17 +18,29 @@ pub fn value(name: &CStr) -> Option<Vec<u8>> {
     }
 }
 
+/// Under which nobody but the server gives a name its meaning.
+pub const SAFE_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
+
 /// Runs `f` with search_path pinned, as a function with SET search_path runs: for code that is
 /// reached without such a function around it (triggers, procedures). An error inside needs no
 /// clean-up here: aborting the (sub)transaction puts the setting back.
 pub fn with_pinned_search_path<T>(f: impl FnOnce() -> T) -> T {
-    with(&[(c"search_path", c"pg_catalog, pg_temp")], f)
+    with(&[SAFE_PATH], f)
 }
 
-/// Runs `f` with settings changed as `SET LOCAL` does and put back at the end. An error inside needs
-/// no clean-up here: aborting the (sub)transaction puts them back. Must not be held across a COMMIT.
-/// Also settings of superusers may be named, since it is always us who choose name and value.
+/// Runs `f` with settings changed as `SET LOCAL` does and put back at the end; what `f` sets itself stays. An
+/// error inside needs no clean-up here: aborting the (sub)transaction puts them back. Must not be held across a
+/// COMMIT. Also settings of superusers may be named, since it is always us who choose name and value.
 pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
+    level(settings, true, f)
+}
+
+/// The same, and what `f` sets itself is forgotten, as after an index function that VACUUM has run.
+pub fn forgotten<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
+    level(settings, false, f)
+}
+
+fn level<T>(settings: &[(&CStr, &CStr)], keep: bool, f: impl FnOnce() -> T) -> T {
     // SAFETY: the pair of calls that functions with a SET clause make; names and values are C
     // strings that outlive the calls.
     unsafe {
@@ -46,7 +58,7 @@ pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
             );
         }
         let result = f();
-        pg_sys::AtEOXact_GUC(true, level);
+        pg_sys::AtEOXact_GUC(keep, level);
         result
     }
 }

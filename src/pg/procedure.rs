@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::cell::Cell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::panic::AssertUnwindSafe;
 
 /// Given to the body of a procedure: it may end a transaction and begin the next.
@@ -47,11 +47,11 @@ impl Transactions {
     /// had sent it. To be called right after `commit`; what it did is committed. After an error nothing
     /// of its last transaction is, and the next one has begun.
     ///
-    /// The role is one the caller may act for, and the statement must run no code but the server's: it
-    /// runs as after SET ROLE, for no fence can be kept up over the end of a transaction. It waits as long
-    /// as it must: half-way through, a lock_timeout would leave what must be taken up again.
-    pub fn top_level(&self, sql: &str, role: pg_sys::Oid) -> Result<()> {
-        match self.interruptible(sql, role) {
+    /// The role is one the caller may act for. It is fenced in as by `Fence::Restricted`, but what code of it
+    /// sets of the session stays, for settings are kept at the end of each transaction: so there should be no
+    /// such code. `lock_timeout`: how long it may wait for one lock; "0" as long as it must.
+    pub fn top_level(&self, sql: &str, role: pg_sys::Oid, lock_timeout: &CStr) -> Result<()> {
+        match self.interruptible(sql, role, lock_timeout) {
             Err(e) if e.ends_the_statement() => e.raise(),
             other => other,
         }
@@ -59,10 +59,15 @@ impl Transactions {
 
     /// The same where a cancelled statement, too, comes back as a value: for work that leaves something to
     /// be taken back. The caller must raise it when that is done.
-    pub fn interruptible(&self, sql: &str, role: pg_sys::Oid) -> Result<()> {
+    pub fn interruptible(&self, sql: &str, role: pg_sys::Oid, lock_timeout: &CStr) -> Result<()> {
         let sql = CString::new(sql).map_err(|_| Error::internal("a statement with a NUL character"))?;
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        let lock_timeout = super::guc::value(c"lock_timeout").filter(|t| t != b"0").map(CString::new);
+        let before = super::guc::value(c"lock_timeout").map(CString::new);
+        let fence = if can_be_fenced() {
+            pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION
+        } else {
+            0
+        };
         // SAFETY: SPI has no place for a statement that ends transactions, so its connection is closed
         // before and opened anew after. The parse tree lives where no transaction ends it. The portal's
         // snapshot is given up before and had again after, as COMMIT in a procedure does; so is the
@@ -89,10 +94,8 @@ impl Transactions {
                 statement.utilityStmt = (*raw).stmt;
                 statement.stmt_location = (*raw).stmt_location;
                 statement.stmt_len = (*raw).stmt_len;
-                if lock_timeout.is_some() {
-                    super::guc::set(c"lock_timeout", c"0");
-                }
-                pg_sys::SetUserIdAndSecContext(role, context);
+                super::guc::set(c"lock_timeout", lock_timeout);
+                pg_sys::SetUserIdAndSecContext(role, context | fence as i32);
                 pg_sys::ForgetPortalSnapshots();
                 pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
                 pg_sys::ProcessUtility(
@@ -118,9 +121,9 @@ impl Transactions {
             }
             pg_sys::SetUserIdAndSecContext(user, context);
             pg_sys::StartTransactionCommand();
-            if let Some(Ok(lock_timeout)) = &lock_timeout {
+            if let Some(Ok(before)) = &before {
                 // in a transaction of its own, that what comes next cannot undo it
-                super::guc::set(c"lock_timeout", lock_timeout);
+                super::guc::set(c"lock_timeout", before);
                 pg_sys::CommitTransactionCommand();
                 pg_sys::StartTransactionCommand();
             }
@@ -131,6 +134,12 @@ impl Transactions {
             done
         }
     }
+}
+
+/// Whether a fence may be kept up over the end of a transaction. The server means it to be down where the next
+/// one begins; one that was built to check such things stops there.
+pub fn can_be_fenced() -> bool {
+    super::guc::value(c"debug_assertions").is_none_or(|on| on != b"on")
 }
 
 /// Runs the body of procedure `name`, called as `fcinfo` says, outside a transaction block only.

@@ -1,5 +1,6 @@
 //! Acting as another role for the length of a closure, as foreign-key triggers and VACUUM do.
 
+use super::guc;
 use pgrx::pg_sys;
 
 /// How far the switched role is fenced in.
@@ -7,6 +8,9 @@ use pgrx::pg_sys;
 pub enum Fence {
     /// As foreign-key triggers: the statement inside is ours and runs nobody else's code.
     Local,
+    /// The same under whatever search_path there is: for a `KeptPlan`, which qualifies every name, in the path of
+    /// every write.
+    Qualified,
     /// As VACUUM and REINDEX: code of the role may run inside, and must not be able to change
     /// anything of the session (SECURITY_RESTRICTED_OPERATION).
     Restricted,
@@ -15,13 +19,16 @@ pub enum Fence {
     RestrictedAllRows,
 }
 
-/// Runs `f` as `role`. An error inside needs no clean-up here: aborting the (sub)transaction puts
-/// the user back. Must not be held across a COMMIT.
+/// Runs `f` as `role`, under a search_path of our own whatever was done to it before, and forgets every setting
+/// that was changed inside: code of the role must not choose what our next statements mean. An error inside
+/// needs no clean-up here: aborting the (sub)transaction puts all back. Must not be held across a COMMIT.
 pub fn as_role<T>(role: pg_sys::Oid, fence: Fence, f: impl FnOnce() -> T) -> T {
     let mut saved = pg_sys::InvalidOid;
     let mut context: i32 = 0;
     let flags = match fence {
-        Fence::Local => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS,
+        Fence::Local | Fence::Qualified => {
+            pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS
+        }
         Fence::Restricted => pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION,
         Fence::RestrictedAllRows => {
             pg_sys::SECURITY_LOCAL_USERID_CHANGE
@@ -33,7 +40,10 @@ pub fn as_role<T>(role: pg_sys::Oid, fence: Fence, f: impl FnOnce() -> T) -> T {
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut saved, &mut context);
         pg_sys::SetUserIdAndSecContext(role, context | flags as i32);
-        let result = f();
+        let result = match fence {
+            Fence::Qualified => f(),
+            _ => guc::forgotten(&[guc::SAFE_PATH], f),
+        };
         pg_sys::SetUserIdAndSecContext(saved, context);
         result
     }

@@ -21,6 +21,7 @@ mod drain_copy;
 mod fence;
 mod health;
 mod holes;
+mod hostile;
 mod keys;
 mod maintain;
 mod names;

@@ -110,7 +110,7 @@ pub fn of(log_owner: Oid, at: i64) -> Result<i64> {
         context.as_deref().map_or(Arg::Null, Arg::Text),
         claims.query.as_deref().map_or(Arg::Null, Arg::Text),
     ];
-    let id = as_role(log_owner, Fence::Local, || NEW_CONTEXT.with(|plan| plan.run(&args)))?
+    let id = as_role(log_owner, Fence::Qualified, || NEW_CONTEXT.with(|plan| plan.run(&args)))?
         .ok_or_else(|| Error::internal("audit_context gave no id"))?;
     let table = of_ours(c"audit_context");
     let pledge = Pledge::new(Some(xact::current_id()));

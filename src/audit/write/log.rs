@@ -236,7 +236,7 @@ impl Store {
     /// With the rights of the log's owner, whoever made the change.
     fn insert(&self, tables: &Tables, rows: &Rows) -> Result<()> {
         let values = rows.values.chunks(rows.width).zip(rows.nulls.chunks(rows.width));
-        as_role(tables.owner, Fence::Local, || {
+        as_role(tables.owner, Fence::Qualified, || {
             for (values, nulls) in values {
                 self.plan.run_datums(values, nulls)?;
             }

@@ -6,7 +6,6 @@ use super::target;
 use crate::audit::choose::audited;
 use crate::catalog;
 use crate::error::{Error, Result};
-use crate::pg::guc;
 use crate::pg::plan::{Arg, KeptPlan};
 use crate::pg::relation::{of_ours, Relation};
 use crate::pg::user::{as_role, Fence};
@@ -51,9 +50,8 @@ pub fn write(table: &Relation, op: u8, new: &Value) -> Result<()> {
     let context = context::of(owner, at)?;
     let tenant = context::tenant();
     let new = new.to_string();
-    // a trigger function has no SET clause: the path is the caller's
-    let relation = guc::with_pinned_search_path(|| as_role(owner, Fence::Local, || relation_row(table)))?;
-    as_role(owner, Fence::Local, || {
+    let relation = as_role(owner, Fence::Local, || relation_row(table))?;
+    as_role(owner, Fence::Qualified, || {
         let args = [
             Arg::Timestamptz(at),
             Arg::Xid8(xact::top_id()),

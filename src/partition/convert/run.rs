@@ -54,7 +54,7 @@ pub fn convert(transactions: &Transactions, request: &Request) -> Result<()> {
             let (columns, include) = index.extended(&table.key);
             let name = extended_name(table, &index.name);
             let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns, &include));
-            let built = transactions.interruptible(&sql, owner);
+            let built = transactions.interruptible(&sql, owner, c"0");
             guarded(transactions, &job, request.relation, || built)?;
         }
         guarded(transactions, &job, request.relation, || job.phase("cut over", None))?;

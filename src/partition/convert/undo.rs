@@ -35,7 +35,7 @@ pub fn unconvert(transactions: &Transactions, relation: Oid) -> Result<()> {
     let original = conversion.original;
     let back = guarded(transactions, &job, original, || built_back(&conversion))?;
     for (sql, owner) in back {
-        let built = transactions.interruptible(&sql, owner);
+        let built = transactions.interruptible(&sql, owner, c"0");
         guarded(transactions, &job, original, || built)?;
     }
     let job = guarded(transactions, &job, original, || {

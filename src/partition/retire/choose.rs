@@ -17,7 +17,7 @@ pub enum Next {
     /// Those that can be dropped without keeping anybody waiting.
     Drop(Vec<Step>),
     /// With whether it can be CONCURRENTLY.
-    Detach(Step, bool),
+    Detach(Step),
 }
 
 /// What a run knows of a set.
@@ -77,7 +77,7 @@ pub fn choose(work: &mut Work) -> Result<Next> {
     let concurrently = work.top_level && can_be_concurrent(set)?;
     for next in due.iter() {
         if let Some(step) = step(set, *next, concurrently)? {
-            return Ok(Next::Detach(step, concurrently));
+            return Ok(Next::Detach(step));
         }
     }
     Ok(Next::Nothing)

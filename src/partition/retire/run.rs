@@ -42,8 +42,8 @@ enum Outcome {
     Nothing,
     Busy,
     Done,
-    /// These are gone, and that one could not be dropped at once.
-    Dropped(Vec<Oid>, Option<Oid>),
+    /// These left, and that one could not be dropped at once.
+    Left(Vec<Oid>, Option<Oid>),
     Failed(Oid),
     /// Nothing of the set can be done.
     Stopped,
@@ -56,7 +56,6 @@ struct Leaving {
     parent: (String, String),
     owner: Oid,
     step: Step,
-    concurrently: bool,
 }
 
 impl Leaving {
@@ -84,7 +83,7 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
                 return Ok(tally);
             }
             Outcome::Done => {}
-            Outcome::Dropped(partitions, held) => {
+            Outcome::Left(partitions, held) => {
                 tally.retired += u32::try_from(partitions.len()).unwrap_or(u32::MAX);
                 work.gone(&partitions);
                 work.with_care.extend(held);
@@ -96,13 +95,15 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
             Outcome::Leaving(leaving) => {
                 let mut waited = Waited::default();
                 let left = leave(transactions, &leaving, &mut waited);
-                pinned(|| note(run, &leaving, &left, &waited))?;
+                let half_done = pinned(|| note(run, &leaving, &left, &waited))?;
                 transactions.commit();
                 match left {
                     Ok(()) => {
                         tally.retired += 1;
                         work.gone(&[leaving.step.oid]);
                     }
+                    // finished next, in short steps
+                    Err(error) if half_done && patience::is_held(&error) => {}
                     Err(_) => {
                         tally.troubles += 1;
                         work.given_up.push(leaving.step.oid);
@@ -137,10 +138,14 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
         }
         Next::Finalize(step) => {
             let entry = of_step(entry, &step);
-            attempt(run, "finalize", step.oid, entry, |waited| {
+            let finalized = attempt(run, "finalize", step.oid, entry, |waited| {
                 let statement = ddl::finalize((&set.schema, &set.name), step.table());
                 patience::ladder(parent, waited, || as_owner(set.owner, &statement))?;
                 noted::left(step.oid)
+            })?;
+            Ok(match finalized {
+                Outcome::Done => Outcome::Left(vec![step.oid], None),
+                other => other,
             })
         }
         Next::Finish(waiting) => {
@@ -156,9 +161,9 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
                 let entry = Entry { schema: entry.schema, table: entry.table, ..Entry::default() };
                 config::log(run, "drop", "done", of_step(entry, step))?;
             }
-            Ok(Outcome::Dropped(gone.iter().map(|step| step.oid).collect(), held.map(|step| step.oid)))
+            Ok(Outcome::Left(gone.iter().map(|step| step.oid).collect(), held.map(|step| step.oid)))
         }
-        Next::Detach(step, concurrently) => {
+        Next::Detach(step) => {
             let retention = &set.retention;
             if let (Retire::Move, Some(schema)) = (retention.retire, &retention.schema) {
                 if make::exists(schema, &step.name)? {
@@ -182,13 +187,7 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
             }
             noted::leaving(set, (step.oid, &step.schema, &step.name))?;
             let name = (set.schema.clone(), set.name.clone());
-            Ok(Outcome::Leaving(Box::new(Leaving {
-                set: parent,
-                parent: name,
-                owner: set.owner,
-                step,
-                concurrently,
-            })))
+            Ok(Outcome::Leaving(Box::new(Leaving { set: parent, parent: name, owner: set.owner, step })))
         }
     }
 }
@@ -274,20 +273,24 @@ fn archive(set: &Set, function: ddl::Table, step: &Step) -> Result<()> {
 /// Detaches it: concurrently as a statement of its own, else in this transaction, in short steps.
 fn leave(transactions: &Transactions, leaving: &Leaving, waited: &mut Waited) -> Result<()> {
     let partition = leaving.step.table();
-    if leaving.concurrently {
-        return transactions.top_level(&ddl::detach_concurrently(leaving.parent(), partition), leaving.owner);
+    if leaving.step.concurrently {
+        // half-way through, a timeout would leave what must be taken up again
+        let statement = ddl::detach_concurrently(leaving.parent(), partition);
+        return transactions.top_level(&statement, leaving.owner, c"0");
     }
     let statement = ddl::detach(leaving.parent(), partition);
     pinned(|| patience::ladder(leaving.set, waited, || as_owner(leaving.owner, &statement)))
 }
 
-fn note(run: i64, leaving: &Leaving, left: &Result<()>, waited: &Waited) -> Result<()> {
+/// Whether its first half was done, when it was interrupted in the second.
+fn note(run: i64, leaving: &Leaving, left: &Result<()>, waited: &Waited) -> Result<bool> {
     let waited = Some(waited).filter(|waited| waited.tries > 0);
     let (schema, table) = (Some(&*leaving.parent.0), Some(&*leaving.parent.1));
     let entry = Entry { schema, table, waited, ..Entry::default() };
     let entry = of_step(entry, &leaving.step);
     // that it was to leave is forgotten, or what somebody else detaches would be taken for ours
-    if left.is_err() && !noted::pending(leaving.set)?.contains(&leaving.step.oid) {
+    let half_done = left.is_err() && noted::pending(leaving.set)?.contains(&leaving.step.oid);
+    if left.is_err() && !half_done {
         noted::forget(leaving.step.oid)?;
     }
     match left {
@@ -299,8 +302,11 @@ fn note(run: i64, leaving: &Leaving, left: &Result<()>, waited: &Waited) -> Resu
             let told = referred_to(error, &leaving.step)?;
             config::log(run, "detach", "failed", Entry { error: Some(&told), ..entry })
         }
+        // the next round says what becomes of it
+        Err(error) if half_done && patience::is_held(error) => Ok(()),
         Err(error) => config::log(run, "detach", "failed", Entry { error: Some(error), ..entry }),
-    }
+    }?;
+    Ok(half_done)
 }
 
 /// The server names the copy of the foreign key that the partition has, which nobody knows.

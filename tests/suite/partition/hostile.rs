@@ -1,0 +1,119 @@
+//! An owner whose code runs inside our work gets nothing by it: no other's rights, and no word in what is done
+//! after it.
+
+use super::retire::{days, RUN};
+use dbguard_tests::Db;
+
+/// A schema of an ordinary role, in which names of the server mean something else: what is cast to `name` there
+/// makes a superuser's session give all rights away. `sp()` puts it in front. The functions say that they are
+/// immutable, so that the server runs them when it looks at a constraint.
+const OWN_NAMES: &str = "
+    CREATE FUNCTION bad.give() RETURNS bool LANGUAGE plpgsql AS $$
+    BEGIN
+      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN
+        EXECUTE 'ALTER ROLE hostile_owner SUPERUSER';
+      END IF;
+      RETURN true;
+    END $$;
+    CREATE DOMAIN bad.name AS pg_catalog.name CHECK (bad.give());
+    CREATE DOMAIN bad.text AS pg_catalog.text CHECK (bad.give());
+    CREATE FUNCTION bad.pg_backend_pid() RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM bad.give(); RETURN 1; END';
+    CREATE FUNCTION bad.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS
+      'BEGIN PERFORM bad.give(); RETURN pg_catalog.now(); END';
+    CREATE FUNCTION bad.sp() RETURNS bool LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM set_config('search_path', 'bad, pg_catalog', false), set_config('statement_timeout', '7777ms', false),
+              set_config('default_transaction_read_only', 'on', false);
+      BEGIN
+        PERFORM set_config('role', 'none', false), bad.give();
+      EXCEPTION WHEN OTHERS THEN NULL;
+      END;
+      RETURN true;
+    END $$;
+    CREATE FUNCTION bad.check(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN bad.sp(); END'";
+
+const SETTINGS: &str = "SELECT current_setting('search_path'), current_setting('statement_timeout'),
+    current_setting('default_transaction_read_only'), current_user";
+
+fn hostile<'a>(db: &mut Db<'a>) -> Db<'a> {
+    let mut owner = db.connect_as("hostile_owner");
+    db.exec("CREATE SCHEMA bad AUTHORIZATION hostile_owner");
+    owner.exec(OWN_NAMES);
+    owner
+}
+
+fn is_superuser(db: &mut Db) -> String {
+    db.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'hostile_owner'")
+}
+
+#[test]
+fn code_in_a_constraint_does_not_choose_what_our_next_statements_mean() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    owner.exec("CREATE TABLE bad.a (ts timestamptz NOT NULL, CHECK (bad.check(1))) PARTITION BY RANGE (ts)");
+    let before = owner.lines(SETTINGS);
+    owner.exec("SELECT dbguard.partition_enable('bad.a', '1 day')");
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(owner.lines(SETTINGS), before);
+    // a superuser's run
+    db.exec("UPDATE dbguard.partition_set SET ahead = 20");
+    let before = db.lines(SETTINGS);
+    db.exec(RUN);
+    assert_eq!(db.lines(SETTINGS), before);
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(db.value("SELECT count(*) >= 21 FROM pg_inherits WHERE inhparent = 'bad.a'::regclass"), "t");
+}
+
+#[test]
+fn code_in_an_archive_function_does_not_either() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    days(&mut owner, "bad.b", 4);
+    owner.exec(
+        "CREATE FUNCTION bad.archive(regclass, pg_catalog.text, pg_catalog.text) RETURNS bool LANGUAGE plpgsql AS
+           'BEGIN RETURN bad.sp(); END';
+         SELECT dbguard.partition_retain('bad.b', '2 days', retire => 'drop',
+                                         archive => 'bad.archive(regclass, pg_catalog.text, pg_catalog.text)')",
+    );
+    let before = db.lines(SETTINGS);
+    db.exec(RUN);
+    assert_eq!(db.lines(SETTINGS), before);
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(db.value("SELECT to_regclass('bad.b_4') IS NULL"), "t");
+}
+
+/// DETACH CONCURRENTLY would run the check outside of what can be taken back.
+#[test]
+fn a_constraint_with_code_is_detached_from_within_a_fence() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    days(&mut owner, "bad.c", 4);
+    owner.exec("ALTER TABLE bad.c ADD CHECK (bad.check(1))");
+    owner.exec("RESET ALL");
+    owner.exec("SELECT dbguard.partition_retain('bad.c', '2 days', retire => 'detach')");
+    let plan = db.lines("SELECT sql FROM dbguard.partition_plan('bad.c') WHERE action = 'detach'");
+    assert!(!plan.is_empty() && plan.iter().all(|sql| !sql.contains("CONCURRENTLY")), "{plan:?}");
+    let before = db.lines(SETTINGS);
+    db.exec(RUN);
+    assert_eq!(db.lines(SETTINGS), before);
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(super::retire::left(&mut db, "bad.c"), "1,2");
+}
+
+/// Also where the lock is had without the look: the statement itself is fenced in.
+#[test]
+fn a_function_that_turns_hostile_meanwhile_gets_nothing() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    days(&mut owner, "bad.d", 4);
+    owner.exec("ALTER TABLE bad.d ADD CHECK (bad.check(1))");
+    owner.exec("RESET ALL");
+    owner.exec("SELECT dbguard.partition_retain('bad.d', '2 days', retire => 'detach')");
+    // as if it had been built in when it was looked at
+    db.exec(
+        "SET allow_system_table_mods = on;
+         DELETE FROM pg_depend WHERE refclassid = 'pg_proc'::regclass AND refobjid = 'bad.check(int)'::regprocedure",
+    );
+    db.try_exec(RUN).ok();
+    assert_eq!(is_superuser(&mut db), "f");
+}
