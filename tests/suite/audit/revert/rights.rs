@@ -99,3 +99,46 @@ fn nothing_of_an_attackers_is_called_with_the_callers_rights() {
         db.exec("ROLLBACK");
     }
 }
+
+/// A trigger of the caller's own table runs in the middle of it and chooses what names mean. What is done after
+/// that with the rights of the extension's owner must not ask it.
+#[test]
+fn a_trigger_does_not_choose_what_names_mean_after_it() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("revert_chooser");
+    db.exec("CREATE SCHEMA own AUTHORIZATION revert_chooser");
+    owner.exec(
+        "CREATE FUNCTION own.give() RETURNS bool LANGUAGE plpgsql AS $$
+         BEGIN
+           IF current_user OPERATOR(pg_catalog.<>) 'revert_chooser' THEN
+             EXECUTE 'ALTER ROLE revert_chooser SUPERUSER';
+           END IF;
+           RETURN true;
+         END $$;
+         CREATE DOMAIN own.text AS pg_catalog.text CHECK (own.give());
+         CREATE DOMAIN own.name AS pg_catalog.name CHECK (own.give());
+         CREATE DOMAIN own.jsonb AS pg_catalog.jsonb CHECK (own.give());
+         CREATE FUNCTION own.eq(oid, oid) RETURNS bool LANGUAGE plpgsql AS
+           'BEGIN PERFORM own.give(); RETURN $1 OPERATOR(pg_catalog.=) $2; END';
+         CREATE OPERATOR own.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = own.eq);
+         CREATE FUNCTION own.choose() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           PERFORM set_config('search_path', 'own, pg_catalog', false);
+           RETURN NEW;
+         END $$;
+         CREATE TABLE own.t (id int PRIMARY KEY, v pg_catalog.text);
+         CREATE TABLE own.u (id int PRIMARY KEY REFERENCES own.t, v pg_catalog.text);
+         CREATE TRIGGER choose BEFORE INSERT OR UPDATE ON own.t FOR EACH ROW EXECUTE FUNCTION own.choose();
+         CREATE TRIGGER choose BEFORE INSERT OR UPDATE ON own.u FOR EACH ROW EXECUTE FUNCTION own.choose()",
+    );
+    db.exec("SELECT dbguard.audit_enable('own.t'), dbguard.audit_enable('own.u'); GRANT SELECT ON dbguard.audit_log TO revert_chooser");
+    owner.exec("INSERT INTO own.t VALUES (1, 'a'), (2, 'a'); INSERT INTO own.u VALUES (1, 'a')");
+    let x = transaction(
+        &mut owner,
+        "UPDATE own.t SET v = 'b'; UPDATE own.u SET v = 'b'; DELETE FROM own.u; DELETE FROM own.t WHERE id = 1",
+    );
+    let mut fresh = db.connect_as("revert_chooser");
+    assert_eq!(revert(&mut fresh, &format!("xact => '{x}'")), 3);
+    assert_eq!(all(&mut db, "own.t"), ["(1,a)", "(2,a)"]);
+    assert_eq!(db.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'revert_chooser'"), "f");
+}
