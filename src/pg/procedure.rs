@@ -62,7 +62,8 @@ impl Transactions {
     pub fn interruptible(&self, sql: &str, role: pg_sys::Oid, lock_timeout: &CStr) -> Result<()> {
         let sql = CString::new(sql).map_err(|_| Error::internal("a statement with a NUL character"))?;
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        let before = super::guc::value(c"lock_timeout").map(CString::new);
+        let before =
+            super::guc::value(c"lock_timeout").filter(|t| t != lock_timeout.to_bytes()).map(CString::new);
         let fence = if can_be_fenced() {
             pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION
         } else {
@@ -94,7 +95,9 @@ impl Transactions {
                 statement.utilityStmt = (*raw).stmt;
                 statement.stmt_location = (*raw).stmt_location;
                 statement.stmt_len = (*raw).stmt_len;
-                super::guc::set(c"lock_timeout", lock_timeout);
+                if before.is_some() {
+                    super::guc::set(c"lock_timeout", lock_timeout);
+                }
                 pg_sys::SetUserIdAndSecContext(role, context | fence as i32);
                 pg_sys::ForgetPortalSnapshots();
                 pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
