@@ -34,8 +34,6 @@ const ORDINARY: &str = "
 SELECT 'the table is unlogged, and partitions made later would not be: ALTER TABLE ... SET LOGGED first'
 FROM pg_class WHERE oid = $1 AND relpersistence = 'u'
 UNION ALL
-SELECT 'the table is of a composite type: ALTER TABLE ... NOT OF first' FROM pg_class WHERE oid = $1 AND reloftype <> 0
-UNION ALL
 SELECT format('the table uses access method %I, which partitions made later would not', a.amname)
 FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE c.oid = $1 AND a.amname <> 'heap'
 UNION ALL
@@ -47,9 +45,6 @@ FROM pg_inherits WHERE inhparent = $1
 UNION ALL
 SELECT format('rule %I would not work on a partitioned table as before: drop it, and make a trigger of it', rulename)
 FROM pg_rewrite WHERE ev_class = $1
-UNION ALL
-SELECT 'the table is filled by a subscription: ALTER SUBSCRIPTION ... REFRESH PUBLICATION without it first'
-WHERE EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = $1)
 UNION ALL
 SELECT format('check constraint %I is NO INHERIT, which a partitioned table cannot have: make it anew without', conname)
 FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND connoinherit
@@ -65,6 +60,11 @@ WHERE k.conrelid = $1 AND k.conname = 'dbguard_convert'
   AND NOT EXISTS (SELECT FROM dbguard.partition_job j WHERE j.relation = $1 AND k.conname = ANY (j.made))";
 
 const PROPERTIES: &str = "
+SELECT 'the table is filled by a subscription: ALTER SUBSCRIPTION ... REFRESH PUBLICATION without it first'
+WHERE EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = $1)
+UNION ALL
+SELECT 'the table is of a composite type: ALTER TABLE ... NOT OF first' FROM pg_class WHERE oid = $1 AND reloftype <> 0
+UNION ALL
 SELECT format('the table belongs to extension %I: it is the extension''s to change', e.extname)
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 WHERE d.classid = 'pg_class'::regclass AND d.objid = $1 AND d.refclassid = 'pg_extension'::regclass

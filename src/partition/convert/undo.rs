@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::job::{self, Job, Kind};
 use crate::partition::patience::{self, Step, Waited};
-use crate::partition::pinned;
 use crate::partition::set::{self, Set};
+use crate::partition::{make, pinned};
 use crate::pg::procedure::Transactions;
 use crate::pg::relation::with_inheritors;
 use crate::pg::snapshot;
@@ -116,6 +116,13 @@ fn built_back(conversion: &Conversion) -> Result<Vec<(String, String, Oid)>> {
     for index in table.indexes.iter().filter(|index| conversion.extended.contains(&index.name)) {
         let columns = without_last(index);
         let name = extended_name(&table, &index.name);
+        if make::exists(&table.schema, &name)? {
+            return Err(Error::not_in_state(format!("cannot convert \"{}\" back", table.name))
+                .detail(format!(
+                    "Relation \"{name}\" has the name that the key has until it takes its place."
+                ))
+                .hint("Rename it: ALTER ... RENAME TO."));
+        }
         let sql = ddl::unique_index_concurrently(&name, original.id(), &index.key(&columns, &index.include));
         statements.push((name, sql, table.owner));
     }

@@ -104,6 +104,7 @@ fn what_cannot_be_carried_is_refused() {
         ("GRANT SELECT ON t TO conv_granter WITH GRANT OPTION; SET ROLE conv_granter; GRANT SELECT ON t TO PUBLIC; RESET ROLE", "privileges on the table were granted by conv_granter"),
         ("CREATE TABLE o (id int, at timestamptz, CONSTRAINT n FOREIGN KEY (id, at) REFERENCES t); ALTER TABLE o DISABLE TRIGGER ALL", "constraint n of table public.o has triggers that are not simply enabled"),
         ("CREATE PUBLICATION p FOR TABLE t WHERE (id > 1) WITH (publish_via_partition_root = true)", "publication \"p\" has a row filter"),
+        ("DO $$ BEGIN EXECUTE (SELECT 'CREATE VIEW v AS SELECT * FROM ' || inhrelid::regclass FROM pg_inherits WHERE inhparent = 't'::regclass AND inhrelid <> 't_p_old'::regclass LIMIT 1); END $$", "view public.v depends on partition public.t_p"),
         ("ALTER EXTENSION dbguard ADD TABLE t", "the table belongs to extension dbguard"),
     ];
     let there = described(&mut db, "t", false);

@@ -41,6 +41,11 @@ fn what_the_user_called_like_ours_stays() {
         ["mine_dbguard_convert", "mine_dbguard_convert_p_old"]
     );
     db.exec("ALTER TABLE t RENAME CONSTRAINT kept TO dbguard_convert");
+    // nor is a name taken from it on the way back
+    db.exec("CREATE VIEW t_key_dbguard_convert AS SELECT 1 AS one");
+    let e = db.error("CALL dbguard.partition_unconvert('t')");
+    assert_eq!((e.code.as_str(), e.detail.contains("\"t_key_dbguard_convert\"")), ("55000", true), "{e:?}");
+    db.exec("DROP VIEW t_key_dbguard_convert");
     // one that fails on the way back takes nothing of the user's with it
     db.exec("INSERT INTO t SELECT 1, now() - interval '3 days'");
     assert_eq!(db.error("CALL dbguard.partition_unconvert('t')").code, "23505");

@@ -162,3 +162,32 @@ fn ended_while_foreign_keys_are_validated() {
         assert_eq!(db.value("SELECT relkind FROM pg_class WHERE relname = 't'"), "r");
     }
 }
+
+/// On the way back, while a key is built anew: partition_convert_cancel takes that back as well.
+#[test]
+fn killed_while_a_key_is_built_on_the_way_back() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int PRIMARY KEY, at timestamptz); INSERT INTO t SELECT g, now() FROM generate_series(1, 10) g");
+    db.exec("CALL dbguard.partition_convert('t', 'at', '1 day', extend_keys => true)");
+    let mut holder = db.connect();
+    holder.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    let mut run = db.connect();
+    let pid = run.value("SELECT pg_backend_pid()");
+    let run = std::thread::spawn(move || run.error(BACK));
+    let waits =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'virtualxid'");
+    while db.value(&waits) == "0" {
+        assert!(!run.is_finished(), "{:?}", run.join());
+    }
+    db.exec(&format!("SELECT pg_terminate_backend({pid})"));
+    run.join().unwrap();
+    holder.exec("ROLLBACK");
+    while db.value(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {}
+    let built = "SELECT count(*) FROM pg_class WHERE relname = 't_pkey_dbguard_convert'";
+    assert_eq!(db.value(built), "1");
+    assert_eq!(db.value(CANCEL), "t");
+    assert_eq!(db.value(built), "0");
+    assert_eq!(db.lines(LEFT), ["0 | 0"]);
+    db.exec(BACK);
+    assert_eq!(db.value("SELECT relkind FROM pg_class WHERE relname = 't'"), "r");
+}

@@ -41,6 +41,17 @@ fn own(conversion: &Conversion) -> Result<Vec<String>> {
         WHERE x.indrelid = $1
           AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_index y ON y.indexrelid = h.inhrelid
                           WHERE h.inhparent = x.indexrelid AND y.indrelid = $2)
+        UNION ALL
+        SELECT DISTINCT format('%s depends on partition %s, which would be dropped: drop it first',
+                               CASE WHEN r.oid IS NULL THEN pg_describe_object(d.classid, d.objid, 0)
+                                    ELSE pg_describe_object('pg_class'::regclass, r.ev_class, 0) END,
+                               d.refobjid::regclass)
+        FROM pg_inherits h
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = h.inhrelid AND d.deptype = 'n'
+        LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+        WHERE h.inhparent = $1 AND h.inhrelid <> $2
+          AND (r.ev_class <> h.inhrelid OR d.classid = 'pg_proc'::regclass OR k.confrelid = h.inhrelid AND k.conparentid = 0)
         ORDER BY 1";
     Spi::connect(|client| {
         let mut found = vec![];
