@@ -58,12 +58,12 @@ pub fn ladder(parent: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<(
     })
 }
 
-/// The same for what takes one lock on `relation`.
+/// The same for what takes one lock, on `relation`: several would each be waited for as long as the step.
 pub fn steps(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<()>) -> Result<()> {
     tries(relation, waited, |_| f())
 }
 
-/// The same for what takes several locks: each within the rest of the step.
+/// The same for several locks, each within the rest of the step.
 pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Result<()>) -> Result<()> {
     let budget = Duration::from_millis(PARTITION_LOCK_BUDGET.get().unsigned_abs().into());
     let started = Instant::now();

@@ -1,7 +1,10 @@
 //! Foreign keys of others after the cut-over, and ends in the phases that read tables.
 
-use dbguard_tests::Db;
+use dbguard_tests::{Db, SqlError};
 use std::thread::JoinHandle;
+
+/// What a call ended with, and the session it was of, which is still there.
+type Ended = (SqlError, Db<'static>);
 
 const CONVERT: &str = "CALL dbguard.partition_convert('t', 'at', '1 day')";
 const BACK: &str = "CALL dbguard.partition_unconvert('t')";
@@ -30,7 +33,7 @@ fn held_in<'a>(db: &mut Db<'a>, phase: &str, which: &str) -> Db<'a> {
 }
 
 /// Cancels or terminates `run` while it waits for the advisory lock, and not what it does about that.
-fn end(db: &mut Db, how: &str, pid: &str, run: JoinHandle<dbguard_tests::SqlError>) -> String {
+fn end(db: &mut Db, how: &str, pid: &str, run: JoinHandle<Ended>) -> Ended {
     let waits =
         format!("SELECT count(*) FROM pg_locks WHERE pid = {pid} AND NOT granted AND locktype = 'advisory'");
     while !run.is_finished() {
@@ -40,7 +43,7 @@ fn end(db: &mut Db, how: &str, pid: &str, run: JoinHandle<dbguard_tests::SqlErro
             while !run.is_finished() && db.value(&waits) == "1" {}
         }
     }
-    run.join().unwrap().code
+    run.join().unwrap()
 }
 
 #[test]
@@ -84,9 +87,9 @@ fn ended_while_the_check_is_validated() {
     for how in ["pg_cancel_backend", "pg_terminate_backend"] {
         let mut run = db.connect();
         let pid = run.value("SELECT pg_backend_pid()");
-        let run = std::thread::spawn(move || run.error(CONVERT));
+        let run = std::thread::spawn(move || (run.error(CONVERT), run));
         while db.value("SELECT count(*) FROM dbguard.partition_job WHERE phase = 'validate'") == "0" {
-            assert!(!run.is_finished(), "{:?}", run.join());
+            assert!(!run.is_finished(), "{:?}", run.join().unwrap().0);
         }
         // while it runs, it is its session's
         let e = db.error(CANCEL);
@@ -95,7 +98,7 @@ fn ended_while_the_check_is_validated() {
             ("55000", "dbguard.partition_convert of \"t\" is under way")
         );
         assert!(e.hint.contains(&format!("SELECT pg_cancel_backend({pid})")), "{e:?}");
-        end(&mut db, how, &pid, run);
+        let _ended = end(&mut db, how, &pid, run);
         while db
             .value(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'"))
             != "0"
@@ -131,8 +134,9 @@ fn ended_while_foreign_keys_are_validated() {
         let mut holder = held_in(&mut db, "finish", "conname IN ('good', 'bad')");
         let mut run = db.connect();
         let pid = run.value("SELECT pg_backend_pid()");
-        let run = std::thread::spawn(move || run.error(CONVERT));
-        assert_eq!(end(&mut db, "pg_cancel_backend", &pid, run), "57014");
+        let run = std::thread::spawn(move || (run.error(CONVERT), run));
+        let (e, _session) = end(&mut db, "pg_cancel_backend", &pid, run);
+        assert_eq!(e.code, "57014");
         assert_eq!(db.value("SELECT relkind FROM pg_class WHERE relname = 't'"), "p");
         assert_eq!(db.lines(KEYS), ["bad | f", "good | f"]);
         let e = db.error(BACK);
