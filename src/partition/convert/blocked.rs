@@ -220,8 +220,8 @@ pub fn by_trying(request: &Request, set: &Set, table: &Table) -> Result<Vec<Stri
     for index in &table.indexes {
         let statement = match (&index.constraint, fate(request, index)?) {
             (Some(constraint), Some(Fate::Extended)) => {
-                let (columns, include) = index.extended(&table.key);
-                let key = index.key(&columns, &include);
+                let columns = index.extended(&table.key);
+                let key = index.key(&columns);
                 ddl::try_constraint(
                     interim,
                     &ddl::key_constraint(index.is_primary(), &key, constraint.deferring),

@@ -89,11 +89,9 @@ impl Index {
         self.constraint.as_ref().is_some_and(|constraint| constraint.kind == 'p')
     }
 
-    /// The same columns and the key.
-    pub fn extended(&self, key: &str) -> (Vec<String>, Vec<String>) {
-        let columns = self.columns.iter().cloned().chain([key.to_owned()]).collect();
-        let include = self.include.iter().filter(|column| *column != key).cloned().collect();
-        (columns, include)
+    /// The same columns and the key. One that it includes stays, so that it is there on the way back.
+    pub fn extended(&self, key: &str) -> Vec<String> {
+        self.columns.iter().cloned().chain([key.to_owned()]).collect()
     }
 }
 
@@ -190,8 +188,8 @@ fn shared_index(table: &Table, index: &Index, fate: Fate, aside: &str) -> Vec<St
     let (parent, schema) = (table.id(), table.schema.as_str());
     let mut statements = vec![match &index.constraint {
         Some(constraint) if fate == Fate::Extended => {
-            let (columns, include) = index.extended(&table.key);
-            let key = index.key(&columns, &include);
+            let columns = index.extended(&table.key);
+            let key = index.key(&columns);
             let definition = ddl::key_constraint(index.is_primary(), &key, constraint.deferring);
             ddl::add_constraint_only(parent, &index.name, &definition)
         }
@@ -222,10 +220,10 @@ fn shared_index(table: &Table, index: &Index, fate: Fate, aside: &str) -> Vec<St
 
 impl Index {
     /// For the statements that make one like it.
-    pub fn key<'a>(&'a self, columns: &'a [String], include: &'a [String]) -> ddl::Key<'a> {
+    pub fn key<'a>(&'a self, columns: &'a [String]) -> ddl::Key<'a> {
         ddl::Key {
             columns,
-            include,
+            include: &self.include,
             nulls_not_distinct: self.nulls_not_distinct,
             options: &self.options,
             tablespace: &self.place,

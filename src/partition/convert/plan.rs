@@ -182,12 +182,9 @@ pub fn rows(request: &Request) -> Result<Vec<Row>> {
     rows.push(("validate", "reads the table once; others go on".to_owned(), Some(ddl::validate(id, CHECK))));
     for index in &table.indexes {
         if blocked::fate(request, index)? == Some(Fate::Extended) {
-            let (columns, include) = index.extended(&table.key);
-            let sql = ddl::unique_index_concurrently(
-                &extended_name(table, &index.name),
-                id,
-                &index.key(&columns, &include),
-            );
+            let columns = index.extended(&table.key);
+            let sql =
+                ddl::unique_index_concurrently(&extended_name(table, &index.name), id, &index.key(&columns));
             rows.push((
                 "index",
                 format!("key \"{}\" gets \"{}\" as its last column", index.name, table.key),

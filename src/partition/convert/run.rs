@@ -6,7 +6,7 @@ use super::finish::finish;
 use super::plan::{self, Preflight};
 use super::request::Request;
 use super::stored::{self, Conversion};
-use super::table::Table;
+use super::table::{Index, Table};
 use super::{blocked, extended_name, leftover, perform, statistics, CHECK};
 use crate::audit::choose::carry;
 use crate::catalog;
@@ -53,9 +53,9 @@ pub fn convert(transactions: &Transactions, request: &Request) -> Result<()> {
             if blocked::fate(request, index)? != Some(Fate::Extended) {
                 continue;
             }
-            let (columns, include) = index.extended(&table.key);
+            let columns = index.extended(&table.key);
             let name = extended_name(table, &index.name);
-            let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns, &include));
+            let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns));
             build(transactions, &job, request.relation, (&name, &sql), owner)?;
         }
         guarded(transactions, &job, request.relation, || job.phase("cut over", None))?;
@@ -206,14 +206,20 @@ fn cut_over(step: &Step, request: &Request, bound: &str, job: &Job) -> Result<(O
         }
         config::add(parent, &cut.table.schema, &cut.table.name, &request.options)?;
         extra.store(&cut.table.schema, &cut.table.name)?;
-        let extended: Vec<_> =
-            cut.table.indexes.iter().zip(&cut.indexes).filter(|(_, i)| i.0 == Fate::Extended).collect();
+        let extended: Vec<&Index> = cut
+            .table
+            .indexes
+            .iter()
+            .zip(&cut.indexes)
+            .filter(|(_, i)| i.0 == Fate::Extended)
+            .map(|(i, _)| i)
+            .collect();
         stored::add(&Conversion {
             relation: parent,
             original: request.relation,
             bound: bound.to_owned(),
-            extended: extended.iter().map(|(index, _)| index.name.clone()).collect(),
-            made_not_null: !cut.table.key_not_null && extended.iter().any(|(index, _)| index.is_primary()),
+            extended: indexes(parent, extended.iter().map(|index| index.name.clone()).collect())?,
+            made_not_null: !cut.table.key_not_null && extended.iter().any(|index| index.is_primary()),
             to_validate,
             finished: false,
         })?;
@@ -255,6 +261,18 @@ pub fn neighbours(table: Oid) -> Result<Vec<Oid>> {
         }
         Ok(found)
     })
+}
+
+/// Those of a table by their names.
+fn indexes(table: Oid, names: Vec<String>) -> Result<Vec<Oid>> {
+    const INDEXES: &str = "
+        SELECT array_agg(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE i.indrelid = $1 AND c.relname::text = ANY ($2)";
+    // read as a write, to see what was made in this transaction
+    let found = Spi::connect_mut(|client| {
+        client.update(INDEXES, Some(1), &[table.into(), names.into()])?.first().get_one::<Vec<Oid>>()
+    })?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The table that has the name now, and the foreign keys to validate.

@@ -27,6 +27,7 @@ pub struct Table {
 }
 
 pub struct Index {
+    pub oid: Oid,
     pub name: String,
     pub unique: bool,
     pub valid: bool,
@@ -144,7 +145,8 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                ARRAY(SELECT a.attnum::int FROM pg_attribute a
                      WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
                ARRAY(SELECT a.attstattarget::int FROM pg_attribute a
-                     WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum)
+                     WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
+               ic.oid
         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
         LEFT JOIN pg_tablespace s ON s.oid = ic.reltablespace
         LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
@@ -174,6 +176,7 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                 }),
             };
             indexes.push(Index {
+                oid: row.get(22)?.unwrap_or(Oid::INVALID),
                 tail: definition.strip_prefix(head.as_str()).unwrap_or_default().to_owned(),
                 name,
                 unique,

@@ -113,7 +113,7 @@ fn built_back(conversion: &Conversion) -> Result<Vec<(String, String, Oid)>> {
     let key = key(conversion.relation)?;
     let (table, original) = (Table::of(conversion.relation, &key)?, Table::of(conversion.original, &key)?);
     let mut statements = vec![];
-    for index in table.indexes.iter().filter(|index| conversion.extended.contains(&index.name)) {
+    for index in table.indexes.iter().filter(|index| conversion.extended.contains(&index.oid)) {
         let columns = without_last(index);
         let name = extended_name(&table, &index.name);
         if make::exists(&table.schema, &name)? {
@@ -123,7 +123,7 @@ fn built_back(conversion: &Conversion) -> Result<Vec<(String, String, Oid)>> {
                 ))
                 .hint("Rename it: ALTER ... RENAME TO."));
         }
-        let sql = ddl::unique_index_concurrently(&name, original.id(), &index.key(&columns, &index.include));
+        let sql = ddl::unique_index_concurrently(&name, original.id(), &index.key(&columns));
         statements.push((name, sql, table.owner));
     }
     Ok(statements)
@@ -186,7 +186,7 @@ fn acts(conversion: &Conversion, set: &Set, table: &Table, around: &Around) -> R
     let mut own = |sql: String| acts.push(Act { role: table.owner, sql });
     own(retire::drop((&table.schema, &aside_name)));
     for (part, index) in parts(conversion)? {
-        match table.indexes.iter().find(|i| i.name == index && conversion.extended.contains(&index)) {
+        match table.indexes.iter().find(|i| i.name == index && conversion.extended.contains(&i.oid)) {
             None => own(ddl::rename_index((&table.schema, &part), &index)),
             Some(extended) => {
                 let deferring = extended.constraint.as_ref().map_or("", |c| c.deferring);

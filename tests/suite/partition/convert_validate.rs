@@ -167,6 +167,30 @@ fn ended_while_foreign_keys_are_validated() {
     }
 }
 
+/// The same on the way back.
+#[test]
+fn ended_while_foreign_keys_are_validated_on_the_way_back() {
+    for next in [BACK, CANCEL] {
+        let mut db = Db::new();
+        db.exec(TABLES);
+        db.exec(CONVERT);
+        let mut holder = held_in(&mut db, "finish", "conname IN ('good', 'bad')");
+        let mut run = db.connect();
+        let pid = run.value("SELECT pg_backend_pid()");
+        let run = std::thread::spawn(move || (run.error(BACK), run));
+        let (e, _session) = end(&mut db, "pg_cancel_backend", &pid, run);
+        assert_eq!(e.code, "57014");
+        let e = db.error(CONVERT);
+        assert_eq!((e.code.as_str(), e.hint.contains("partition_convert_cancel")), ("55000", true), "{e:?}");
+        holder.exec("SELECT pg_advisory_unlock(1)");
+        db.rows(next);
+        let valid = if next == BACK { "t" } else { "f" };
+        assert_eq!(db.lines(KEYS), [format!("bad | {valid}"), format!("good | {valid}")]);
+        assert_eq!(db.lines(LEFT), ["0 | 0"], "{next}");
+        db.exec(CONVERT);
+    }
+}
+
 /// On the way back, while a key is built anew: partition_convert_cancel takes that back as well.
 #[test]
 fn killed_while_a_key_is_built_on_the_way_back() {
