@@ -5,7 +5,7 @@ CREATE TABLE dbguard.partition_conversion (
   home text NOT NULL,
   original oid NOT NULL,
   bound text NOT NULL,
-  extended name[] NOT NULL,
+  extended oid[] NOT NULL,
   made_not_null boolean NOT NULL,
   to_validate oid[] NOT NULL,
   finished boolean NOT NULL DEFAULT false,
@@ -17,7 +17,7 @@ COMMENT ON COLUMN dbguard.partition_conversion.relation IS 'OID of the table tha
 COMMENT ON COLUMN dbguard.partition_conversion.home IS 'The database the OIDs are of';
 COMMENT ON COLUMN dbguard.partition_conversion.original IS 'OID of the table that has the rows: the first partition';
 COMMENT ON COLUMN dbguard.partition_conversion.bound IS 'Where the first partition ends';
-COMMENT ON COLUMN dbguard.partition_conversion.extended IS 'Keys that got the key of the partitions as their last column';
+COMMENT ON COLUMN dbguard.partition_conversion.extended IS 'OIDs of the indexes of keys that got the key of the partitions as their last column';
 COMMENT ON COLUMN dbguard.partition_conversion.made_not_null IS 'Whether the key column was nullable before';
 COMMENT ON COLUMN dbguard.partition_conversion.to_validate IS 'Foreign keys of other tables that were made anew and are still to be validated';
 COMMENT ON COLUMN dbguard.partition_conversion.finished IS 'Whether all is done; if not, calling the same again does the rest';

@@ -162,6 +162,11 @@ impl From<pgrx::spi::Error> for Error {
     }
 }
 
+/// A WARNING of something that the user has to see to, with what is wrong and what to type.
+pub fn warning(error: Error) {
+    ErrorReport::from(error).report(PgLogLevel::WARNING);
+}
+
 /// A NOTICE in PostgreSQL's form, for "already so, nothing to do".
 pub fn notice(message: impl Into<String>) {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message.into(), "dbguard")

@@ -1,21 +1,26 @@
 //! An ordinary table becomes a partitioned one while it is in use. `request` is what was asked for, `table` and
-//! `around` what there is, `blocked` and `oddities` what is in the way, `plan` the preflight, `cutover` the
-//! statements, `run` doing it; `leftover` takes back, `undo` is the way back, `stored` what it needs for that.
+//! `around` what there is, `blocked`, `oddities` and `rights` what is in the way, `plan` the preflight, `cutover`
+//! and `statistics` the statements, `run` doing it and `finish` what comes after; `leftover` takes back, `undo` is
+//! the way back, `stored` what it needs for that.
 
 mod around;
 mod blocked;
 mod cutover;
+mod finish;
 mod leftover;
 mod oddities;
 mod plan;
 mod request;
+mod rights;
 mod run;
+mod statistics;
 mod stored;
 mod table;
 mod undo;
 
 use super::extra::Extra;
 use super::job::{self, Kind};
+use super::patience::Step;
 use super::set::{self, Options};
 use super::{make, pinned, texts};
 use crate::catalog;
@@ -32,7 +37,7 @@ use table::Table;
 
 /// The check that saves ATTACH from reading the table.
 const CHECK: &str = "dbguard_convert";
-/// What indexes that are to take the place of others have in their names until they do.
+/// What indexes that are to take the place of others have at the end of their names until they do.
 const BUILT: &str = "_dbguard_convert";
 
 /// A statement, and the role whose table it is about.
@@ -41,8 +46,13 @@ struct Act {
     sql: String,
 }
 
-fn perform(acts: &[Act]) -> Result<()> {
-    acts.iter().try_for_each(|act| as_role(act.role, Fence::Restricted, || crate::ddl::run(&act.sql)))
+/// What the server tells of statements that nobody typed is nobody's to read.
+fn perform(step: &Step, acts: &[Act]) -> Result<()> {
+    crate::pg::guc::with(&[(c"client_min_messages", c"warning")], || {
+        acts.iter().try_for_each(|act| {
+            step.rest(|| as_role(act.role, Fence::Restricted, || crate::ddl::run(&act.sql)))?
+        })
+    })
 }
 
 /// The name of the index that is to take the place of `index`: always the same, so that it is found again.
@@ -183,8 +193,20 @@ fn partition_convert_cancel(relation: Option<pg_sys::Oid>) -> std::result::Resul
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     Ok(pinned(|| {
         let table = catalog::own_table(relation)?;
-        let job = job::begin(relation, &table, Kind::Convert)?;
-        let found = leftover::take_back(relation)?;
+        writable("partition_convert_cancel")?;
+        let kind = match job::kind_of(relation)?.as_deref() {
+            Some("unconvert") => Kind::Unconvert,
+            _ => Kind::Convert,
+        };
+        let job = job::begin(relation, &table, kind)?;
+        let found = match stored::of(relation)? {
+            Some(conversion) if !conversion.finished => {
+                finish::leave(&conversion, &table.name)?;
+                true
+            }
+            Some(conversion) => leftover::take_back(&job, conversion.original)?,
+            None => leftover::take_back(&job, relation)?,
+        };
         if !found {
             notice(format!("no conversion left anything on \"{}\"", table.name));
         }

@@ -78,9 +78,13 @@ fn under_way(relation: Oid, name: &str) -> Result<Error> {
         client.select(WHICH, Some(1), &[relation.into()])?.first().get_two::<String, i32>()
     })?;
     let kind = kind.unwrap_or_default();
+    let pid = pid.unwrap_or(0);
     Ok(Error::not_in_state(format!("dbguard.partition_{kind} of \"{name}\" is under way"))
-        .detail(format!("It was begun by the session with PID {}.", pid.unwrap_or(0)))
-        .hint("See dbguard.partition_progress. What a session that is gone left behind is ended by calling the same again."))
+        .detail(format!("It was begun by the session with PID {pid}."))
+        .hint(format!(
+            "See dbguard.partition_progress; SELECT pg_cancel_backend({pid}) ends it. \
+             What a session that is gone left behind is ended by calling the same again."
+        )))
 }
 
 impl Job {
@@ -92,6 +96,29 @@ impl Job {
         notice(format!("{} of \"{}\": {phase}", self.kind.word(), self.name));
         activity::report(&format!("dbguard {} {}: {phase}", self.kind.word(), self.name));
         write(PHASE, &[self.relation.into(), phase.into(), total.into()]).map(drop)
+    }
+
+    /// Notes what is made on the table for the time of the work: what others call alike is not ours.
+    pub fn makes(&self, name: &str) -> Result<()> {
+        const MAKES: &str = "UPDATE dbguard.partition_job SET made = made || $2::name WHERE relation = $1";
+        write(MAKES, &[self.relation.into(), name.into()]).map(drop)
+    }
+
+    /// It was not made after all, or is gone.
+    pub fn unmade(&self, name: &str) -> Result<()> {
+        const UNMADE: &str =
+            "UPDATE dbguard.partition_job SET made = array_remove(made, $2::name) WHERE relation = $1";
+        write(UNMADE, &[self.relation.into(), name.into()]).map(drop)
+    }
+
+    /// Both, of this run and of those before that were ended.
+    pub fn made(&self) -> Result<Vec<String>> {
+        const MADE: &str = "SELECT made::text[] FROM dbguard.partition_job WHERE relation = $1";
+        // read as a write, to see what was noted in this transaction
+        let made = Spi::connect_mut(|client| {
+            client.update(MADE, Some(1), &[self.relation.into()])?.first().get_one::<Vec<String>>()
+        })?;
+        Ok(made.unwrap_or_default())
     }
 
     /// So many more rows are done.

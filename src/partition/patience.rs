@@ -10,16 +10,36 @@ use crate::pg::{guc, lock};
 use crate::settings::PARTITION_LOCK_BUDGET;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 /// The first is a try that does not wait. Shorter steps than the second starve behind many short
 /// transactions, longer ones than the last are noticed by those who queue behind us.
-const STEPS: [&CStr; 5] = [c"1ms", c"20ms", c"50ms", c"100ms", c"200ms"];
+const STEPS: [u64; 5] = [1, 20, 50, 100, 200];
 
 /// After this an autovacuum in the way is told to stop, and a deadlock is found: the server's second
 /// is longer than any of our steps.
 const DEADLOCK_TIMEOUT: &CStr = c"50ms";
+
+/// One try. lock_timeout counts for each lock by itself: with several, others would wait behind the first of
+/// them for as long as all the others are waited for.
+pub struct Step {
+    until: Instant,
+}
+
+impl Step {
+    fn of(milliseconds: u64) -> Step {
+        Step { until: Instant::now() + Duration::from_millis(milliseconds) }
+    }
+
+    /// Runs `f`, which may take a lock, with what is left of the step to wait for it. When nothing is left, a
+    /// lock that is free is still to be had.
+    pub fn rest<T>(&self, f: impl FnOnce() -> T) -> Result<T> {
+        let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let timeout = CString::new(left.to_string()).map_err(|_| Error::internal("a number with a NUL"))?;
+        Ok(guc::with(&[(c"lock_timeout", timeout.as_c_str())], f))
+    }
+}
 
 /// How it went.
 #[derive(Default)]
@@ -32,21 +52,27 @@ pub struct Waited {
 /// Runs `f`, which attaches to `parent` or detaches from it, again and again until it gets its locks or
 /// the budget is spent.
 pub fn ladder(parent: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<()>) -> Result<()> {
-    steps(parent, waited, || {
-        take_in_order(parent)?;
-        f()
+    tries(parent, waited, |step| {
+        take_in_order(parent, step)?;
+        step.rest(&f)?
     })
 }
 
-/// The same for what locks `relation` only.
+/// The same for what takes one lock, on `relation`: several would each be waited for as long as the step.
 pub fn steps(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<()>) -> Result<()> {
+    tries(relation, waited, |_| f())
+}
+
+/// The same for several locks, each within the rest of the step.
+pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Result<()>) -> Result<()> {
     let budget = Duration::from_millis(PARTITION_LOCK_BUDGET.get().unsigned_abs().into());
     let started = Instant::now();
     loop {
-        let timeout = STEPS.get(waited.tries.unsigned_abs() as usize).copied().unwrap_or(c"200ms");
+        let step = Step::of(STEPS.get(waited.tries.unsigned_abs() as usize).copied().unwrap_or(200));
         waited.tries += 1;
-        let settings = [(c"lock_timeout", timeout), (c"deadlock_timeout", DEADLOCK_TIMEOUT)];
-        let tried = guc::with(&settings, || subtransaction(&f));
+        let tried = guc::with(&[(c"deadlock_timeout", DEADLOCK_TIMEOUT)], || {
+            step.rest(|| subtransaction(|| f(&step)))
+        })?;
         match tried {
             Err(e) if is_held(&e) => {
                 if let Some(blockers) = blockers(relation)? {
@@ -69,8 +95,8 @@ pub fn is_held(e: &Error) -> bool {
 }
 
 /// Parent before default partition, as queries lock them: the other order would be a deadlock.
-fn take_in_order(parent: pg_sys::Oid) -> Result<()> {
-    lock::share_update_exclusive(parent);
+fn take_in_order(parent: pg_sys::Oid, step: &Step) -> Result<()> {
+    step.rest(|| lock::share_update_exclusive(parent))?;
     let default = Spi::connect_mut(|client| {
         // as a write, to see one that was made while we waited
         let found = client.update(
@@ -81,7 +107,7 @@ fn take_in_order(parent: pg_sys::Oid) -> Result<()> {
         found.into_iter().next().map_or(Ok(None), |row| row.get::<pg_sys::Oid>(1))
     })?;
     if let Some(default) = default {
-        lock::access_exclusive(default);
+        step.rest(|| lock::access_exclusive(default))?;
     }
     Ok(())
 }

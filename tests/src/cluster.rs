@@ -197,7 +197,14 @@ impl Cluster {
     }
 
     pub fn try_connect(&self, db: &str, user: &str) -> Result<Client, postgres::Error> {
-        Config::new().host_path(self.dir.path()).user(user).dbname(db).connect(NoTls)
+        self.config(db, user).connect(NoTls)
+    }
+
+    /// How to connect, for those who want more than that.
+    pub fn config(&self, db: &str, user: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(self.dir.path()).user(user).dbname(db);
+        config
     }
 }
 

@@ -1,8 +1,9 @@
 //! A database of a test's own, and plain ways to talk to it.
 
 use crate::Cluster;
-use postgres::{Client, SimpleQueryMessage};
+use postgres::{Client, NoTls, SimpleQueryMessage};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What the server said when it refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,17 @@ pub struct Db<'a> {
     pub name: String,
     client: Client,
     owns: bool,
+}
+
+/// What a session was sent beside results: severity, message, detail and hint, a line each.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    /// The lines since the last call.
+    pub fn lines(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
 }
 
 /// Switches the guard triggers of the audit log off.
@@ -85,6 +97,20 @@ impl<'a> Db<'a> {
         }
         let client = self.cluster.try_connect(&self.name, role).unwrap();
         Db { cluster: self.cluster, name: self.name.clone(), client, owns: false }
+    }
+
+    /// A second session of the superuser, and the NOTICEs and WARNINGs it is sent.
+    pub fn connect_listening(&self) -> (Db<'a>, Heard) {
+        let heard = Heard::default();
+        let mut config = self.cluster.config(&self.name, "postgres");
+        let ear = heard.clone();
+        config.notice_callback(move |notice| {
+            let (detail, hint) = (notice.detail().unwrap_or_default(), notice.hint().unwrap_or_default());
+            let line = [notice.severity(), notice.message(), detail, hint].join(" | ");
+            ear.0.lock().unwrap().push(line);
+        });
+        let client = config.connect(NoTls).unwrap();
+        (Db { cluster: self.cluster, name: self.name.clone(), client, owns: false }, heard)
     }
 
     /// Runs statements; fails the test with the server's words if one fails.

@@ -8,4 +8,4 @@ mod cluster;
 mod db;
 
 pub use cluster::Cluster;
-pub use db::{Db, SqlError};
+pub use db::{Db, Heard, SqlError};

@@ -41,10 +41,13 @@ fn follow() -> Result<()> {
 }
 
 /// The audited tables that the command may have changed. What it reports names the table itself, but
-/// not its heirs; a type that changed, or what was dropped with something else, no table at all.
+/// not its heirs; a constraint that was renamed, a type that changed, or what was dropped with something else, no
+/// table at all.
 fn touched() -> Result<Vec<Oid>> {
     const COMMANDS: &str = "
-        SELECT objid, command_tag IN ('ALTER TABLE', 'CREATE TRIGGER'), object_type = 'trigger'
+        SELECT objid,
+               command_tag IN ('ALTER TABLE', 'CREATE TRIGGER') AND classid IN ('pg_class'::regclass, 'pg_trigger'::regclass),
+               object_type = 'trigger'
         FROM pg_event_trigger_ddl_commands()";
     const TABLE_OF_TRIGGER: &str = "SELECT tgrelid FROM pg_trigger WHERE oid = $1";
     let commands = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {

@@ -2,14 +2,16 @@
 
 use super::around::Around;
 use super::cutover::Fate;
-use super::oddities;
 use super::request::Request;
 use super::table::{Index, Table};
+use super::{oddities, rights};
 use crate::ddl::convert as ddl;
+use crate::ddl::partition::given;
 use crate::error::{Error, Result};
-use crate::partition::make;
 use crate::partition::set::Set;
+use crate::partition::{blueprint, make};
 use crate::pg::compat::owns_relation;
+use crate::pg::procedure;
 use crate::pg::subxact::{look, subtransaction};
 use crate::pg::user::{self, as_role, Fence};
 use dbguard_core::partition::name;
@@ -32,6 +34,7 @@ pub fn fate(request: &Request, index: &Index) -> Result<Option<Fate>> {
 /// All that can be told without reading rows and without making anything.
 pub fn by_catalog(request: &Request, table: &Table, around: &Around) -> Result<Vec<String>> {
     let mut blocked = oddities::of(table.oid)?;
+    blocked.extend(rights::missing(table.oid)?);
     for index in &table.indexes {
         blocked.extend(of_index(request, table, index)?);
     }
@@ -67,7 +70,7 @@ pub fn by_catalog(request: &Request, table: &Table, around: &Around) -> Result<V
 
 fn of_index(request: &Request, table: &Table, index: &Index) -> Result<Option<String>> {
     let name = &index.name;
-    if name.contains(super::BUILT) && index.constraint.is_none() {
+    if table.is_ours(index) {
         return Ok(None);
     }
     if !index.valid {
@@ -92,6 +95,12 @@ fn of_index(request: &Request, table: &Table, index: &Index) -> Result<Option<St
             "index \"{name}\" is the replica identity and stays the first partition's own: ALTER TABLE ... REPLICA IDENTITY DEFAULT first"
         )),
         Some(Fate::Extended) => {
+            let built = super::extended_name(table, name);
+            if !table.made.contains(&built) && make::exists(&table.schema, &built)? {
+                return Ok(Some(format!(
+                    "relation \"{built}\" has the name that the new key has until the cut-over: rename it"
+                )));
+            }
             let views = oddities::views_of_constraint(table.oid, name)?;
             views.first().map(|view| {
                 format!("view {view} groups by key \"{name}\", which would be made anew: drop it first")
@@ -198,8 +207,11 @@ pub fn not_own(around: &Around) -> Vec<String> {
 }
 
 /// What the server refuses: a partitioned table with all that is to be made on it, tried beside the table and
-/// taken back.
+/// taken back. Where nothing can be made, as on a standby, nothing is tried.
 pub fn by_trying(request: &Request, set: &Set, table: &Table) -> Result<Vec<String>> {
+    if procedure::is_read_only() {
+        return Ok(vec![]);
+    }
     let identity = format!("{}.{}", table.schema, table.name);
     let interim =
         name::fit(&table.name, "_dbguard_try", &identity, |name| make::exists(&table.schema, name))?;
@@ -208,24 +220,26 @@ pub fn by_trying(request: &Request, set: &Set, table: &Table) -> Result<Vec<Stri
     for index in &table.indexes {
         let statement = match (&index.constraint, fate(request, index)?) {
             (Some(constraint), Some(Fate::Extended)) => {
-                let (columns, include) = index.extended(&table.key);
-                let key = index.key(&columns, &include);
+                let columns = index.extended(&table.key);
+                let key = index.key(&columns);
                 ddl::try_constraint(
                     interim,
                     &ddl::key_constraint(index.is_primary(), &key, constraint.deferring),
                 )
             }
             (Some(constraint), Some(Fate::Shared)) => ddl::try_constraint(interim, &constraint.definition),
-            (None, Some(Fate::Shared)) if !index.name.contains(super::BUILT) => {
+            (None, Some(Fate::Shared)) if !table.is_ours(index) => {
                 ddl::try_index(interim, index.unique, &index.tail)
             }
             _ => continue,
         };
         statements.push((index.name.as_str(), statement));
     }
+    let given = given(&blueprint::of(set)?, interim);
     let tried = look(|| {
         as_role(set.owner, Fence::Restricted, || {
             Spi::run(&ddl::create_parent(interim, table.id(), &table.key, table.tablespace.as_deref()))?;
+            given.iter().try_for_each(|statement| Spi::run(statement))?;
             let mut refused = vec![];
             for (index, statement) in &statements {
                 if let Err(error) = subtransaction(|| Ok::<_, Error>(Spi::run(statement)?)) {

@@ -57,12 +57,12 @@ impl CutOver {
         own(ddl::drop_constraint(parent, CHECK));
         crate::ddl::partition::given(&self.blueprint, parent).into_iter().for_each(&mut own);
         for (policy, text) in &table.policy_comments {
-            own(ddl::comment(parent, Commented::Policy(policy), text));
+            own(ddl::comment(parent, Commented::Policy(policy), Some(text)));
         }
         for key in &table.foreign_keys {
             own(ddl::add_constraint(parent, &key.name, &key.definition));
             if let Some(text) = &key.comment {
-                own(ddl::comment(parent, Commented::Constraint(&key.name), text));
+                own(ddl::comment(parent, Commented::Constraint(&key.name), Some(text)));
             }
         }
         for (identity, position) in self.around.identities.iter().zip(&self.positions) {
@@ -89,11 +89,9 @@ impl Index {
         self.constraint.as_ref().is_some_and(|constraint| constraint.kind == 'p')
     }
 
-    /// The same columns and the key.
-    pub fn extended(&self, key: &str) -> (Vec<String>, Vec<String>) {
-        let columns = self.columns.iter().cloned().chain([key.to_owned()]).collect();
-        let include = self.include.iter().filter(|column| *column != key).cloned().collect();
-        (columns, include)
+    /// The same columns and the key. One that it includes stays, so that it is there on the way back.
+    pub fn extended(&self, key: &str) -> Vec<String> {
+        self.columns.iter().cloned().chain([key.to_owned()]).collect()
     }
 }
 
@@ -129,7 +127,7 @@ pub fn take_up(table: Name, around: &Around) -> Vec<Act> {
         let mut own = |sql| acts.push(Act { role: referrer.owner, sql });
         own(ddl::add_constraint(referrer.table(), &referrer.name, &referrer.unchecked()));
         if let Some(text) = &referrer.comment {
-            own(ddl::comment(referrer.table(), Commented::Constraint(&referrer.name), text));
+            own(ddl::comment(referrer.table(), Commented::Constraint(&referrer.name), Some(text)));
         }
     }
     acts
@@ -179,7 +177,7 @@ pub fn make_triggers(table: Name, triggers: &[Trigger]) -> Vec<String> {
         statements.push(trigger.definition.clone());
         statements.extend(ddl::trigger_state(table, &trigger.name, trigger.state));
         if let Some(text) = &trigger.comment {
-            statements.push(ddl::comment(table, Commented::Trigger(&trigger.name), text));
+            statements.push(ddl::comment(table, Commented::Trigger(&trigger.name), Some(text)));
         }
     }
     statements
@@ -190,8 +188,8 @@ fn shared_index(table: &Table, index: &Index, fate: Fate, aside: &str) -> Vec<St
     let (parent, schema) = (table.id(), table.schema.as_str());
     let mut statements = vec![match &index.constraint {
         Some(constraint) if fate == Fate::Extended => {
-            let (columns, include) = index.extended(&table.key);
-            let key = index.key(&columns, &include);
+            let columns = index.extended(&table.key);
+            let key = index.key(&columns);
             let definition = ddl::key_constraint(index.is_primary(), &key, constraint.deferring);
             ddl::add_constraint_only(parent, &index.name, &definition)
         }
@@ -205,11 +203,14 @@ fn shared_index(table: &Table, index: &Index, fate: Fate, aside: &str) -> Vec<St
     if let Some(tablespace) = &index.tablespace {
         statements.push(ddl::index_tablespace((schema, &index.name), tablespace));
     }
+    for (column, target) in &index.statistics {
+        statements.push(ddl::index_statistics((schema, &index.name), *column, *target));
+    }
     if let Some(text) = &index.comment {
-        statements.push(ddl::comment(parent, Commented::Index(&index.name), text));
+        statements.push(ddl::comment(parent, Commented::Index(&index.name), Some(text)));
     }
     if let Some(text) = index.constraint.as_ref().and_then(|constraint| constraint.comment.as_ref()) {
-        statements.push(ddl::comment(parent, Commented::Constraint(&index.name), text));
+        statements.push(ddl::comment(parent, Commented::Constraint(&index.name), Some(text)));
     }
     if index.replica_identity {
         statements.push(crate::ddl::partition::replica_identity_index(schema, &table.name, &index.name));
@@ -219,13 +220,13 @@ fn shared_index(table: &Table, index: &Index, fate: Fate, aside: &str) -> Vec<St
 
 impl Index {
     /// For the statements that make one like it.
-    pub fn key<'a>(&'a self, columns: &'a [String], include: &'a [String]) -> ddl::Key<'a> {
+    pub fn key<'a>(&'a self, columns: &'a [String]) -> ddl::Key<'a> {
         ddl::Key {
             columns,
-            include,
+            include: &self.include,
             nulls_not_distinct: self.nulls_not_distinct,
             options: &self.options,
-            tablespace: self.tablespace.as_deref(),
+            tablespace: &self.place,
         }
     }
 }

@@ -7,12 +7,20 @@ use pgrx::prelude::*;
 
 /// One line a reason, with the way out.
 pub fn of(table: Oid) -> Result<Vec<String>> {
+    let mut found = texts(ORDINARY, table)?;
+    found.extend(either_way(table)?);
+    Ok(found)
+}
+
+/// What is as much in the way of a partitioned table that is to be an ordinary one again.
+pub fn either_way(table: Oid) -> Result<Vec<String>> {
     let mut found = texts(PROPERTIES, table)?;
     found.extend(texts(DEPENDENTS, table)?);
     Ok(found)
 }
 
-fn texts(query: &str, table: Oid) -> Result<Vec<String>> {
+/// The first column of a query about a table.
+pub fn texts(query: &str, table: Oid) -> Result<Vec<String>> {
     Spi::connect(|client| {
         let mut texts = vec![];
         for row in client.select(query, None, &[table.into()])? {
@@ -22,11 +30,9 @@ fn texts(query: &str, table: Oid) -> Result<Vec<String>> {
     })
 }
 
-const PROPERTIES: &str = "
+const ORDINARY: &str = "
 SELECT 'the table is unlogged, and partitions made later would not be: ALTER TABLE ... SET LOGGED first'
 FROM pg_class WHERE oid = $1 AND relpersistence = 'u'
-UNION ALL
-SELECT 'the table is of a composite type: ALTER TABLE ... NOT OF first' FROM pg_class WHERE oid = $1 AND reloftype <> 0
 UNION ALL
 SELECT format('the table uses access method %I, which partitions made later would not', a.amname)
 FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE c.oid = $1 AND a.amname <> 'heap'
@@ -40,21 +46,31 @@ UNION ALL
 SELECT format('rule %I would not work on a partitioned table as before: drop it, and make a trigger of it', rulename)
 FROM pg_rewrite WHERE ev_class = $1
 UNION ALL
+SELECT format('check constraint %I is NO INHERIT, which a partitioned table cannot have: make it anew without', conname)
+FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND connoinherit
+UNION ALL
+SELECT format('check constraint %I is not valid: ALTER TABLE ... VALIDATE CONSTRAINT first', conname)
+FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND NOT convalidated AND conname <> 'dbguard_convert'
+UNION ALL
+-- after a restore nobody knows it for ours any more
+SELECT format('constraint \"dbguard_convert\" has the name of the check that is needed until the cut-over: '
+              'ALTER TABLE %s DROP CONSTRAINT dbguard_convert if a conversion left it, or rename it', $1::regclass)
+FROM pg_constraint k
+WHERE k.conrelid = $1 AND k.conname = 'dbguard_convert'
+  AND NOT EXISTS (SELECT FROM dbguard.partition_job j WHERE j.relation = $1 AND k.conname = ANY (j.made))";
+
+const PROPERTIES: &str = "
+SELECT 'the table is filled by a subscription: ALTER SUBSCRIPTION ... REFRESH PUBLICATION without it first'
+WHERE EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = $1)
+UNION ALL
+SELECT 'the table is of a composite type: ALTER TABLE ... NOT OF first' FROM pg_class WHERE oid = $1 AND reloftype <> 0
+UNION ALL
 SELECT format('the table belongs to extension %I: it is the extension''s to change', e.extname)
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 WHERE d.classid = 'pg_class'::regclass AND d.objid = $1 AND d.refclassid = 'pg_extension'::regclass
 UNION ALL
 SELECT 'the table, or a column of it, has a security label, which would not be taken over: remove it first, and set it anew afterwards'
 WHERE EXISTS (SELECT FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = $1)
-UNION ALL
-SELECT 'the table is filled by a subscription: ALTER SUBSCRIPTION ... REFRESH PUBLICATION without it first'
-WHERE EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = $1)
-UNION ALL
-SELECT format('check constraint %I is NO INHERIT, which a partitioned table cannot have: make it anew without', conname)
-FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND connoinherit
-UNION ALL
-SELECT format('check constraint %I is not valid: ALTER TABLE ... VALIDATE CONSTRAINT first', conname)
-FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND NOT convalidated AND conname <> 'dbguard_convert'
 UNION ALL
 SELECT format('constraint %I of table %s has triggers that are not simply enabled, which would not be taken over: ALTER TABLE ... ENABLE TRIGGER ALL first',
               k.conname, k.conrelid::regclass)
@@ -106,6 +122,10 @@ WITH target AS (
   UNION ALL SELECT 'pg_publication_rel'::regclass, oid FROM pg_publication_rel WHERE prrelid = $1
   UNION ALL SELECT 'pg_rewrite'::regclass, r.oid FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class
             WHERE v.relkind = 'v' AND r.rulename = '_RETURN'
+  -- what partitions have of it
+  UNION ALL SELECT 'pg_class'::regclass, inhrelid FROM pg_inherits WHERE inhparent IN (SELECT indexrelid FROM pg_index WHERE indrelid = $1)
+  UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k JOIN pg_constraint p ON p.oid = k.conparentid WHERE p.conrelid = $1
+  UNION ALL SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN pg_trigger p ON p.oid = t.tgparentid WHERE p.tgrelid = $1
   -- told above
   UNION ALL SELECT 'pg_class'::regclass, inhrelid FROM pg_inherits WHERE inhparent = $1
   UNION ALL SELECT 'pg_rewrite'::regclass, oid FROM pg_rewrite WHERE ev_class = $1

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::partition::extra::Extra;
 use crate::partition::set::{Partition, Set};
 use crate::partition::{blueprint, enable, make};
+use crate::pg::procedure;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{list, Micros, Range};
 use pgrx::pg_sys::Oid;
@@ -84,7 +85,7 @@ pub fn cut_over(request: &Request, asked: &Asked, bound: &str) -> Result<CutOver
     let aside_name = aside(&table.schema, &table.name, &mut chosen)?;
     let mut indexes = vec![];
     for index in &table.indexes {
-        let fate = match index.name.contains(super::BUILT) && index.constraint.is_none() {
+        let fate = match table.is_ours(index) {
             true => Fate::Local,
             false => blocked::fate(request, index)?.unwrap_or(Fate::Local),
         };
@@ -141,6 +142,12 @@ pub fn rows(request: &Request) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = blocked.iter().map(|message| ("blocked", message.clone(), None)).collect();
     let note = |rows: &mut Vec<Row>, message: String| rows.push(("note", message, None));
     note(&mut rows, size(request.relation)?);
+    if procedure::is_read_only() {
+        note(
+            &mut rows,
+            "nothing can be made here: that the server allows all of this was not tried".to_owned(),
+        );
+    }
     let Some((bound, at)) = bound.as_ref().filter(|_| blocked.is_empty()) else { return Ok(rows) };
     let cut = cut_over(request, asked, bound)?;
     note(
@@ -175,12 +182,9 @@ pub fn rows(request: &Request) -> Result<Vec<Row>> {
     rows.push(("validate", "reads the table once; others go on".to_owned(), Some(ddl::validate(id, CHECK))));
     for index in &table.indexes {
         if blocked::fate(request, index)? == Some(Fate::Extended) {
-            let (columns, include) = index.extended(&table.key);
-            let sql = ddl::unique_index_concurrently(
-                &extended_name(table, &index.name),
-                id,
-                &index.key(&columns, &include),
-            );
+            let columns = index.extended(&table.key);
+            let sql =
+                ddl::unique_index_concurrently(&extended_name(table, &index.name), id, &index.key(&columns));
             rows.push((
                 "index",
                 format!("key \"{}\" gets \"{}\" as its last column", index.name, table.key),

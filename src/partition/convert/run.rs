@@ -1,26 +1,25 @@
-//! Doing it: transactions that each leave the table as it was but for a check and an index, the cut-over, and what
-//! comes after it. Until the cut-over an error or a cancel takes everything back.
+//! Doing it: transactions that each leave the table as it was but for a check and an index, and the cut-over.
+//! Until the cut-over an error or a cancel takes everything back.
 
 use super::cutover::Fate;
+use super::finish::finish;
 use super::plan::{self, Preflight};
 use super::request::Request;
 use super::stored::{self, Conversion};
-use super::table::Table;
-use super::{blocked, extended_name, leftover, perform, CHECK};
+use super::table::{Index, Table};
+use super::{blocked, extended_name, leftover, perform, statistics, CHECK};
 use crate::audit::choose::carry;
 use crate::catalog;
 use crate::ddl::convert as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::job::{self, Job, Kind};
-use crate::partition::patience::{self, Waited};
-use crate::partition::set::{self, Set};
-use crate::partition::{enable, pinned};
+use crate::partition::patience::{self, Step, Waited};
+use crate::partition::pinned;
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::interruptible;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{lock, snapshot};
-use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -38,7 +37,10 @@ pub fn convert(transactions: &Transactions, request: &Request) -> Result<()> {
     let owner = table.owner;
     guarded(transactions, &job, request.relation, || {
         let sql = ddl::add_check(table.id(), CHECK, &table.key, bound);
-        patience::steps(request.relation, &mut Waited::default(), || as_owner(owner, &sql))?;
+        patience::steps(request.relation, &mut Waited::default(), || {
+            job.makes(CHECK)?;
+            as_owner(owner, &sql)
+        })?;
         job.phase("validate", None)
     })?;
     guarded(transactions, &job, request.relation, || {
@@ -51,19 +53,18 @@ pub fn convert(transactions: &Transactions, request: &Request) -> Result<()> {
             if blocked::fate(request, index)? != Some(Fate::Extended) {
                 continue;
             }
-            let (columns, include) = index.extended(&table.key);
+            let columns = index.extended(&table.key);
             let name = extended_name(table, &index.name);
-            let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns, &include));
-            let built = transactions.interruptible(&sql, owner, c"0");
-            guarded(transactions, &job, request.relation, || built)?;
+            let sql = ddl::unique_index_concurrently(&name, table.id(), &index.key(&columns));
+            build(transactions, &job, request.relation, (&name, &sql), owner)?;
         }
         guarded(transactions, &job, request.relation, || job.phase("cut over", None))?;
     }
     let (parent, job) = guarded(transactions, &job, request.relation, || {
         let made = RefCell::default();
         let mut waited = Waited::default();
-        patience::steps(request.relation, &mut waited, || {
-            made.replace(Some(cut_over(request, bound, &job)?));
+        patience::tries(request.relation, &mut waited, |step| {
+            made.replace(Some(cut_over(step, request, bound, &job)?));
             Ok(())
         })?;
         let made: Option<(Oid, Job, Duration)> = made.into_inner();
@@ -92,7 +93,7 @@ fn taken_up(relation: Oid) -> Result<Option<Job>> {
                     "the way back of \"{}\" is not finished",
                     table.name
                 ))
-                .hint("Call dbguard.partition_unconvert once more."));
+                .hint("Call dbguard.partition_unconvert once more, or dbguard.partition_convert_cancel to leave it at that."));
             }
             notice(format!("the conversion of \"{}\" goes on after its cut-over", table.name));
             job::begin(relation, &table, Kind::Convert).map(Some)
@@ -115,7 +116,7 @@ fn begin(request: &Request, top_level: bool) -> Result<(Job, Preflight)> {
         .hint("Call it as a statement of its own: CALL dbguard.partition_convert(...)"));
     }
     let job = job::begin(request.relation, &catalog::relation(request.relation)?, Kind::Convert)?;
-    leftover::take_back(request.relation)?;
+    leftover::take_back(&job, request.relation)?;
     job.phase("check", None)?;
     Ok((job, preflight))
 }
@@ -145,7 +146,7 @@ pub fn guarded<T>(
     };
     let back = interruptible(|| {
         pinned(|| {
-            leftover::take_back(table)?;
+            leftover::take_back(job, table)?;
             job.end()
         })
     });
@@ -158,40 +159,67 @@ pub fn guarded<T>(
     }
 }
 
-fn as_owner(owner: Oid, statement: &str) -> Result<()> {
+/// Builds an index concurrently, by its name and the statement. It is noted before, so that it is known for ours
+/// however this ends; a name that somebody took in between is his.
+pub fn build(
+    transactions: &Transactions,
+    job: &Job,
+    table: Oid,
+    (name, sql): (&str, &str),
+    owner: Oid,
+) -> Result<()> {
+    guarded(transactions, job, table, || job.makes(name))?;
+    let built = transactions.interruptible(sql, owner, c"0");
+    if built.as_ref().is_err_and(|e| e.code() == PgSqlErrorCode::ERRCODE_DUPLICATE_TABLE) {
+        guarded(transactions, job, table, || job.unmade(name))?;
+    }
+    guarded(transactions, job, table, || built)
+}
+
+pub fn as_owner(owner: Oid, statement: &str) -> Result<()> {
     as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
+}
+
+/// Those of a try, in the order given.
+pub fn lock_all(step: &Step, relations: &[Oid]) -> Result<()> {
+    relations.iter().try_for_each(|relation| step.rest(|| lock::access_exclusive(*relation)))
 }
 
 /// Takes the locks, looks at everything anew, and does it. In a subtransaction that ends when a lock is not to
 /// be had.
-fn cut_over(request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {
+fn cut_over(step: &Step, request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {
     let started = Instant::now();
-    views(request.relation)?.into_iter().for_each(lock::access_exclusive);
-    lock::access_exclusive(request.relation);
-    for other in snapshot::fresh(|| neighbours(request.relation))? {
-        lock::access_exclusive(other);
-    }
+    lock_all(step, &views(request.relation)?)?;
+    lock_all(step, &[request.relation])?;
+    lock_all(step, &snapshot::fresh(|| neighbours(request.relation))?)?;
     snapshot::fresh(|| {
         let asked = request.look()?;
         let cut = plan::cut_over(request, &asked, bound)?;
         plan::refuse(&cut.table.name, &blocked::by_catalog(request, &cut.table, &cut.around)?)?;
         let extra = plan::extra(request)?;
         let audit = carry::take(&catalog::relation(request.relation)?)?;
-        perform(&cut.acts())?;
+        perform(step, &cut.acts())?;
         let (parent, to_validate) = made(&cut.table, &cut.around)?;
+        perform(step, &statistics::carried(request.relation, parent)?)?;
         if let Some(audit) = &audit {
             carry::give(audit, &catalog::relation(parent)?)?;
         }
         config::add(parent, &cut.table.schema, &cut.table.name, &request.options)?;
         extra.store(&cut.table.schema, &cut.table.name)?;
-        let extended: Vec<_> =
-            cut.table.indexes.iter().zip(&cut.indexes).filter(|(_, i)| i.0 == Fate::Extended).collect();
+        let extended: Vec<&Index> = cut
+            .table
+            .indexes
+            .iter()
+            .zip(&cut.indexes)
+            .filter(|(_, i)| i.0 == Fate::Extended)
+            .map(|(i, _)| i)
+            .collect();
         stored::add(&Conversion {
             relation: parent,
             original: request.relation,
             bound: bound.to_owned(),
-            extended: extended.iter().map(|(index, _)| index.name.clone()).collect(),
-            made_not_null: !cut.table.key_not_null && extended.iter().any(|(index, _)| index.is_primary()),
+            extended: indexes(parent, extended.iter().map(|index| index.name.clone()).collect())?,
+            made_not_null: !cut.table.key_not_null && extended.iter().any(|index| index.is_primary()),
             to_validate,
             finished: false,
         })?;
@@ -235,6 +263,18 @@ pub fn neighbours(table: Oid) -> Result<Vec<Oid>> {
     })
 }
 
+/// Those of a table by their names.
+fn indexes(table: Oid, names: Vec<String>) -> Result<Vec<Oid>> {
+    const INDEXES: &str = "
+        SELECT array_agg(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE i.indrelid = $1 AND c.relname::text = ANY ($2)";
+    // read as a write, to see what was made in this transaction
+    let found = Spi::connect_mut(|client| {
+        client.update(INDEXES, Some(1), &[table.into(), names.into()])?.first().get_one::<Vec<Oid>>()
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
 /// The table that has the name now, and the foreign keys to validate.
 pub fn made(table: &Table, around: &super::around::Around) -> Result<(Oid, Vec<Oid>)> {
     const MADE: &str = "
@@ -252,68 +292,4 @@ pub fn made(table: &Table, around: &super::around::Around) -> Result<(Oid, Vec<O
         }
         Ok((made.ok_or_else(|| Error::internal("the table was not made"))?, keys))
     })
-}
-
-/// What comes after the cut-over, each in a transaction of its own; what is ended in between is taken up by the
-/// next call.
-fn finish(transactions: &Transactions, parent: Oid, job: &Job) -> Result<()> {
-    validate(transactions, parent)?;
-    let run = pinned(config::begin_run)?;
-    let mut tried: Vec<Range> = vec![];
-    loop {
-        let next = pinned(|| next_partition(run, parent, &tried))?;
-        transactions.commit();
-        match next {
-            Some(range) => tried.push(range),
-            None => break,
-        }
-    }
-    pinned(|| {
-        let table = catalog::relation(parent)?;
-        as_owner(table.owner, &ddl::analyze((&table.schema, &table.name)))?;
-        stored::finished(parent)?;
-        job.end()
-    })?;
-    transactions.commit();
-    Ok(())
-}
-
-/// Makes one; what cannot be made is told and left to dbguard.partition_maintain.
-fn next_partition(run: i64, parent: Oid, tried: &[Range]) -> Result<Option<Range>> {
-    let set: Set = set::live(parent)?;
-    let Some(range) = set.missing()?.into_iter().find(|range| !tried.contains(range)) else {
-        return Ok(None);
-    };
-    for one in enable::make_missing(run, &set, vec![range])? {
-        if let Some(error) = one.error {
-            notice(format!("partition \"{}\" was not made: {}", one.step.name, error.message()));
-        }
-    }
-    Ok(Some(range))
-}
-
-/// The foreign keys that were made anew.
-pub fn validate(transactions: &Transactions, relation: Oid) -> Result<()> {
-    const KEY: &str = "
-        SELECT n.nspname::text, c.relname::text, k.conname::text, c.relowner
-        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.oid = $1";
-    let keys = pinned(|| stored::of(relation))?.map(|conversion| conversion.to_validate).unwrap_or_default();
-    for key in keys {
-        pinned(|| {
-            let found = Spi::connect(|client| {
-                let Some(row) = client.select(KEY, Some(1), &[key.into()])?.next() else { return Ok(None) };
-                let texts: (Option<String>, Option<String>, Option<String>) =
-                    (row.get(1)?, row.get(2)?, row.get(3)?);
-                Ok::<_, Error>(Some((texts, row.get::<Oid>(4)?)))
-            })?;
-            if let Some(((Some(schema), Some(table), Some(name)), Some(owner))) = found {
-                let sql = ddl::validate((&schema, &table), &name);
-                patience::steps(relation, &mut Waited::default(), || as_owner(owner, &sql))?;
-            }
-            stored::validated(relation, key)
-        })?;
-        transactions.commit();
-    }
-    Ok(())
 }

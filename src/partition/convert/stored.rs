@@ -12,7 +12,8 @@ pub struct Conversion {
     /// The one that has the rows.
     pub original: Oid,
     pub bound: String,
-    pub extended: Vec<String>,
+    /// Indexes of the partitioned table.
+    pub extended: Vec<Oid>,
     pub made_not_null: bool,
     pub to_validate: Vec<Oid>,
     pub finished: bool,
@@ -26,7 +27,7 @@ pub fn add(conversion: &Conversion) -> Result<()> {
     write(
         "INSERT INTO dbguard.partition_conversion
            (relation, home, original, bound, extended, made_not_null, to_validate)
-         VALUES ($1, $2, $3, $4, $5::name[], $6, $7)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (relation, home) DO UPDATE
          SET original = excluded.original, bound = excluded.bound, extended = excluded.extended,
              made_not_null = excluded.made_not_null, to_validate = excluded.to_validate, finished = false, at = excluded.at",
@@ -45,7 +46,7 @@ pub fn add(conversion: &Conversion) -> Result<()> {
 
 pub fn of(relation: Oid) -> Result<Option<Conversion>> {
     const ROW: &str = "
-        SELECT original, bound, extended::text[], made_not_null, to_validate, finished
+        SELECT original, bound, extended, made_not_null, to_validate, finished
         FROM dbguard.partition_conversion WHERE relation = $1 AND home = $2";
     Spi::connect(|client| {
         let args = [relation.into(), identity::database().into()];

@@ -22,9 +22,12 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     pub triggers: Vec<Trigger>,
     pub policy_comments: Vec<(String, String)>,
+    /// What a conversion that is under way, or was ended, made on it: not the user's.
+    pub made: Vec<String>,
 }
 
 pub struct Index {
+    pub oid: Oid,
     pub name: String,
     pub unique: bool,
     pub valid: bool,
@@ -38,7 +41,11 @@ pub struct Index {
     pub nulls_not_distinct: bool,
     pub options: Vec<(String, String)>,
     pub tablespace: Option<String>,
+    /// The tablespace it lies in, also if that is the database's own.
+    pub place: String,
     pub replica_identity: bool,
+    /// Numbers of its columns that have a statistics target, and the targets.
+    pub statistics: Vec<(i32, i32)>,
     pub comment: Option<String>,
     pub constraint: Option<Constraint>,
 }
@@ -77,7 +84,8 @@ pub struct Trigger {
 impl Table {
     pub fn of(oid: Oid, key: &str) -> Result<Table> {
         const TABLE: &str = "
-            SELECT n.nspname::text, c.relname::text, c.relowner, s.spcname::text, a.attnotnull
+            SELECT n.nspname::text, c.relname::text, c.relowner, s.spcname::text, a.attnotnull,
+                   (SELECT j.made::text[] FROM dbguard.partition_job j WHERE j.relation = c.oid)
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped
             LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
@@ -97,6 +105,7 @@ impl Table {
                 foreign_keys: vec![],
                 triggers: vec![],
                 policy_comments: vec![],
+                made: row.get(6)?.unwrap_or_default(),
             })
         })?;
         table.indexes = indexes(&table)?;
@@ -108,6 +117,11 @@ impl Table {
 
     pub fn id(&self) -> Name<'_> {
         (&self.schema, &self.name)
+    }
+
+    /// Whether an index is one that is to take the place of another.
+    pub fn is_ours(&self, index: &Index) -> bool {
+        index.constraint.is_none() && self.made.contains(&index.name)
     }
 }
 
@@ -125,7 +139,14 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                i.indnullsnotdistinct, ic.reloptions, s.spcname::text, i.indisreplident,
                obj_description(i.indexrelid, 'pg_class'),
                k.contype::text, pg_get_constraintdef(k.oid), k.condeferrable, k.condeferred,
-               obj_description(k.oid, 'pg_constraint')
+               obj_description(k.oid, 'pg_constraint'),
+               (SELECT p.spcname::text FROM pg_tablespace p JOIN pg_database d ON d.datname = current_database()
+                WHERE p.oid = coalesce(nullif(ic.reltablespace, 0), d.dattablespace)),
+               ARRAY(SELECT a.attnum::int FROM pg_attribute a
+                     WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
+               ARRAY(SELECT a.attstattarget::int FROM pg_attribute a
+                     WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
+               ic.oid
         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
         LEFT JOIN pg_tablespace s ON s.oid = ic.reltablespace
         LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
@@ -139,6 +160,8 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
             let definition: String = row.get(4)?.unwrap_or_default();
             let head = ddl::index_head(&name, table.id(), unique);
             let options: Vec<String> = row.get(10)?.unwrap_or_default();
+            let columns: Vec<i32> = row.get(20)?.unwrap_or_default();
+            let targets: Vec<i32> = row.get(21)?.unwrap_or_default();
             let constraint = match row.get::<String>(14)? {
                 None => None,
                 Some(kind) => Some(Constraint {
@@ -153,6 +176,7 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                 }),
             };
             indexes.push(Index {
+                oid: row.get(22)?.unwrap_or(Oid::INVALID),
                 tail: definition.strip_prefix(head.as_str()).unwrap_or_default().to_owned(),
                 name,
                 unique,
@@ -166,6 +190,8 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                 tablespace: row.get(11)?,
                 replica_identity: row.get(12)?.unwrap_or(false),
                 comment: row.get(13)?,
+                place: row.get(19)?.unwrap_or_default(),
+                statistics: columns.into_iter().zip(targets).collect(),
                 constraint,
             });
         }

@@ -245,3 +245,15 @@ fn a_log_made_anew_is_noticed_by_live_sessions() {
     db.exec("BEGIN; INSERT INTO a VALUES (3); DROP EXTENSION dbguard CASCADE; CREATE EXTENSION dbguard; SELECT dbguard.audit_enable('a'); INSERT INTO a VALUES (4); COMMIT");
     assert_eq!(db.lines("SELECT key, xact IS NOT NULL FROM dbguard.audit_log"), ["4 | t"]);
 }
+
+/// The command names the constraint, and no table.
+#[test]
+fn a_constraint_gets_another_name() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, v int CONSTRAINT a CHECK (v > 0)); CREATE TABLE u () INHERITS (t);
+         SELECT dbguard.audit_enable('t')",
+    );
+    db.exec("ALTER TABLE t RENAME CONSTRAINT a TO b; INSERT INTO t VALUES (1, 1)");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log"), "1");
+}

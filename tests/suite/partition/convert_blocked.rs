@@ -43,6 +43,8 @@ fn each_thing_with_its_name_and_the_way_out() {
         ("ALTER TABLE t ADD CONSTRAINT u UNIQUE (id); CREATE TABLE o (x int CONSTRAINT n REFERENCES t (id))", "foreign key \"n\" of table public.o refers to key \"u\""),
         ("CREATE TABLE o (x int, y timestamptz, CONSTRAINT n FOREIGN KEY (x, y) REFERENCES t) PARTITION BY LIST (x)", "foreign key \"n\" of table public.o, which is partitioned"),
         ("CREATE TABLE o (x int, y timestamptz, CONSTRAINT n FOREIGN KEY (x, y) REFERENCES t); ALTER TABLE t DISABLE TRIGGER ALL", "constraint n of table public.o has triggers that are not simply enabled"),
+        ("CREATE TABLE o (x int, y timestamptz, CONSTRAINT n FOREIGN KEY (x, y) REFERENCES t); ALTER TABLE o DISABLE TRIGGER ALL", "constraint n of table public.o has triggers that are not simply enabled"),
+        ("CREATE TABLE o (id int PRIMARY KEY); ALTER TABLE t ADD CONSTRAINT n FOREIGN KEY (parent) REFERENCES o; ALTER TABLE o DISABLE TRIGGER ALL", "constraint n of table public.t has triggers that are not simply enabled"),
         ("CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION g()", "row trigger \"g\" has a transition table"),
         ("CREATE PUBLICATION p FOR TABLE t", "publication \"p\" would publish changes under the names of partitions"),
         ("CREATE PUBLICATION p FOR ALL TABLES", "publication \"p\" would publish changes under the names of partitions"),

@@ -95,6 +95,27 @@ fn keys_are_extended_and_shortened_again() {
     assert_eq!(described(&mut db, "t", false), before);
 }
 
+/// A key is known whatever it is called since; one that was made anew is the user's.
+#[test]
+fn keys_that_were_changed_since() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int, at timestamptz, a int, b int, CONSTRAINT t_key PRIMARY KEY (id) INCLUDE (at, a),
+           CONSTRAINT a_key UNIQUE (a), CONSTRAINT b_key UNIQUE (b));
+         INSERT INTO t SELECT g, now(), g, g FROM generate_series(1, 10) g",
+    );
+    db.exec("CALL dbguard.partition_convert('t', 'at', '1 day', extend_keys => true)");
+    db.exec(
+        "ALTER TABLE t RENAME CONSTRAINT t_key TO renamed; ALTER TABLE t DROP CONSTRAINT a_key;
+         ALTER TABLE t DROP CONSTRAINT b_key, ADD CONSTRAINT b_key UNIQUE (at, b)",
+    );
+    db.exec("CALL dbguard.partition_unconvert('t')");
+    assert_eq!(
+        db.lines("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype <> 'n' ORDER BY 1"),
+        ["b_key | UNIQUE (at, b)", "renamed | PRIMARY KEY (id) INCLUDE (at, a)"]
+    );
+}
+
 /// The old key does not hold any more: what was begun on the way back is taken back.
 #[test]
 fn a_key_that_cannot_be_shortened() {
