@@ -25,7 +25,7 @@ use crate::pg::kept::Kept;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
-use error::{busy, not_enabled};
+use error::{busy, not_enabled, writable};
 use extra::Extra;
 use pgrx::datum::Interval;
 use pgrx::pg_sys;

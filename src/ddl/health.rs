@@ -34,6 +34,18 @@ pub fn any_row_from(schema: &str, table: &str, column: &str, value: &str) -> Str
     format!("SELECT EXISTS (SELECT FROM {table} WHERE {} >= {})", ident(column), literal(value))
 }
 
+/// The same for rows between two values, or below the upper one.
+pub fn any_row_between(schema: &str, table: &str, column: &str, lower: Option<&str>, upper: &str) -> String {
+    let (table, column) = (qualified(schema, table), ident(column));
+    let from = lower.map_or_else(String::new, |lower| format!("{column} >= {} AND ", literal(lower)));
+    format!("SELECT EXISTS (SELECT FROM {table} WHERE {from}{column} < {})", literal(upper))
+}
+
+/// The rows that any_row asks for.
+pub fn all_rows(schema: &str, table: &str) -> String {
+    format!("SELECT * FROM {};", qualified(schema, table))
+}
+
 /// The rows that any_row_from asks for.
 pub fn rows_from(schema: &str, table: &str, column: &str, value: &str) -> String {
     let table = qualified(schema, table);

@@ -58,39 +58,34 @@ pub fn count_up_to(source: Table, key: &Key, lower: &str, upper: &str) -> String
     )
 }
 
-/// Takes the rows of a range from one table to another.
-pub fn carry(
-    source: Table,
-    target: Table,
-    columns: &[String],
-    key: &Key,
-    lower: &str,
-    upper: &str,
-) -> String {
-    let columns = list(columns, "");
+/// The rows of a table in a range.
+pub struct Rows<'a> {
+    pub source: Table<'a>,
+    pub columns: &'a [String],
+    pub key: Key<'a>,
+    pub lower: &'a str,
+    pub upper: &'a str,
+}
+
+/// Takes them to another table.
+pub fn carry(rows: &Rows, target: Table) -> String {
+    let columns = list(rows.columns, "");
     format!(
         "WITH gone AS (DELETE FROM {} WHERE {} RETURNING {columns}) INSERT INTO {} ({columns}) SELECT {columns} FROM gone",
-        name(source),
-        key.between(lower, upper),
+        name(rows.source),
+        rows.key.between(rows.lower, rows.upper),
         name(target)
     )
 }
 
-/// Copies the rows of a range from one table to another.
-pub fn copy_range(
-    source: Table,
-    target: Table,
-    columns: &[String],
-    key: &Key,
-    lower: &str,
-    upper: &str,
-) -> String {
-    let columns = list(columns, "");
+/// Copies them to another table.
+pub fn copy_range(rows: &Rows, target: Table) -> String {
+    let columns = list(rows.columns, "");
     format!(
         "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE {}",
         name(target),
-        name(source),
-        key.between(lower, upper)
+        name(rows.source),
+        rows.key.between(rows.lower, rows.upper)
     )
 }
 
@@ -99,9 +94,10 @@ pub fn count_rows(table: Table, most: i64) -> String {
     format!("SELECT count(*) FROM (SELECT FROM {} LIMIT {most}) counted", name(table))
 }
 
-/// What to type to have the rows of a default partition moved.
-pub fn drain((schema, table): Table) -> String {
-    format!("CALL dbguard.partition_drain({});", literal(&qualified(schema, table)))
+/// What to type to have the rows of a default partition moved, to as many partitions as usual or more.
+pub fn drain((schema, table): Table, most: Option<u32>) -> String {
+    let most = most.map_or_else(String::new, |most| format!(", {most}"));
+    format!("CALL dbguard.partition_drain({}{most});", literal(&qualified(schema, table)))
 }
 
 /// A partitioned table of the parent's shape that nobody knows. `key` as pg_get_partkeydef shows it.
@@ -114,14 +110,19 @@ pub fn stage(parent: Table, stage: Table, key: &str, indexes: bool) -> String {
     )
 }
 
-/// A table of keys. After a crash it is empty, and so is what was copied thrown away.
-pub fn keys(parent: Table, table: Table, key: &[KeyColumn]) -> String {
+/// An empty table of some columns of another. After a crash it is empty, and so is what was copied thrown away.
+pub fn beside(of: Table, table: Table, columns: &[String]) -> String {
     format!(
         "CREATE UNLOGGED TABLE {} AS SELECT {} FROM {} WITH NO DATA",
         name(table),
-        of(key, ""),
-        name(parent)
+        list(columns, ""),
+        name(of)
     )
+}
+
+/// `definition` as pg_get_constraintdef shows it.
+pub fn add_constraint(table: Table, constraint: &str, definition: &str) -> String {
+    format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", name(table), ident(constraint))
 }
 
 pub fn comment(table: Table, text: &str) -> String {
@@ -174,32 +175,43 @@ pub fn copy(source: Table, stage: Table, columns: &[String]) -> String {
     )
 }
 
-/// The keys noted so far, each once, are taken up.
-pub fn take_keys(noted: Table, taken: Table, key: &[KeyColumn]) -> String {
-    let columns = of(key, "");
+/// The tables that changes go through.
+pub struct Changes<'a> {
+    pub source: Table<'a>,
+    pub noted: Table<'a>,
+    pub fresh: Table<'a>,
+    pub stage: Table<'a>,
+    pub key: &'a [KeyColumn],
+    pub columns: &'a [String],
+}
+
+/// Takes up the keys noted so far: rows that have one go from the stage, and as they now are to `fresh`. A query
+/// of how many there were. One statement, so that keys and rows are of one moment.
+pub fn take_up(changes: &Changes) -> String {
+    let (key, same) = (of(changes.key, ""), same(changes.key));
     format!(
-        "WITH gone AS (DELETE FROM {} RETURNING {columns}) INSERT INTO {} SELECT DISTINCT {columns} FROM gone",
-        name(noted),
-        name(taken)
+        "WITH keys AS (DELETE FROM {} RETURNING {key}), \
+              old AS (DELETE FROM {} t USING keys k WHERE {same}), \
+              new AS (INSERT INTO {} ({}) SELECT {} FROM (SELECT DISTINCT {key} FROM keys) k JOIN {} t ON {same}) \
+         SELECT count(*) FROM keys",
+        name(changes.noted),
+        name(changes.stage),
+        name(changes.fresh),
+        list(changes.columns, ""),
+        list(changes.columns, "t."),
+        name(changes.source)
     )
+}
+
+/// The rows taken up come to the stage.
+pub fn put_fresh(changes: &Changes) -> String {
+    let columns = list(changes.columns, "");
+    format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {}", name(changes.stage), name(changes.fresh))
 }
 
 /// Rows with one of the keys go from the stage.
 pub fn delete_keys(stage: Table, keys: Table, key: &[KeyColumn]) -> String {
     format!("DELETE FROM {} t USING {} k WHERE {}", name(stage), name(keys), same(key))
-}
-
-/// The rows that now have one of the keys come to the stage.
-pub fn copy_keys(source: Table, stage: Table, keys: Table, key: &[KeyColumn], columns: &[String]) -> String {
-    format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {} k JOIN ONLY {} t ON {}",
-        name(stage),
-        list(columns, ""),
-        list(columns, "t."),
-        name(keys),
-        name(source),
-        same(key)
-    )
 }
 
 pub fn empty(table: Table) -> String {

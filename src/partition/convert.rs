@@ -22,7 +22,7 @@ use super::extra::Extra;
 use super::job::{self, Kind};
 use super::patience::Step;
 use super::set::{self, Options};
-use super::{make, pinned, texts};
+use super::{make, pinned, texts, writable};
 use crate::catalog;
 use crate::error::{notice, Error, Result};
 use crate::pg::procedure::{self, argument};
@@ -175,17 +175,6 @@ fn partition_unconvert(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<
         writable("partition_unconvert")?;
         undo::unconvert(transactions, relation)
     })?)
-}
-
-/// 25006, as the server says it of a statement.
-fn writable(procedure: &str) -> Result<()> {
-    if !procedure::is_read_only() {
-        return Ok(());
-    }
-    Err(Error::new(
-        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
-        format!("cannot execute {procedure} in a read-only transaction"),
-    ))
 }
 
 #[pg_extern(sql = false)]

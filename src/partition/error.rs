@@ -1,6 +1,6 @@
 //! Errors that several functions give, and the words of PostgreSQL for what the pure part refuses.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use dbguard_core::partition as pure;
 use pgrx::prelude::*;
 
@@ -15,6 +15,17 @@ pub fn busy(table: &str) -> Error {
         format!("another session is at work on the partitions of \"{table}\""),
     )
     .hint("Try again in a moment.")
+}
+
+/// 25006, as the server says it of a statement.
+pub fn writable(procedure: &str) -> Result<()> {
+    if !crate::pg::procedure::is_read_only() {
+        return Ok(());
+    }
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+        format!("cannot execute {procedure} in a read-only transaction"),
+    ))
 }
 
 impl From<pure::Error> for Error {

@@ -2,14 +2,21 @@
 //! copied, not emptied, and what is copied takes its place in one short transaction: no reader ever misses a
 //! row or sees one twice.
 
+mod build;
 mod capture;
 mod copy;
 pub mod few;
+mod leftover;
+mod old;
+mod references;
+mod resting;
 mod run;
 mod source;
 mod stage;
+mod still;
 mod survey;
 mod swap;
+mod way;
 
 use super::job::{self, Kind};
 use super::set::{self, Set};
@@ -25,7 +32,10 @@ use pgrx::prelude::*;
 use source::Source;
 
 /// As many partitions at once as nobody means to have made by one call.
-const MOST: i32 = 5000;
+pub const MOST_OF_ALL: u32 = 5000;
+
+/// As many as are made unless told otherwise: the default of `most`.
+pub const MOST: u32 = 1000;
 
 #[pg_extern(sql = false)]
 fn partition_drain(
@@ -62,15 +72,17 @@ fn partition_drain_cancel(parent: Option<pg_sys::Oid>) -> std::result::Result<bo
     let parent = given(parent)?;
     Ok(pinned(|| {
         let table = own_table(parent)?;
-        let kind = match job::kind_of(parent)?.as_deref() {
-            Some("drain") => Kind::Drain,
+        let begun = job::kind_of(parent)?;
+        let kind = match begun.as_deref() {
+            // a dump does not tell what was begun
+            None | Some("drain") => Kind::Drain,
             Some("regrain") => Kind::Regrain,
             _ => return Ok(false),
         };
         let job = job::begin(parent, &table, kind)?;
-        stage::take_back(parent)?;
+        let found = leftover::take_back(&table)?;
         job.end()?;
-        Ok(true)
+        Ok(found || begun.is_some())
     })?)
 }
 
@@ -135,11 +147,11 @@ fn given(parent: Option<pg_sys::Oid>) -> Result<pg_sys::Oid> {
 
 fn checked(most: Option<i32>) -> Result<u32> {
     let most = most.ok_or_else(|| Error::null_argument("most"))?;
-    if (1..=MOST).contains(&most) {
-        return Ok(most.unsigned_abs());
+    if let Some(most) = u32::try_from(most).ok().filter(|most| (1..=MOST_OF_ALL).contains(most)) {
+        return Ok(most);
     }
     Err(Error::invalid_parameter(format!("invalid value for \"most\": {most}"))
-        .hint(format!("Give a number of partitions from 1 to {MOST}.")))
+        .hint(format!("Give a number of partitions from 1 to {MOST_OF_ALL}.")))
 }
 
 /// The set, and the partition of it whose rows are to be moved; none if it has no default partition.
@@ -154,7 +166,7 @@ fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Opt
         Some(partition) => {
             let source = source::partition(&set, partition)?;
             if source.range.is_none() {
-                let drain = ddl::drain((&set.schema, &set.name));
+                let drain = ddl::drain((&set.schema, &set.name), None);
                 return Err(Error::wrong_object_type(format!(
                     "\"{}\" is the default partition",
                     source.name
@@ -179,10 +191,16 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
         let mut statements = piece.table.clone();
         let table = (&*set.schema, &*piece.name);
         if let (Some(lower), Some(upper)) = (&piece.lower, &piece.upper) {
-            let key = source.key();
+            let rows = ddl::Rows {
+                source: source.table(),
+                columns: &source.columns,
+                key: source.key(),
+                lower,
+                upper,
+            };
             statements.push(match source.range {
-                None => ddl::carry(source.table(), table, &source.columns, &key, lower, upper),
-                Some(_) => ddl::copy_range(source.table(), table, &source.columns, &key, lower, upper),
+                None => ddl::carry(&rows, table),
+                Some(_) => ddl::copy_range(&rows, table),
             });
         }
         statements.extend(piece.indexes.iter().cloned());

@@ -3,6 +3,7 @@
 use super::{of_set, Finding, Severity};
 use crate::ddl::health as ddl;
 use crate::error::Result;
+use crate::partition::moving::{MOST, MOST_OF_ALL};
 use crate::partition::set::{self, Registered, Set, State, KNOWN};
 use crate::pg::guc;
 use crate::pg::subxact::look as subtransaction;
@@ -86,14 +87,37 @@ fn probe(set: &Set, default: &Default) -> Result<Vec<Finding>> {
     if !ask(&ddl::any_row(schema, name))? {
         return Ok(Vec::new());
     }
+    let leave = |most: u32| -> Result<bool> {
+        let missing = set.missing_since(most)?;
+        let (Some(first), Some(last)) = (missing.first(), missing.last()) else { return Ok(false) };
+        // a key may have no value for what lies far back: a UUID none before 1970
+        let lower = civil::literal(set.grid.key, first.from).ok();
+        let upper = civil::literal(set.grid.key, last.to)?;
+        ask(&ddl::any_row_between(schema, name, column, lower.as_deref(), &upper))
+    };
+    let drain = |most| crate::ddl::moving::drain((&set.schema, &set.name), most);
+    let fix = if leave(MOST)? {
+        Some(drain(None))
+    } else if leave(MOST_OF_ALL)? {
+        Some(drain(Some(MOST_OF_ALL)))
+    } else {
+        None
+    };
     let mut findings = vec![Finding {
         table: of_set(set),
-        severity: Severity::Warning,
+        severity: if fix.is_some() { Severity::Warning } else { Severity::Info },
         problem: "default_rows",
-        message: format!(
-            "default partition \"{name}\" holds rows: until they are moved, those of their ranges are not made"
-        ),
-        fix: Some(crate::ddl::moving::drain((&set.schema, &set.name))),
+        message: match fix {
+            Some(_) => format!(
+                "default partition \"{name}\" holds rows: until they are moved, those of their ranges are not made"
+            ),
+            None => format!(
+                "default partition \"{name}\" holds only rows for which no partition is made: NULL, infinity, or out of reach"
+            ),
+        },
+        fix: Some(fix.unwrap_or_else(|| {
+            format!("They are in nobody's way. Or UPDATE or DELETE them: {}", ddl::all_rows(schema, name))
+        })),
     }];
     let horizon =
         set.partitions.iter().map(|partition| partition.range.to).max().filter(|to| *to != Micros::MAX);

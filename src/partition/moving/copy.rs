@@ -1,8 +1,9 @@
 //! Copying: once over the pages of the source, a transaction for so many of them, each row into the piece it
 //! belongs to. What changes meanwhile is copied again by its key.
 
-use super::source::{Leaf, Source, STATE};
+use super::source::{Leaf, Source};
 use super::stage::{Piece, Stage};
+use super::still::unchanged;
 use crate::ddl::moving as ddl;
 use crate::ddl::{partition, retire};
 use crate::error::{Error, Result};
@@ -43,36 +44,6 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
     Ok(rows as i64)
 }
 
-/// Rows that were all written anew are on other pages than those copied; TRUNCATE is seen by no row trigger.
-pub fn unchanged(leaf: &Leaf) -> Result<()> {
-    const NOW: &str = "SELECT s.state FROM pg_class c CROSS JOIN LATERAL";
-    match text(&format!("{NOW} {STATE} WHERE c.oid = $1"), leaf)? {
-        Some(state) if state == leaf.state => Ok(()),
-        _ => Err(Error::not_in_state(format!(
-            "\"{}\" was truncated, rewritten, altered or dropped by another session meanwhile",
-            leaf.name
-        ))
-        .hint("Call the procedure again.")),
-    }
-}
-
-/// The trigger that notes what changes, as one text. One that was switched off and on again is another version of
-/// its row in the catalog.
-pub fn noting(leaf: &Leaf) -> Result<Option<String>> {
-    const TRIGGER: &str = "
-        SELECT row(t.oid, t.xmin, t.tgenabled)::text FROM pg_trigger t
-        WHERE t.tgrelid = $1 AND t.tgfoid = 'dbguard.partition_capture()'::regprocedure";
-    text(TRIGGER, leaf)
-}
-
-/// As a write, to see what another session has just done.
-fn text(query: &str, leaf: &Leaf) -> Result<Option<String>> {
-    Spi::connect_mut(|client| {
-        let rows = client.update(query, Some(1), &[leaf.oid.into()])?;
-        Ok(rows.into_iter().next().map_or(Ok(None), |row| row.get::<String>(1))?)
-    })
-}
-
 /// How many changes are noted and not copied yet; no more than `most` are counted.
 pub fn noted(set: &Set, stage: &Stage, most: i64) -> Result<i64> {
     let query = ddl::count_rows((&set.schema, &stage.noted), most);
@@ -108,29 +79,28 @@ const BY_INDEX: [(&CStr, &CStr); 4] = [
     (c"jit", c"off"),
 ];
 
-/// Brings the rows with the keys noted so far up to date; how many keys there were. The keys are taken first:
-/// what is read of the source after that is at least as new as the changes that noted them.
-pub fn catch_up(
-    set: &Set,
-    source: &Source,
-    leaves: &[Leaf],
-    stage: &Stage,
-    key: &[ddl::KeyColumn],
-) -> Result<i64> {
+/// Brings the rows with the keys noted so far up to date; how many keys there were. What was copied is then as the
+/// source was at one moment: only so can no two rows of it have the same key, whichever changed first.
+pub fn catch_up(set: &Set, source: &Source, stage: &Stage, key: &[ddl::KeyColumn]) -> Result<i64> {
     let schema = &*set.schema;
-    let (noted, taken) = ((schema, &*stage.noted), (schema, &*stage.taken));
-    let indexed = (schema, &*stage.indexed);
-    let keys = run(set.owner, &ddl::take_keys(noted, taken, key))?;
-    if keys == 0 {
-        return Ok(0);
-    }
+    let changes = ddl::Changes {
+        source: source.table(),
+        noted: (schema, &stage.noted),
+        fresh: (schema, &stage.fresh),
+        stage: (schema, &stage.indexed),
+        key,
+        columns: &source.columns,
+    };
     guc::with(&BY_INDEX, || {
-        run(set.owner, &ddl::delete_keys(indexed, taken, key))?;
-        for leaf in leaves {
-            run(set.owner, &ddl::copy_keys(leaf.table(), indexed, taken, key, &source.columns))?;
+        let keys = as_role(set.owner, Fence::RestrictedAllRows, || {
+            let take_up = ddl::take_up(&changes);
+            Spi::connect_mut(|client| client.update(&take_up, None, &[])?.first().get_one::<i64>())
+        })?
+        .unwrap_or(0);
+        if keys > 0 {
+            run(set.owner, &ddl::put_fresh(&changes))?;
+            run(set.owner, &ddl::empty(changes.fresh))?;
         }
-        Ok::<_, Error>(())
-    })?;
-    run(set.owner, &ddl::empty(taken))?;
-    Ok(keys)
+        Ok(keys)
+    })
 }

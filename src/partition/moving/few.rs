@@ -1,9 +1,8 @@
 //! Few rows of a default partition: moved into the new partition in the one transaction that makes it, with
 //! the table locked.
 
+use super::resting::Resting;
 use super::source::{self, Source};
-use crate::catalog::extension_owner;
-use crate::ddl::audit::set_trigger_state;
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::Blueprint;
 use crate::error::{notice, Error, Result};
@@ -18,7 +17,7 @@ use pgrx::prelude::*;
 
 /// Makes the partition that was refused because of rows in the default partition, if those are few.
 pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited, refused: Error) -> Result<()> {
-    let drain = ddl::drain((&set.schema, &set.name));
+    let drain = ddl::drain((&set.schema, &set.name), None);
     let by_hand = refused.hint(format!("Move the rows of this range out of the default partition: {drain}"));
     let Some(source) = source::default_of(set)? else { return Err(by_hand) };
     let under_way = || match job::is_noted(set.parent)? {
@@ -65,14 +64,14 @@ fn rows(set: &Set, source: &Source, step: &Step, most: i64) -> Result<i64> {
 /// that a foreign key refers to are there again when the partition is attached. Not by
 /// session_replication_role, under which the owner's code could pass by the triggers of others.
 pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited: &mut Waited) -> Result<()> {
-    let move_rows = ddl::carry(
-        source.table(),
-        (&set.schema, &step.name),
-        &source.columns,
-        &source.key(),
-        &step.lower,
-        &step.upper,
-    );
+    let rows = ddl::Rows {
+        source: source.table(),
+        columns: &source.columns,
+        key: source.key(),
+        lower: &step.lower,
+        upper: &step.upper,
+    };
+    let move_rows = ddl::carry(&rows, (&set.schema, &step.name));
     let Some((attach, table)) = step.statements.split_last() else {
         return Err(Error::internal("a partition without statements"));
     };
@@ -84,20 +83,10 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
         as_role(set.owner, Fence::RestrictedAllRows, || {
             table.iter().try_for_each(|statement| crate::ddl::run(statement))
         })?;
-        let resting = resting(source)?;
-        // those of foreign keys are the server's: only a superuser may have them rest
-        let superuser = extension_owner()?;
-        let all = |state: fn(&Resting) -> &'static str| {
-            as_role(superuser, Fence::Local, || {
-                resting.iter().try_for_each(|trigger| {
-                    let (schema, table) = (&trigger.schema, &trigger.table);
-                    crate::ddl::run(&set_trigger_state(&trigger.name, schema, table, state(trigger)))
-                })
-            })
-        };
-        all(|_| "disabled")?;
+        let resting = Resting::of_rows(source.oid)?;
+        resting.rest()?;
         as_role(set.owner, Fence::RestrictedAllRows, || crate::ddl::run(&move_rows))?;
-        all(|trigger| trigger.state)?;
+        resting.wake()?;
         as_role(set.owner, Fence::Restricted, || {
             crate::ddl::run(attach)?;
             match parent.replica_identity {
@@ -105,36 +94,5 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
                 _ => Ok(()),
             }
         })
-    })
-}
-
-/// A trigger that would fire, and how it is enabled.
-struct Resting {
-    schema: String,
-    table: String,
-    name: String,
-    state: &'static str,
-}
-
-fn resting(source: &Source) -> Result<Vec<Resting>> {
-    const TRIGGERS: &str = "
-        SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text
-        FROM pg_partition_tree($1) p
-        JOIN pg_trigger t ON t.tgrelid = p.relid
-        JOIN pg_class c ON c.oid = p.relid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgenabled <> 'D' AND p.isleaf";
-    Spi::connect_mut(|client| {
-        let mut triggers = vec![];
-        for row in client.update(TRIGGERS, None, &[source.oid.into()])? {
-            let text = |i| Ok::<_, pgrx::spi::Error>(row.get::<String>(i)?.unwrap_or_default());
-            let state = match text(4)?.as_str() {
-                "A" => "always",
-                "R" => "replica only",
-                _ => "enabled",
-            };
-            triggers.push(Resting { schema: text(1)?, table: text(2)?, name: text(3)?, state });
-        }
-        Ok(triggers)
     })
 }

@@ -1,21 +1,23 @@
 //! A move from beginning to end: many transactions, each of which leaves what the next call takes back or
 //! `partition_drain_cancel` removes.
 
+use super::references::References;
 use super::source::{self, Leaf, Source};
 use super::stage::{self, Stage};
+use super::still::{self, Before};
 use super::survey::{self, Part};
 use super::swap::{self, Move};
-use super::{copy, few, find};
+use super::way::{way, Way};
+use super::{build, copy, few, find, leftover, old};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::job::{self, Job, Kind};
 use crate::partition::patience::Waited;
 use crate::partition::set::Set;
-use crate::partition::{blueprint, busy, lock, make, pinned, set};
+use crate::partition::{blueprint, busy, lock, make, pinned, set, writable};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
-use crate::settings::PARTITION_DRAIN_ROWS;
 use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
 
@@ -39,6 +41,13 @@ impl Wanted {
             Some(_) => (Kind::Regrain, "regrain"),
         }
     }
+
+    fn procedure(&self) -> &'static str {
+        match self.partition {
+            None => "partition_drain",
+            Some(_) => "partition_regrain",
+        }
+    }
 }
 
 /// What was begun.
@@ -51,10 +60,7 @@ struct Begun {
 }
 
 pub fn run(transactions: &Transactions, wanted: &Wanted) -> Result<()> {
-    if crate::pg::procedure::is_read_only() {
-        notice("nothing was done: this session is read only");
-        return Ok(());
-    }
+    writable(wanted.procedure())?;
     let Some(begun) = pinned(|| begin(wanted))? else { return Ok(()) };
     transactions.commit();
     let done = work(transactions, wanted, &begun);
@@ -75,7 +81,7 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
     let leaves = source.leaves()?;
     source::check(&set, &leaves)?;
     let job = job::begin(wanted.parent, &table, wanted.kind().0)?;
-    if stage::take_back(wanted.parent)? {
+    if leftover::take_back(&table)? {
         notice(format!("what was left of an earlier move of rows of \"{}\" was taken back", set.name));
     }
     Ok(Some(Begun { run: config::begin_run()?, job, set, source, leaves }))
@@ -83,8 +89,8 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
 
 /// After an error: takes back what can be, and leaves the rest to the next call.
 fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Error) -> Result<()> {
-    let taken_back = step(transactions, || stage::remove_copies(wanted.parent))
-        .and_then(|()| step(transactions, || stage::release(wanted.parent)));
+    let taken_back = step(transactions, || leftover::remove_copies(wanted.parent))
+        .and_then(|()| step(transactions, || leftover::release(wanted.parent)));
     step(transactions, || {
         match &taken_back {
             Ok(()) => begun.job.end()?,
@@ -133,55 +139,15 @@ fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
                 step(transactions, || one_by_one(begun, range, part.rows))?;
             }
         }
-        Way::Copy(key) => whole(transactions, wanted, begun, parts, &key)?,
+        Way::Copy(key) => {
+            if wanted.drop_old {
+                step(transactions, || old::can_be_dropped(source))?;
+            }
+            whole(transactions, wanted, begun, parts, &key)?;
+        }
     }
     notice(format!("{moved} rows were moved out of \"{}\", {left} were left", source.name));
     Ok(())
-}
-
-/// How rows are moved.
-enum Way {
-    /// Each range in one transaction, with the table locked.
-    Few,
-    /// By copying beside; rows are known by this key.
-    Copy(Vec<ddl::KeyColumn>),
-}
-
-fn way(set: &Set, source: &Source, parts: &[Part], moved: i64) -> Result<Way> {
-    let most = i64::from(PARTITION_DRAIN_ROWS.get());
-    let may_be_few = source.range.is_none() && most > 0 && few::may(set, source).is_ok();
-    if may_be_few && moved <= most {
-        return Ok(Way::Few);
-    }
-    let key = source::identity(set)?;
-    let referrer = source::referrer(set, source)?;
-    if let (false, None) = (key.is_empty(), &referrer) {
-        return Ok(Way::Copy(key));
-    }
-    let largest = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).max().unwrap_or(0);
-    if may_be_few && largest <= most {
-        return Ok(Way::Few);
-    }
-    let raise =
-        format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
-    let error = match referrer {
-        Some(referrer) => {
-            Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
-                .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
-        }
-        None => Error::not_in_state(format!(
-            "\"{}\" has no primary key and no unique index without NULLs",
-            set.name
-        ))
-        .detail("Rows that change while they are copied are known by it."),
-    };
-    Err(match may_be_few {
-        true => error.hint(raise),
-        false if source.range.is_some() => {
-            error.hint("Add one, or drop the foreign key until the rows are moved.")
-        }
-        false => error.hint("Move the rows by hand."),
-    })
 }
 
 /// A range whose rows are few.
@@ -216,18 +182,23 @@ fn whole(
 ) -> Result<()> {
     let Begun { job, set, source, leaves, .. } = begun;
     let rows = parts.iter().map(|part| part.rows).sum();
-    let stage = step(transactions, || {
+    let (stage, parent, keys) = step(transactions, || {
         job.phase("copying", Some(rows))?;
+        let as_it_is = still::of_parent(set)?;
         let parent = blueprint::of(set)?;
         let stage = stage::plan(set, &parent, source, parts)?;
-        stage::make(set, &parent, source, &stage, key)?;
-        Ok(stage)
+        build::make(set, &parent, source, &stage, key)?;
+        Ok((stage, as_it_is, still::made(set, &still::KEYS)?))
     })?;
+    let mut references = References::default();
+    for piece in &stage.pieces {
+        step(transactions, || references.add(set, piece))?;
+    }
     let mut noting = vec![];
     for leaf in leaves {
         noting.push(step(transactions, || {
-            stage::capture(set, &stage, leaf, key)?;
-            copy::noting(leaf)
+            build::capture(set, &stage, leaf, key)?;
+            still::noting(leaf)
         })?);
     }
     for leaf in leaves {
@@ -248,13 +219,22 @@ fn whole(
             job.advance(piece.rows)
         })?;
     }
+    let pieces = step(transactions, || still::made(set, &still::PIECES))?;
+    let before = Before { parent, noting, keys, pieces };
     step(transactions, || job.phase("swapping", None))?;
     let mut waited = Waited::default();
-    let work = Move { set, source, leaves, noting: &noting, key, stage: &stage, drop_old: wanted.drop_old };
+    let work = Move {
+        set,
+        source,
+        leaves,
+        before: &before,
+        references: &references,
+        key,
+        stage: &stage,
+        drop_old: wanted.drop_old,
+    };
     for round in 1.. {
-        if step(transactions, || copy::catch_up(set, source, leaves, &stage, key))? > FEW_CHANGES
-            && round < ROUNDS
-        {
+        if step(transactions, || copy::catch_up(set, source, &stage, key))? > FEW_CHANGES && round < ROUNDS {
             continue;
         }
         if step(transactions, || swap::swap(&work, &mut waited))? {

@@ -4,9 +4,12 @@ use crate::ddl::moving as ddl;
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
 use crate::pg::bounds;
+use crate::pg::procedure::is_read_only;
 use dbguard_core::partition::{Key, Range};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
 
 /// A partition of a set.
 pub struct Source {
@@ -58,7 +61,7 @@ impl Source {
         ddl::Key { column: &self.column, type_name: self.type_name, bytewise: self.bytewise }
     }
 
-    /// The leaves as they are. As a write: what another session has just done must be seen.
+    /// The leaves as they are.
     pub fn leaves(&self) -> Result<Vec<Leaf>> {
         const LEAVES: &str = "
             SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, s.state, c.relowner, c.relhasrules
@@ -66,39 +69,38 @@ impl Source {
             JOIN pg_class c ON c.oid = t.relid
             JOIN pg_namespace n ON n.oid = c.relnamespace
             CROSS JOIN LATERAL";
-        Spi::connect_mut(|client| {
-            let mut leaves = vec![];
-            for row in client.update(
-                &*format!("{LEAVES} {STATE} WHERE t.isleaf ORDER BY 1"),
-                None,
-                &[self.oid.into()],
-            )? {
-                let (Some(oid), Some(state), Some(owner)) = (row.get(1)?, row.get(5)?, row.get(6)?) else {
-                    continue;
-                };
-                leaves.push(Leaf {
-                    oid,
-                    schema: row.get(2)?.unwrap_or_default(),
-                    name: row.get(3)?.unwrap_or_default(),
-                    kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
-                    state,
-                    owner,
-                    has_rules: row.get(7)?.unwrap_or(true),
-                });
-            }
-            Ok(leaves)
+        let query = format!("{LEAVES} {STATE} WHERE t.isleaf ORDER BY 1");
+        rows(&query, &[self.oid.into()], |row| {
+            Ok(Leaf {
+                oid: row.get(1)?.unwrap_or_default(),
+                schema: row.get(2)?.unwrap_or_default(),
+                name: row.get(3)?.unwrap_or_default(),
+                kind: row.get::<String>(4)?.and_then(|kind| kind.chars().next()).unwrap_or(' '),
+                state: row.get(5)?.unwrap_or_default(),
+                owner: row.get(6)?.unwrap_or_default(),
+                has_rules: row.get(7)?.unwrap_or(true),
+            })
         })
+    }
+}
+
+/// As a write where one may be: what another session has just done must be seen.
+fn rows<T>(
+    query: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&SpiHeapTupleData) -> Result<T>,
+) -> Result<Vec<T>> {
+    match is_read_only() {
+        true => Spi::connect(|client| client.select(query, None, args)?.map(|row| read(&row)).collect()),
+        false => Spi::connect_mut(|client| client.update(query, None, args)?.map(|row| read(&row)).collect()),
     }
 }
 
 /// The default partition of a set, if it has one.
 pub fn default_of(set: &Set) -> Result<Option<Source>> {
     const DEFAULT: &str = "SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = $1";
-    let default = Spi::connect_mut(|client| {
-        let found = client.update(DEFAULT, Some(1), &[set.parent.into()])?;
-        found.into_iter().next().map_or(Ok(None), |row| row.get::<Oid>(1))
-    })?;
-    default.map(|default| partition(set, default)).transpose()
+    let found = rows(DEFAULT, &[set.parent.into()], |row| Ok(row.get::<Oid>(1)?))?;
+    found.into_iter().flatten().next().map(|default| partition(set, default)).transpose()
 }
 
 /// A partition of the set by OID.
@@ -122,11 +124,9 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
         Key::Uuid => ("uuid", false),
         Key::Ulid => ("text", true),
     };
-    let found = Spi::connect_mut(|client| {
-        let mut rows = client.update(PARTITION, Some(1), &[set.parent.into(), oid.into()])?;
-        let Some(row) = rows.next() else { return Ok(None) };
+    let found = rows(PARTITION, &[set.parent.into(), oid.into()], |row| {
         let bounds = row.get::<String>(3)?.and_then(|text| bounds::range(&text));
-        Ok::<_, Error>(Some(Source {
+        Ok(Source {
             oid,
             schema: row.get(1)?.unwrap_or_default(),
             name: row.get(2)?.unwrap_or_default(),
@@ -135,9 +135,9 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
             type_name,
             bytewise,
             columns: row.get(5)?.unwrap_or_default(),
-        }))
+        })
     })?;
-    found.ok_or_else(|| {
+    found.into_iter().next().ok_or_else(|| {
         let name = crate::catalog::relation(oid).map_or_else(|_| oid.to_u32().to_string(), |r| r.name);
         Error::wrong_object_type(format!("\"{name}\" is not a partition of \"{}\"", set.name))
     })
@@ -206,7 +206,7 @@ pub fn referrer(set: &Set, source: &Source) -> Result<Option<String>> {
     text(WHICH, &[set.parent.into(), source.oid.into()])
 }
 
-fn text(query: &str, args: &[pgrx::datum::DatumWithOid]) -> Result<Option<String>> {
+fn text(query: &str, args: &[DatumWithOid]) -> Result<Option<String>> {
     Spi::connect(|client| {
         let mut rows = client.select(query, Some(1), args)?;
         Ok(rows.next().map_or(Ok(None), |row| row.get::<String>(1))?)

@@ -1,16 +1,19 @@
 //! The one moment in which the pieces take the place of the source: a short transaction under an exclusive
 //! lock of the parent. Who reads before sees the source, who reads after sees the pieces.
 
-use super::copy::{self, catch_up, unchanged};
+use super::copy::{self, catch_up};
+use super::leftover;
+use super::references::References;
 use super::run::FEW_CHANGES;
-use super::source::{self, Leaf, Source};
-use super::stage::{self, Stage};
+use super::source::{Leaf, Source};
+use super::stage::Stage;
+use super::still::{still, Before};
 use crate::ddl::moving as ddl;
 use crate::ddl::{partition, retire};
 use crate::error::{Error, Result};
 use crate::partition::make::take_replica_identity;
 use crate::partition::patience::{self, Waited};
-use crate::partition::set::{self, Set};
+use crate::partition::set::Set;
 use crate::partition::{blueprint, busy, lock};
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
@@ -21,8 +24,8 @@ pub struct Move<'a> {
     pub set: &'a Set,
     pub source: &'a Source,
     pub leaves: &'a [Leaf],
-    /// `copy::noting` of each when it began.
-    pub noting: &'a [Option<String>],
+    pub before: &'a Before,
+    pub references: &'a References,
     pub key: &'a [ddl::KeyColumn],
     pub stage: &'a Stage,
     pub drop_old: bool,
@@ -30,7 +33,7 @@ pub struct Move<'a> {
 
 /// False, with nothing done, when more was changed meanwhile than may be copied with the table locked.
 pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
-    let Move { set, source, leaves, key, stage, drop_old, .. } = *work;
+    let Move { set, source, leaves, references, key, stage, drop_old, .. } = *work;
     let many = Cell::new(false);
     let replica_identity = blueprint::of(set)?.replica_identity;
     patience::steps(set.parent, waited, || {
@@ -38,15 +41,20 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
         access_exclusive(set.parent);
         access_exclusive(source.oid);
         leaves.iter().for_each(|leaf| access_exclusive(leaf.oid));
+        references.lock();
         if !lock(set.parent)? {
             return Err(busy(&set.name));
         }
         still(work)?;
-        many.set(copy::noted(set, stage, FEW_CHANGES + 1)? > FEW_CHANGES);
+        let noted = copy::noted(set, stage, FEW_CHANGES + 1)?;
+        many.set(noted > FEW_CHANGES);
         if many.get() {
             return Ok(());
         }
-        catch_up(set, source, leaves, stage, key)?;
+        if noted > 0 {
+            catch_up(set, source, stage, key)?;
+        }
+        references.enforce()?;
         let (schema, parent) = (&*set.schema, (&*set.schema, &*set.name));
         as_role(set.owner, Fence::Restricted, || {
             for leaf in leaves {
@@ -75,40 +83,14 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
                     take_replica_identity(set, &piece.partition)?;
                 }
             }
-            for table in [&stage.filling, &stage.indexed, &stage.noted, &stage.taken] {
+            for table in [&stage.filling, &stage.indexed, &stage.noted, &stage.fresh] {
                 crate::ddl::run(&ddl::drop((schema, table)))?;
             }
             Ok::<_, Error>(())
         })
     })?;
     if !many.get() {
-        stage::forget(set.parent)?;
+        leftover::forget(set.parent)?;
     }
     Ok(!many.get())
-}
-
-/// Whether all is as it was when the copy began.
-fn still(work: &Move) -> Result<()> {
-    let Move { set, source, leaves, noting, .. } = *work;
-    let now = set::live(set.parent)?;
-    let same = (&now.schema, &now.name, now.owner) == (&set.schema, &set.name, set.owner);
-    let found = source::partition(set, source.oid)?;
-    if !same || (&found.schema, &found.name, found.range) != (&source.schema, &source.name, source.range) {
-        return Err(Error::not_in_state(format!(
-            "\"{}\" was changed by another session meanwhile",
-            set.name
-        ))
-        .hint("Call the procedure again."));
-    }
-    for (leaf, before) in leaves.iter().zip(noting) {
-        unchanged(leaf)?;
-        if before.is_none() || copy::noting(leaf)? != *before {
-            return Err(Error::not_in_state(format!(
-                "triggers of \"{}\" were switched off by another session meanwhile",
-                leaf.name
-            ))
-            .hint("Call the procedure again."));
-        }
-    }
-    Ok(())
 }

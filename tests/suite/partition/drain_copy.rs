@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A default partition with `rows` rows of ten days before the clock's, and a few that belong nowhere.
-fn full(db: &mut Db, table: &str, rows: u32) {
+pub(super) fn full(db: &mut Db, table: &str, rows: u32) {
     db.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0");
     db.exec(&format!(
         "CREATE TABLE {table} (id bigint, at timestamptz, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
@@ -18,13 +18,13 @@ fn full(db: &mut Db, table: &str, rows: u32) {
 }
 
 /// What the catalogs say of the tables and triggers there are.
-const CATALOG: &str = "
+pub(super) const CATALOG: &str = "
     SELECT c.relname, c.relkind, c.relispartition, pg_get_expr(c.relpartbound, c.oid),
            (SELECT string_agg(tgname || tgenabled::text, ',' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal),
            (SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = c.oid)
     FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1";
 
-fn wait_for(db: &mut Db, query: &str, wanted: &str) {
+pub(super) fn wait_for(db: &mut Db, query: &str, wanted: &str) {
     let until = Instant::now() + Duration::from_secs(60);
     while db.value(query) != wanted {
         assert!(Instant::now() < until, "{query} is not {wanted}");

@@ -274,3 +274,28 @@ fn many_sets_are_asked_about_at_once() {
     db.exec("SELECT dbguard.partition_disable('s' || n) FROM generate_series(1, 19) n");
     assert!(many <= calls(&mut db) + 5, "{many}");
 }
+
+/// What can be moved, and what never can.
+#[test]
+fn rows_in_the_default_that_can_leave_and_that_cannot() {
+    let mut db = Db::new();
+    db.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'");
+    db.exec(
+        "CREATE TABLE t (at timestamp) PARTITION BY RANGE (at); CREATE TABLE t_rest PARTITION OF t DEFAULT;
+         INSERT INTO t VALUES (NULL), ('-infinity'), ('0044-03-15 BC'), ('1999-01-01');
+         SELECT dbguard.partition_enable('t', '1 day', 2)",
+    );
+    let found = "SELECT severity, fix FROM dbguard.partition_health() WHERE problem = 'default_rows'";
+    let kept = "info | They are in nobody's way. Or UPDATE or DELETE them: SELECT * FROM public.t_rest;";
+    assert_eq!(db.lines(found), [kept]);
+    db.exec("CALL dbguard.partition_drain('t'); ");
+    assert_eq!(db.lines(found), [kept]);
+    db.exec("INSERT INTO t VALUES ('2026-10-01')");
+    assert_eq!(db.lines(found), ["warning | CALL dbguard.partition_drain('public.t');"]);
+    db.exec("CALL dbguard.partition_drain('t')");
+    assert_eq!(db.lines(found), [kept]);
+    db.exec("INSERT INTO t VALUES ('2018-10-01')");
+    assert_eq!(db.lines(found), ["warning | CALL dbguard.partition_drain('public.t', 5000);"]);
+    db.exec("CALL dbguard.partition_drain('public.t', 5000)");
+    assert_eq!(db.lines(found), [kept]);
+}

@@ -1,0 +1,54 @@
+//! Which way rows are moved, or why they cannot be.
+
+use super::few;
+use super::source::{self, Source};
+use super::survey::Part;
+use crate::ddl::moving as ddl;
+use crate::error::{Error, Result};
+use crate::partition::set::Set;
+use crate::settings::PARTITION_DRAIN_ROWS;
+
+/// How rows are moved.
+pub enum Way {
+    /// Each range in one transaction, with the table locked.
+    Few,
+    /// By copying beside; rows are known by this key.
+    Copy(Vec<ddl::KeyColumn>),
+}
+
+pub fn way(set: &Set, source: &Source, parts: &[Part], moved: i64) -> Result<Way> {
+    let most = i64::from(PARTITION_DRAIN_ROWS.get());
+    let may_be_few = source.range.is_none() && most > 0 && few::may(set, source).is_ok();
+    if may_be_few && moved <= most {
+        return Ok(Way::Few);
+    }
+    let key = source::identity(set)?;
+    let referrer = source::referrer(set, source)?;
+    if let (false, None) = (key.is_empty(), &referrer) {
+        return Ok(Way::Copy(key));
+    }
+    let largest = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).max().unwrap_or(0);
+    if may_be_few && largest <= most {
+        return Ok(Way::Few);
+    }
+    let raise =
+        format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
+    let error = match referrer {
+        Some(referrer) => {
+            Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
+                .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
+        }
+        None => Error::not_in_state(format!(
+            "\"{}\" has no primary key and no unique index without NULLs",
+            set.name
+        ))
+        .detail("Rows that change while they are copied are known by it."),
+    };
+    Err(match may_be_few {
+        true => error.hint(raise),
+        false if source.range.is_some() => {
+            error.hint("Add one, or drop the foreign key until the rows are moved.")
+        }
+        false => error.hint("Move the rows by hand."),
+    })
+}
