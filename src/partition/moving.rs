@@ -7,6 +7,7 @@ mod capture;
 mod copy;
 pub mod few;
 mod leftover;
+mod lock_time;
 mod old;
 mod references;
 mod resting;
@@ -20,7 +21,7 @@ mod way;
 
 use super::job::{self, Kind};
 use super::set::{self, Set};
-use super::{not_enabled, pinned};
+use super::{not_enabled, pinned, writable};
 use crate::catalog::own_table;
 use crate::ddl::partition::script;
 use crate::ddl::{moving as ddl, retire};
@@ -70,6 +71,7 @@ fn partition_regrain(
 #[pg_extern(sql = false)]
 fn partition_drain_cancel(parent: Option<pg_sys::Oid>) -> std::result::Result<bool, ErrorReport> {
     let parent = given(parent)?;
+    writable("partition_drain_cancel")?;
     Ok(pinned(|| {
         let table = own_table(parent)?;
         let begun = job::kind_of(parent)?;
@@ -89,7 +91,7 @@ fn partition_drain_cancel(parent: Option<pg_sys::Oid>) -> std::result::Result<bo
 type Plan = TableIterator<
     'static,
     (
-        name!(partition, String),
+        name!(partition, Option<String>),
         name!(lower, Option<String>),
         name!(upper, Option<String>),
         name!(rows, i64),
@@ -105,7 +107,7 @@ fn partition_drain_plan(
     TableIterator<
         'static,
         (
-            name!(partition, String),
+            name!(partition, Option<String>),
             name!(lower, Option<String>),
             name!(upper, Option<String>),
             name!(rows, i64),
@@ -127,7 +129,7 @@ fn partition_regrain_plan(
     TableIterator<
         'static,
         (
-            name!(partition, String),
+            name!(partition, Option<String>),
             name!(lower, Option<String>),
             name!(upper, Option<String>),
             name!(rows, i64),
@@ -184,7 +186,9 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
     let Some(source) = source else { return Ok(TableIterator::empty()) };
     source::same_owner(&set, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
-    let stage = stage::plan(&set, &blueprint, &source, survey::parts(&set, &source, most)?)?;
+    let parts = survey::parts(&set, &source, most)?;
+    let warning = lock_time::warning(&set, &source, &parts);
+    let stage = stage::plan(&set, &blueprint, &source, parts)?;
     let of = (&*set.schema, &*set.name);
     let mut rows = vec![];
     for piece in stage.pieces {
@@ -212,7 +216,8 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
             statements.push(crate::ddl::partition::attach(of, table, &piece.bound()));
         }
         let sql = if piece.is_default { String::new() } else { script(&statements) };
-        rows.push((piece.partition.clone(), piece.lower, piece.upper, piece.rows, sql));
+        rows.push((Some(piece.partition), piece.lower, piece.upper, piece.rows, sql));
     }
+    rows.extend(warning.map(|warning| (None, None, None, 0, format!("-- {warning}"))));
     Ok(TableIterator::new(rows))
 }

@@ -8,7 +8,7 @@ use super::still::{self, Before};
 use super::survey::{self, Part};
 use super::swap::{self, Move};
 use super::way::{way, Way};
-use super::{build, copy, few, find, leftover, old};
+use super::{build, copy, few, find, leftover, lock_time, old};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
@@ -20,6 +20,7 @@ use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
+use std::time::Duration;
 
 /// Changes are applied before the swap until no more than so many come in the meantime, or so often.
 pub const FEW_CHANGES: i64 = 200;
@@ -143,6 +144,9 @@ fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
             if wanted.drop_old {
                 step(transactions, || old::can_be_dropped(source))?;
             }
+            if let Some(warning) = lock_time::warning(set, source, &parts) {
+                notice(warning);
+            }
             whole(transactions, wanted, begun, parts, &key)?;
         }
     }
@@ -233,11 +237,13 @@ fn whole(
         stage: &stage,
         drop_old: wanted.drop_old,
     };
+    let mut locked = Duration::ZERO;
     for round in 1.. {
         if step(transactions, || copy::catch_up(set, source, &stage, key))? > FEW_CHANGES && round < ROUNDS {
             continue;
         }
-        if step(transactions, || swap::swap(&work, &mut waited))? {
+        if let Some(time) = step(transactions, || swap::swap(&work, &mut waited))? {
+            locked = time;
             break;
         }
         if round >= 2 * ROUNDS {
@@ -248,10 +254,10 @@ fn whole(
             .hint("Call the procedure again when less is written."));
         }
     }
-    step(transactions, || log(wanted, begun, &stage, &waited))
+    step(transactions, || log(wanted, begun, &stage, &waited, locked))
 }
 
-fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited) -> Result<()> {
+fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited, locked: Duration) -> Result<()> {
     let action = wanted.kind().1;
     for piece in &stage.pieces {
         let (lower, upper) = (piece.lower.as_deref(), piece.upper.as_deref());
@@ -264,6 +270,7 @@ fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited) -> Result
         false => format!("the old partition is now table \"{}\", for you to drop", stage.old),
     };
     notice(&*note);
+    let note = format!("{note}; the table was locked for {} ms", locked.as_millis());
     let entry = Entry { note: Some(note), waited: Some(waited), ..entry(begun) };
     config::log(begun.run, action, "done", entry)
 }

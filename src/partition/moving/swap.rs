@@ -18,6 +18,7 @@ use crate::partition::{blueprint, busy, lock};
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 /// What is moved.
 pub struct Move<'a> {
@@ -31,10 +32,11 @@ pub struct Move<'a> {
     pub drop_old: bool,
 }
 
-/// False, with nothing done, when more was changed meanwhile than may be copied with the table locked.
-pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
+/// How long the table was locked. None, with nothing done, when more was changed meanwhile than may be copied with it
+/// locked.
+pub fn swap(work: &Move, waited: &mut Waited) -> Result<Option<Duration>> {
     let Move { set, source, leaves, references, key, stage, drop_old, .. } = *work;
-    let many = Cell::new(false);
+    let done = Cell::new(None);
     let replica_identity = blueprint::of(set)?.replica_identity;
     patience::steps(set.parent, waited, || {
         // parent before partitions, as queries lock them
@@ -45,10 +47,10 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
         if !lock(set.parent)? {
             return Err(busy(&set.name));
         }
+        let locked = Instant::now();
         still(work)?;
         let noted = copy::noted(set, stage, FEW_CHANGES + 1)?;
-        many.set(noted > FEW_CHANGES);
-        if many.get() {
+        if noted > FEW_CHANGES {
             return Ok(());
         }
         if noted > 0 {
@@ -87,10 +89,12 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<bool> {
                 crate::ddl::run(&ddl::drop((schema, table)))?;
             }
             Ok::<_, Error>(())
-        })
+        })?;
+        done.set(Some(locked.elapsed()));
+        Ok(())
     })?;
-    if !many.get() {
+    if done.get().is_some() {
         leftover::forget(set.parent)?;
     }
-    Ok(!many.get())
+    Ok(done.get())
 }
