@@ -120,6 +120,52 @@ fn constraints_and_indexes_are_there_before() {
     assert_eq!(db.lines("SELECT DISTINCT kind FROM t ORDER BY 1"), ["0", "3", "4"]);
 }
 
+/// Keys to a table that is itself partitioned, of a set whose partitions are split by hash; drained, and regrained.
+#[test]
+fn foreign_keys_of_parts_to_parts() {
+    let mut db = Db::new();
+    db.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0");
+    db.exec(
+        "CREATE TABLE kind (a int, b int, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
+         CREATE TABLE kind1 PARTITION OF kind FOR VALUES IN (1); CREATE TABLE kind2 PARTITION OF kind FOR VALUES IN (2);
+         INSERT INTO kind SELECT a, b FROM generate_series(1, 2) a, generate_series(1, 3) b;
+         CREATE TABLE t (id int, at date, a int, b int, PRIMARY KEY (id, at),
+           FOREIGN KEY (a, b) REFERENCES kind ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED) PARTITION BY RANGE (at);
+         CREATE TABLE t_wide PARTITION OF t FOR VALUES FROM ('2026-10-01') TO ('2026-10-05');
+         CREATE TABLE t_rest PARTITION OF t DEFAULT;
+         INSERT INTO t SELECT n, d, 1 + n % 2, 1 + n % 3 FROM generate_series(1, 60) n, (VALUES ('2026-10-01'::date), ('2026-11-10')) v (d0),
+           LATERAL (SELECT d0 + n % 4 AS d) d;
+         SELECT dbguard.partition_enable('t', '1 day', 1, sub_by => 'id', sub_count => 2)",
+    );
+    let before = db.value("SELECT md5(string_agg(t::text, ',' ORDER BY id, at)) FROM t");
+    for call in [
+        "CALL dbguard.partition_drain('t', drop_old => true)",
+        "CALL dbguard.partition_regrain('t', 't_wide', drop_old => true)",
+    ] {
+        db.exec(call);
+    }
+    assert_eq!(db.value("SELECT md5(string_agg(t::text, ',' ORDER BY id, at)) FROM t"), before);
+    // every partition and every part of one has the key, once, of its parent, and in force
+    assert_eq!(
+        db.lines(
+            "SELECT DISTINCT (SELECT count(*) FROM pg_constraint k JOIN pg_constraint u ON u.oid = k.conparentid
+                              WHERE k.conrelid = relid AND u.conrelid = parentrelid AND k.confrelid = 'kind'::regclass AND k.convalidated),
+                    (SELECT count(*) FROM pg_constraint k WHERE conrelid = relid AND contype = 'f' AND conparentid = 0)
+             FROM pg_partition_tree('t') WHERE level > 0"
+        ),
+        ["1 | 0"]
+    );
+    assert_eq!(
+        db.value("SELECT count(*) FROM pg_trigger t JOIN pg_constraint k ON k.oid = tgconstraint WHERE contype = 'f' AND tgenabled <> 'O'"),
+        "0"
+    );
+    for at in ["2026-10-02", "2026-11-11"] {
+        assert_eq!(db.error(&format!("INSERT INTO t VALUES (99, '{at}', 1, 7)")).code, "23503");
+    }
+    db.exec("DELETE FROM kind WHERE a = 1");
+    assert_eq!(db.lines("SELECT count(*), count(a) FROM t"), ["120 | 60"]);
+}
+
 /// Rows that came while the triggers were off: a move is no change, and no time to find out.
 #[test]
 fn rows_that_break_a_foreign_key() {
