@@ -134,6 +134,27 @@ pub fn add_bound(table: Table, constraint: &str) -> String {
     format!("ALTER TABLE {} ADD CONSTRAINT {BOUND_CHECK} CHECK ({constraint})", name(table))
 }
 
+/// The bounds of a range, as literals are written; none where it is open.
+pub type Bounds = (Option<String>, Option<String>);
+
+/// The same for a default partition beside these ranges. In the shape by which the server knows one condition to
+/// imply another: a key that is NULL apart from the rest.
+pub fn add_outside(table: Table, key: &Key, ranges: &[Bounds]) -> String {
+    let column = key.expression();
+    let outside = |(lower, upper): &Bounds| {
+        let below = lower.as_ref().map(|at| format!("{column} < {}", literal(at)));
+        let above = upper.as_ref().map(|at| format!("{column} >= {}", literal(at)));
+        let sides: Vec<String> = below.into_iter().chain(above).collect();
+        format!("({})", if sides.is_empty() { "false".to_owned() } else { sides.join(" OR ") })
+    };
+    let all: Vec<String> = ranges.iter().map(outside).collect();
+    format!(
+        "ALTER TABLE {} ADD CONSTRAINT {BOUND_CHECK} CHECK ({column} IS NULL OR {})",
+        name(table),
+        all.join(" AND ")
+    )
+}
+
 pub fn drop_bound(table: Table) -> String {
     format!("ALTER TABLE {} DROP CONSTRAINT {BOUND_CHECK}", name(table))
 }

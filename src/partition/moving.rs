@@ -9,6 +9,7 @@ pub mod few;
 mod leftover;
 mod lock_time;
 mod old;
+mod outside;
 mod references;
 mod resting;
 mod run;

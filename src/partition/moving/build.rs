@@ -46,6 +46,9 @@ pub fn make(
                 crate::ddl::run(&ddl::add_bound((schema, &piece.name), &constraint(schema, &piece.name)?))?;
             }
         }
+        if let Some(outside) = &stage.outside {
+            crate::ddl::run(outside)?;
+        }
         Ok::<_, Error>(())
     })?;
     note(set, "source", source.oid, source.table())?;

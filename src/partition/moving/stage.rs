@@ -1,5 +1,6 @@
 //! The tables that rows are copied into while nobody knows them: their names and statements.
 
+use super::outside;
 use super::source::Source;
 use super::survey::Part;
 use crate::ddl::moving as ddl;
@@ -36,6 +37,8 @@ impl Piece {
 /// Everything that is made for one move.
 pub struct Stage {
     pub pieces: Vec<Piece>,
+    /// Keeps the new default partition apart from the ranges of others.
+    pub outside: Option<String>,
     /// The parent of the pieces while they are filled, without indexes, and after that.
     pub filling: String,
     pub indexed: String,
@@ -96,6 +99,7 @@ pub fn plan(set: &Set, parent: &Blueprint, source: &Source, parts: Vec<Part>) ->
         });
     }
     Ok(Stage {
+        outside: outside::check(set, source, &pieces)?,
         pieces,
         filling: free(parent_table, "_dbguard_filling", &mut chosen)?,
         indexed: free(parent_table, "_dbguard_indexed", &mut chosen)?,

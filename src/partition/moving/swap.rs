@@ -78,7 +78,7 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<Option<Duration>> {
                 }
                 let table = (schema, &*piece.partition);
                 crate::ddl::run(&partition::attach(parent, table, &piece.bound()))?;
-                if !piece.is_default {
+                if !piece.is_default || stage.outside.is_some() {
                     crate::ddl::run(&ddl::drop_bound(table))?;
                 }
                 if replica_identity == 'i' {

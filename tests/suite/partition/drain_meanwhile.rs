@@ -304,3 +304,44 @@ fn many_partitions_are_told_before() {
     assert_eq!(db.lines("SELECT count(*), count(DISTINCT tableoid) FROM t"), ["150 | 150"]);
     assert_eq!(db.value("SELECT count(*) FROM t_rest"), "0");
 }
+
+/// Many rows that stay are not read again with the table locked: the server says so in its log.
+#[test]
+fn what_is_left_is_not_scanned() {
+    for (number, (column, bound)) in [
+        ("timestamptz", "timestamptz '2026-11-20'"),
+        ("date", "date '2026-11-20'"),
+        ("timestamp(3)", "timestamp '2026-11-20'"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut db = Db::new();
+        let name = format!("left{number}_{}", db.name);
+        db.exec(
+            "SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0",
+        );
+        db.exec(&format!(
+            "CREATE TABLE {name} (id int, at {column}) PARTITION BY RANGE (at);
+             CREATE UNIQUE INDEX ON {name} (id, at);
+             CREATE TABLE {name}_rest PARTITION OF {name} DEFAULT;
+             CREATE TABLE apart PARTITION OF {name} FOR VALUES FROM ('2150-01-01') TO (MAXVALUE);
+             INSERT INTO {name} SELECT n, {bound} - n / 50 * interval '1 day' FROM generate_series(50, 2499) n;
+             DELETE FROM {name} WHERE at IS NULL; ALTER TABLE {name} ALTER id SET NOT NULL;
+             INSERT INTO {name} VALUES (-1, 'infinity'), (-2, '2097-01-01');
+             ALTER TABLE {name} ALTER at SET NOT NULL;
+             SELECT dbguard.partition_enable('{name}', '1 day', 1);
+             SET log_min_messages = debug1"
+        ));
+        db.exec(&format!("CALL dbguard.partition_drain('{name}', 10)"));
+        assert_eq!(
+            db.lines(&format!("SELECT count(*), (SELECT count(*) FROM {name}_rest) FROM {name}")),
+            ["2452 | 1951"]
+        );
+        let implied =
+            format!("partition constraint for table \"{name}_rest\" is implied by existing constraints");
+        assert!(dbguard_tests::Cluster::shared().log().contains(&implied), "{column}");
+        assert_eq!(db.value("SELECT count(*) FROM pg_constraint WHERE conname = 'dbguard_bound'"), "0");
+        assert_eq!(db.error(&format!("INSERT INTO {name}_rest VALUES (1, '2026-11-18')")).code, "23514");
+    }
+}
