@@ -25,6 +25,7 @@ mod cron;
 mod drain;
 mod drain_copy;
 mod drain_kinds;
+mod drain_locked;
 mod drain_meanwhile;
 mod drain_restart;
 mod fence;
