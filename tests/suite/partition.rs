@@ -41,6 +41,7 @@ mod partman;
 mod regrain;
 mod retire;
 mod retire_meanwhile;
+mod retire_waiting;
 mod rights;
 mod split;
 mod ways;

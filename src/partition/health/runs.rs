@@ -30,7 +30,7 @@ SELECT DISTINCT ON (r.schema_name, r.table_name, r.partition_name, r.action)
        k.found, r.schema_name::text, r.table_name::text, r.partition_name::text, r.action,
        concat_ws('; in the way: ', r.message, replace(r.blockers, E'\\n', '; ')), r.hint
 FROM dbguard.partition_run r
-LEFT JOIN known k ON k.schema_name = r.schema_name AND k.table_name = r.table_name
+LEFT JOIN known k ON k.parent = r.parent AND k.home = r.home
 WHERE r.state = 'failed' AND r.action <> 'run' AND (k.found IS NOT NULL OR r.table_name IS NULL)
   AND r.run >= coalesce((SELECT max(run) FROM dbguard.partition_run WHERE action = 'run'), 0)
   AND NOT EXISTS (SELECT FROM dbguard.partition_run d
@@ -64,7 +64,7 @@ ORDER BY r.schema_name, r.table_name, r.partition_name, r.action, r.at DESC";
 /// Detached partitions that are still there.
 fn waiting(findings: &mut Vec<Finding>) -> Result<()> {
     const WAITING: &str = "
-SELECT k.found, r.schema_name::text, r.table_name::text, late.late, count(*), min(r.due)::text
+SELECT k.found, k.schema_name::text, k.table_name::text, late.late, count(*), min(r.due)::text
 FROM dbguard.partition_retired r
 JOIN known k ON k.schema_name = r.schema_name AND k.table_name = r.table_name
 JOIN pg_class c ON c.oid = r.relation
