@@ -41,6 +41,8 @@ mod partman;
 mod regrain;
 mod retire;
 mod retire_meanwhile;
+mod retire_obstacle;
+mod retire_patience;
 mod retire_waiting;
 mod rights;
 mod split;

@@ -21,20 +21,22 @@ const THERE: &str = "SELECT concat_ws(' ', to_regclass('t_3'), to_regclass('t_4'
 fn a_renamed_set_keeps_what_waits() {
     for rename in ["ALTER TABLE t RENAME TO old", "CREATE SCHEMA old; ALTER TABLE t SET SCHEMA old"] {
         let old = if rename.starts_with("ALTER") { "old" } else { "old.t" };
+        let another = "CREATE TABLE t (ts date) PARTITION BY RANGE (ts); SELECT dbguard.partition_enable('t', '1 month')";
         // called off under the new name, and another table comes to the old one
         let mut db = two_wait("1 week");
         db.exec(COME);
         db.exec(rename);
         db.exec(&format!("SELECT dbguard.partition_retain('{old}')"));
-        db.exec("CREATE TABLE t (ts date) PARTITION BY RANGE (ts); SELECT dbguard.partition_enable('t', '1 month')");
         db.exec(RUN);
+        db.exec(another);
         db.exec(RUN);
         assert_eq!(db.value(THERE), "t_3 t_4", "{rename}");
         // not called off: they go, however the table is called
         let mut db = two_wait("1 week");
-        db.exec(COME);
         db.exec(rename);
-        db.exec("CREATE TABLE t (ts date) PARTITION BY RANGE (ts); SELECT dbguard.partition_enable('t', '1 month')");
+        db.exec(RUN);
+        db.exec(another);
+        db.exec(COME);
         db.exec(RUN);
         assert_eq!(db.value(THERE), "", "{rename}");
         assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_retired"), "0");
