@@ -33,7 +33,7 @@ fn a_foreign_table() {
     // at once, and after it was detached
     for grace in ["", ", grace => '0'"] {
         db.exec("CREATE FOREIGN TABLE far PARTITION OF t FOR VALUES FROM ('2020-01-01') TO ('2020-01-02') SERVER s");
-        db.exec(&format!("SELECT dbguard.partition_retain('t', '300 days', retire => 'drop'{grace})"));
+        db.exec(&format!("SELECT dbguard.partition_retain('t', '3 days', retire => 'drop'{grace})"));
         assert!(db
             .value("SELECT sql FROM dbguard.partition_plan('t')")
             .contains("DROP FOREIGN TABLE public.far"));
@@ -53,7 +53,7 @@ fn what_a_partition_brings_along_is_not_in_the_way() {
         "CREATE TABLE r (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES t);
          ALTER TABLE t_3 ADD CHECK (id < 1000);
          CREATE POLICY own ON t_3 USING (id > 0 AND EXISTS (SELECT FROM t_3 o WHERE o.id > 0));
-         CREATE INDEX ON t_3 ((id + 1)) WHERE v IS NOT NULL; CREATE STATISTICS ON id, ts FROM t_3;
+         CREATE INDEX ON t_3 ((id + 1)) WHERE v IS NOT NULL; CREATE STATISTICS of_it ON id, ts FROM t_3;
          CREATE FUNCTION nop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
          CREATE TRIGGER own BEFORE INSERT ON t_3 FOR EACH ROW WHEN (new.id > 0) EXECUTE FUNCTION nop();
          CREATE PUBLICATION p FOR TABLE t_3;
