@@ -30,7 +30,7 @@ SELECT DISTINCT ON (r.schema_name, r.table_name, r.partition_name, r.action)
        k.found, r.schema_name::text, r.table_name::text, r.partition_name::text, r.action,
        concat_ws('; in the way: ', r.message, replace(r.blockers, E'\\n', '; ')), r.hint
 FROM dbguard.partition_run r
-LEFT JOIN known k ON k.parent = r.parent AND k.home = r.home
+LEFT JOIN known k ON k.schema_name = r.schema_name AND k.table_name = r.table_name
 WHERE r.state = 'failed' AND r.action <> 'run' AND (k.found IS NOT NULL OR r.table_name IS NULL)
   AND r.run >= coalesce((SELECT max(run) FROM dbguard.partition_run WHERE action = 'run'), 0)
   AND NOT EXISTS (SELECT FROM dbguard.partition_run d
@@ -66,7 +66,7 @@ fn waiting(findings: &mut Vec<Finding>) -> Result<()> {
     const WAITING: &str = "
 SELECT k.found, k.schema_name::text, k.table_name::text, late.late, count(*), min(r.due)::text
 FROM dbguard.partition_retired r
-JOIN known k ON k.schema_name = r.schema_name AND k.table_name = r.table_name
+JOIN known k ON k.parent = r.parent AND k.home = r.home
 JOIN pg_class c ON c.oid = r.relation
 CROSS JOIN LATERAL (
   SELECT coalesce(r.due < (SELECT max(at) FROM dbguard.partition_run WHERE action = 'run'), false) AS late) late
