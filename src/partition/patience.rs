@@ -88,17 +88,18 @@ pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Re
     }
 }
 
-/// Waits until the transactions that use `relation` now have ended, without a lock of our own: for what would
-/// wait for them however long they take.
-pub fn unused(relation: pg_sys::Oid, waited: &mut Waited) -> Result<()> {
+/// Waits until the transactions that use `parent` or its partition now have ended, without a lock of our own:
+/// for what would wait for them however long they take.
+pub fn unused(parent: pg_sys::Oid, partition: pg_sys::Oid, waited: &mut Waited) -> Result<()> {
     const USED: &str = "
         SELECT array_agg(DISTINCT virtualtransaction) FROM pg_locks
-        WHERE locktype = 'relation' AND relation = $1 AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+        WHERE locktype = 'relation' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+          AND relation IN (SELECT $1 UNION SELECT relid FROM pg_partition_tree($2))
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND ($2 IS NULL OR virtualtransaction = ANY ($2))";
+          AND ($3 IS NULL OR virtualtransaction = ANY ($3))";
     let used = |by: Option<Vec<String>>| {
         Spi::connect(|client| {
-            let args = [relation.into(), by.into()];
+            let args = [parent.into(), partition.into(), by.into()];
             client.select(Kept(USED), Some(1), &args)?.first().get_one::<Vec<String>>()
         })
     };
@@ -108,7 +109,7 @@ pub fn unused(relation: pg_sys::Oid, waited: &mut Waited) -> Result<()> {
     while users.is_some() {
         waited.tries += 1;
         if started.elapsed() >= budget {
-            waited.blockers = blockers(relation, true)?;
+            waited.blockers = blockers(parent, true)?.or(blockers(partition, true)?);
             return Err(Error::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "the table is in use")
                 .detail("Transactions that have used it have not ended in time.")
                 .hint("The next run tries again; see the column blockers for who they are."));
@@ -143,8 +144,8 @@ fn take_in_order(parent: pg_sys::Oid, step: &Step) -> Result<()> {
     Ok(())
 }
 
-/// The locks that ATTACH takes, or any on the table itself, against those that others hold. Statements are not shown: who reads
-/// the log of runs need not have the right to see them.
+/// The locks that ATTACH takes, or any on the table itself, against those that others hold. Statements are not
+/// shown: who reads the log of runs need not have the right to see them.
 const BLOCKERS: &str = "
 WITH wanted AS (
   SELECT $1::oid AS relation, CASE WHEN NOT $2 THEN

@@ -18,7 +18,6 @@ pub enum Next {
     Finish(Waiting),
     /// Those that can be dropped without keeping anybody waiting.
     Drop(Vec<Step>),
-    /// With whether it can be CONCURRENTLY.
     Detach(Step),
 }
 

@@ -70,7 +70,8 @@ pub fn run(transactions: &Transactions, run: i64, leaving: &Leaving) -> Result<L
 fn detach(transactions: &Transactions, leaving: &Leaving, waited: &mut Waited) -> Result<()> {
     let partition = leaving.step.table();
     if leaving.step.concurrently {
-        pinned(|| interruptible(|| patience::unused(leaving.set, waited)))?;
+        let oid = leaving.step.partition.oid;
+        pinned(|| interruptible(|| patience::unused(leaving.set, oid, waited)))?;
         transactions.commit();
         // half-way through, a timeout would leave what must be taken up again
         let statement = ddl::detach_concurrently(leaving.parent(), partition);
