@@ -38,7 +38,7 @@ COMMENT ON COLUMN dbguard.partition_set.anchor IS 'What the clock of the zone re
 COMMENT ON COLUMN dbguard.partition_set.key_unit IS 'What a key of type bigint counts since 1970: s, ms, us or ns';
 COMMENT ON COLUMN dbguard.partition_set.retain IS 'How long partitions are kept; NULL for ever';
 COMMENT ON COLUMN dbguard.partition_set.retain_bytes IS 'How large all partitions together may be before the oldest go; NULL without limit';
-COMMENT ON COLUMN dbguard.partition_set.retain_at_least IS 'How many partitions that are over stay in any case';
+COMMENT ON COLUMN dbguard.partition_set.retain_at_least IS 'How many partitions of the past stay in any case';
 COMMENT ON COLUMN dbguard.partition_set.retire IS 'What becomes of a partition then: detach, drop or move';
 COMMENT ON COLUMN dbguard.partition_set.retire_schema IS 'Where it is moved to';
 COMMENT ON COLUMN dbguard.partition_set.grace IS 'How long a detached partition waits to be dropped or moved';
@@ -53,12 +53,13 @@ GRANT SELECT ON dbguard.partition_set TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dbguard.partition_set', '');
 
 CREATE TABLE dbguard.partition_retired (
-  schema_name name NOT NULL,
-  table_name name NOT NULL,
+  parent oid NOT NULL,
   partition_schema name NOT NULL,
   partition_name name NOT NULL,
   relation oid NOT NULL,
   home text NOT NULL,
+  lower timestamp,
+  upper timestamp NOT NULL,
   retire text NOT NULL,
   retire_schema name,
   grace interval,
@@ -69,12 +70,13 @@ CREATE TABLE dbguard.partition_retired (
   PRIMARY KEY (relation, home)
 );
 COMMENT ON TABLE dbguard.partition_retired IS 'Partitions that are leaving their table, and detached ones that wait to be dropped or moved';
-COMMENT ON COLUMN dbguard.partition_retired.schema_name IS 'Schema of the partitioned table';
-COMMENT ON COLUMN dbguard.partition_retired.table_name IS 'Name of the partitioned table';
+COMMENT ON COLUMN dbguard.partition_retired.parent IS 'OID of the partitioned table in the database named by home';
 COMMENT ON COLUMN dbguard.partition_retired.partition_schema IS 'Schema of the partition';
 COMMENT ON COLUMN dbguard.partition_retired.partition_name IS 'Name of the partition';
 COMMENT ON COLUMN dbguard.partition_retired.relation IS 'OID of the partition in the database named by home';
-COMMENT ON COLUMN dbguard.partition_retired.home IS 'The database the OID is of';
+COMMENT ON COLUMN dbguard.partition_retired.home IS 'The database the OIDs are of; in another one, after a restore or in a copy, nothing waits';
+COMMENT ON COLUMN dbguard.partition_retired.lower IS 'Its lower bound, by the clock of the key; NULL: MINVALUE';
+COMMENT ON COLUMN dbguard.partition_retired.upper IS 'Its upper bound, by the clock of the key';
 COMMENT ON COLUMN dbguard.partition_retired.retire IS 'What becomes of it: detach, drop or move';
 COMMENT ON COLUMN dbguard.partition_retired.retire_schema IS 'Where it is moved to';
 COMMENT ON COLUMN dbguard.partition_retired.grace IS 'How long it waits once it is detached';
@@ -108,7 +110,7 @@ COMMENT ON TABLE dbguard.partition_run IS 'What was done for partitions, and wha
 COMMENT ON INDEX dbguard.partition_run_at IS 'Finds rows that are 30 days old';
 COMMENT ON COLUMN dbguard.partition_run.run IS 'Number of the run';
 COMMENT ON COLUMN dbguard.partition_run.at IS 'When';
-COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition; archive, detach, finalize, drop or move one; convert or unconvert a table; forget a set whose table is gone; or run: the summary that ends a run';
+COMMENT ON COLUMN dbguard.partition_run.action IS 'make a partition; archive, detach, finalize, drop or move one; convert or unconvert a table; forget a set whose table is gone, or a detached partition that goes by another name now; retire a set that had to be left; or run: the summary that ends a run';
 COMMENT ON COLUMN dbguard.partition_run.state IS 'done, failed, or skipped';
 COMMENT ON COLUMN dbguard.partition_run.schema_name IS 'Schema of the partitioned table and of the partition';
 COMMENT ON COLUMN dbguard.partition_run.table_name IS 'Name of the partitioned table';

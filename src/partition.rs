@@ -18,11 +18,8 @@ mod retention;
 mod retire;
 mod set;
 
-use crate::catalog::extension_owner;
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
-use crate::pg::kept::Kept;
-use crate::pg::user::{as_role, Fence};
 use dbguard_core::partition::{self as pure, civil, plan};
 use enable::Made;
 use error::{busy, not_enabled, writable};
@@ -170,9 +167,8 @@ fn partition_plan(
             }
         }
         for set in &sets {
-            let action = set.retention.retire.word();
-            for step in retire::steps(set)? {
-                rows.push((set.parent, action, step.name, step.lower, step.upper, step.sql));
+            for step in retire::plan(set)? {
+                rows.push((set.parent, step.action, step.name, step.lower, step.upper, step.sql));
             }
         }
         Ok(rows)
@@ -281,22 +277,10 @@ fn pinned<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Keeps other sessions from making partitions of the same table until this transaction ends;
 /// false when one is at it. By the row of the set, which nobody else has the right to lock; by the
-/// table itself while there is none. As a write, so that what is read after it is read anew.
+/// table itself while there is none.
 fn lock(parent: pg_sys::Oid) -> Result<bool> {
     let Some((schema, name)) = set::stored(parent)? else {
         return Ok(crate::pg::lock::try_share_update_exclusive(parent));
     };
-    as_role(extension_owner()?, Fence::Local, || {
-        Spi::connect_mut(|client| {
-            let locked = client.update(
-                Kept(
-                    "SELECT FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
-                 FOR UPDATE SKIP LOCKED",
-                ),
-                None,
-                &[schema.as_str().into(), name.as_str().into()],
-            )?;
-            Ok(!locked.is_empty())
-        })
-    })
+    config::lock(&schema, &name)
 }

@@ -87,32 +87,36 @@ pub fn retain(schema: &str, name: &str, retention: &Retention) -> Result<()> {
             retention.archive.as_ref().map(|(_, name)| name.as_str()).into(),
         ],
     )?;
-    // what was to be dropped and is not any more must not be
+    Ok(())
+}
+
+/// What waits to be dropped stays as a table.
+pub fn remove(schema: &str, name: &str) -> Result<()> {
     write(
-        "DELETE FROM dbguard.partition_retired
-         WHERE schema_name = $1::name AND table_name = $2::name AND (retire <> $3 OR $4)",
-        &[schema.into(), name.into(), retention.retire.word().into(), retention.keeps_all().into()],
+        "WITH removed AS (
+           DELETE FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
+           RETURNING parent, home)
+         DELETE FROM dbguard.partition_retired r USING removed s WHERE r.parent = s.parent AND r.home = s.home",
+        &[schema.into(), name.into()],
     )?;
     Ok(())
 }
 
-pub fn remove(schema: &str, name: &str) -> Result<()> {
-    write(
-        "DELETE FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name",
-        &[schema.into(), name.into()],
-    )?;
-    write(
-        "DELETE FROM dbguard.partition_retired WHERE schema_name = $1::name AND table_name = $2::name",
-        &[schema.into(), name.into()],
-    )?;
-    Ok(())
+/// Keeps other sessions from a set until this transaction ends; false when one is at it. As a write, so that
+/// what is read after it is read anew.
+pub fn lock(schema: &str, name: &str) -> Result<bool> {
+    const LOCK: &str = "
+        SELECT FROM dbguard.partition_set WHERE schema_name = $1::name AND table_name = $2::name
+        FOR UPDATE SKIP LOCKED";
+    Ok(write(LOCK, &[schema.into(), name.into()])? > 0)
 }
 
 /// Forgets sets whose table is gone, then stores names and OIDs as they are now: in this order, for
-/// a table may have taken the name of one that is gone. Whether anything is stored otherwise now.
+/// a table may have taken the name of one that is gone. What another session is at is left for the next run.
+/// Whether anything is stored otherwise now.
 pub fn tidy(run: i64, sets: &[Registered]) -> Result<bool> {
     for Registered { schema, name, state, .. } in sets {
-        if matches!(state, State::Gone) {
+        if matches!(state, State::Gone) && lock(schema, name)? {
             remove(schema, name)?;
             let note = Some("the table is gone; the set was removed".to_owned());
             let entry = Entry { schema: Some(schema), table: Some(name), note, ..Entry::default() };
@@ -122,19 +126,29 @@ pub fn tidy(run: i64, sets: &[Registered]) -> Result<bool> {
     if !sets.iter().any(|set| set.moved) {
         return Ok(false);
     }
-    let follow = "
+    let follow = ",
+moved AS MATERIALIZED (
+  SELECT k.schema_name, k.table_name, n.nspname, c.relname, c.oid
+  FROM known k JOIN pg_class c ON c.oid = k.found JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE (k.schema_name, k.table_name, k.parent, k.home) IS DISTINCT FROM (n.nspname, c.relname, c.oid, $1)
+), free AS MATERIALIZED (
+  SELECT s.schema_name, s.table_name FROM dbguard.partition_set s
+  WHERE (s.schema_name, s.table_name) IN (SELECT schema_name, table_name FROM moved)
+  FOR UPDATE SKIP LOCKED
+)
 UPDATE dbguard.partition_set s
-SET schema_name = n.nspname, table_name = c.relname, parent = c.oid, home = $1
-FROM known k JOIN pg_class c ON c.oid = k.found JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE s.schema_name = k.schema_name AND s.table_name = k.table_name
-  AND (s.schema_name, s.table_name, s.parent, s.home) IS DISTINCT FROM (n.nspname, c.relname, c.oid, $1)";
+SET schema_name = m.nspname, table_name = m.relname, parent = m.oid, home = $1
+FROM moved m JOIN free f USING (schema_name, table_name)
+WHERE s.schema_name = m.schema_name AND s.table_name = m.table_name";
     write(&format!("{}{follow}", set::KNOWN), &set::every(&crate::pg::identity::database()))?;
     Ok(true)
 }
 
-/// Rows of runs long past go.
+/// Rows of runs long past go; so does what waited in the database that this one is a copy of.
 pub fn purge() -> Result<()> {
     write("DELETE FROM dbguard.partition_run WHERE at < now() - '30 days'::interval", &[])?;
+    let home = crate::pg::identity::database();
+    write("DELETE FROM dbguard.partition_retired WHERE home <> $1", &[home.into()])?;
     Ok(())
 }
 

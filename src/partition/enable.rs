@@ -4,10 +4,11 @@ use super::config::{self, Entry};
 use super::extra::Extra;
 use super::patience::{is_held, Waited};
 use super::set::{self, Options, Registered, Set, State};
-use super::{blueprint, lock, make};
+use super::{blueprint, busy, lock, make};
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
-use crate::pg::subxact::look;
+use crate::pg::guc;
+use crate::pg::subxact::{look, subtransaction};
 use dbguard_core::partition::Range;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -183,14 +184,18 @@ fn same(a: &Options, b: &Options) -> bool {
 }
 
 /// Forgets a table; its partitions stay. False when it was not registered.
-pub fn disable(parent: pg_sys::Oid, name: &str) -> Result<bool> {
+pub fn disable(parent: pg_sys::Oid, table: &str) -> Result<bool> {
     match set::of(parent)? {
         Some(Registered { schema, name, state: State::Live(_) | State::Broken(..), .. }) => {
-            config::remove(&schema, &name)?;
-            Ok(true)
+            // whoever is at work on the set holds its row, for as long as an archive function takes
+            let remove = || subtransaction(|| config::remove(&schema, &name));
+            match guc::with(&[(c"lock_timeout", c"2s")], remove) {
+                Err(e) if is_held(&e) => Err(busy(table)),
+                other => other.map(|()| true),
+            }
         }
         _ => {
-            notice(format!("partitioning of \"{name}\" is not enabled"));
+            notice(format!("partitioning of \"{table}\" is not enabled"));
             Ok(false)
         }
     }

@@ -5,7 +5,7 @@ use super::config::{self, Entry};
 use super::patience::{is_held, Waited};
 use super::set::{self, Registered, Set, State};
 use super::{blueprint, lock, make, pinned, retire};
-use crate::error::{Error, Result};
+use crate::error::{notice, Error, Result};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use dbguard_core::partition::Range;
@@ -32,7 +32,7 @@ struct Work {
 }
 
 pub fn run(transactions: &Transactions) -> Result<()> {
-    let (number, Survey { due, over, mut troubles }) = pinned(|| {
+    let (number, Survey { due, over, rehearsed, mut troubles }) = pinned(|| {
         let number = config::begin_run()?;
         config::purge()?;
         let mut sets = set::load(None)?;
@@ -66,6 +66,12 @@ pub fn run(transactions: &Transactions) -> Result<()> {
             }
         }
     }
+    if rehearsed && !over.is_empty() {
+        notice(
+            "dbguard.partition_clock is ahead of the real time: partitions are retired by the real time"
+                .to_owned(),
+        );
+    }
     // last, for it may have to wait for whoever reads an old partition
     let mut retired = 0;
     for parent in over {
@@ -89,12 +95,14 @@ struct Survey {
     due: Vec<Work>,
     /// Those of which something is over, or was begun.
     over: Vec<pg_sys::Oid>,
+    /// Whether the clock of a rehearsal is ahead.
+    rehearsed: bool,
     /// How many cannot be worked on.
     troubles: u32,
 }
 
 fn survey(run: i64, sets: Vec<Registered>) -> Result<Survey> {
-    let mut survey = Survey { due: Vec::new(), over: vec![], troubles: 0 };
+    let mut survey = Survey { due: Vec::new(), over: vec![], rehearsed: false, troubles: 0 };
     let begun = retire::begun()?;
     for Registered { schema, name, state, .. } in sets {
         let looked_at = match state {
@@ -113,6 +121,7 @@ fn survey(run: i64, sets: Vec<Registered>) -> Result<Survey> {
 }
 
 fn look_at(set: Set, begun: &[pg_sys::Oid], survey: &mut Survey) -> Result<()> {
+    survey.rehearsed |= set.now > set.real;
     if begun.contains(&set.parent) || retire::may_be_due(&set)? {
         survey.over.push(set.parent);
     }

@@ -75,7 +75,7 @@ pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Re
         })?;
         match tried {
             Err(e) if is_held(&e) => {
-                if let Some(blockers) = blockers(relation)? {
+                if let Some(blockers) = blockers(relation, false)? {
                     waited.blockers = Some(blockers);
                 }
                 if started.elapsed() >= budget {
@@ -86,6 +86,37 @@ pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Re
             other => return other,
         }
     }
+}
+
+/// Waits until the transactions that use `relation` now have ended, without a lock of our own: for what would
+/// wait for them however long they take.
+pub fn unused(relation: pg_sys::Oid, waited: &mut Waited) -> Result<()> {
+    const USED: &str = "
+        SELECT array_agg(DISTINCT virtualtransaction) FROM pg_locks
+        WHERE locktype = 'relation' AND relation = $1 AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND ($2 IS NULL OR virtualtransaction = ANY ($2))";
+    let used = |by: Option<Vec<String>>| {
+        Spi::connect(|client| {
+            let args = [relation.into(), by.into()];
+            client.select(Kept(USED), Some(1), &args)?.first().get_one::<Vec<String>>()
+        })
+    };
+    let budget = Duration::from_millis(PARTITION_LOCK_BUDGET.get().unsigned_abs().into());
+    let started = Instant::now();
+    let mut users = used(None)?;
+    while users.is_some() {
+        waited.tries += 1;
+        if started.elapsed() >= budget {
+            waited.blockers = blockers(relation, true)?;
+            return Err(Error::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "the table is in use")
+                .detail("Transactions that have used it have not ended in time.")
+                .hint("The next run tries again; see the column blockers for who they are."));
+        }
+        pause((50 * waited.tries).min(500))?;
+        users = used(users)?;
+    }
+    Ok(())
 }
 
 /// Whether others' locks are the trouble, so that trying again may help.
@@ -112,12 +143,12 @@ fn take_in_order(parent: pg_sys::Oid, step: &Step) -> Result<()> {
     Ok(())
 }
 
-/// The locks that ATTACH takes, against those that others hold. Statements are not shown: who reads
+/// The locks that ATTACH takes, or any on the table itself, against those that others hold. Statements are not shown: who reads
 /// the log of runs need not have the right to see them.
 const BLOCKERS: &str = "
 WITH wanted AS (
-  SELECT $1::oid AS relation,
-         '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'::text[] AS modes
+  SELECT $1::oid AS relation, CASE WHEN NOT $2 THEN
+         '{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'::text[] END AS modes
   UNION ALL
   SELECT partdefid, NULL FROM pg_partitioned_table WHERE partrelid = $1
   UNION ALL
@@ -151,12 +182,12 @@ LEFT JOIN pg_locks x ON h.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transa
 LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid";
 
 /// Who holds what was not to be had; nobody, if it was let go in the meantime.
-fn blockers(parent: pg_sys::Oid) -> Result<Option<String>> {
+fn blockers(parent: pg_sys::Oid, any: bool) -> Result<Option<String>> {
     as_role(extension_owner()?, Fence::Local, || {
         Spi::connect(|client| {
             // both views show the first look of a transaction until told otherwise
             client.select("SELECT pg_stat_clear_snapshot()", None, &[])?;
-            Ok(client.select(BLOCKERS, None, &[parent.into()])?.first().get_one::<String>()?)
+            Ok(client.select(BLOCKERS, None, &[parent.into(), any.into()])?.first().get_one::<String>()?)
         })
     })
 }

@@ -4,6 +4,7 @@ use super::set;
 use super::{config, lock, pinned, retire};
 use crate::catalog;
 use crate::error::{notice, Error, Result};
+use crate::pg::relation::Relation;
 use crate::pg::subxact::look;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -99,15 +100,15 @@ fn partition_retain(
     let rows = pinned(|| {
         let table = catalog::own_table(parent)?;
         let wanted = Retention {
-            retain: positive(retain, "retain")?,
+            retain: span(retain, "retain")?,
             most_bytes: max_bytes,
             at_least,
             retire: Retire::parse(word)?,
             schema: schema.map(str::to_owned),
-            grace: positive(grace, "grace")?,
+            grace: span(grace, "grace")?,
             archive: archive.map(|f| archiver(f, table.owner)).transpose()?,
         };
-        check(&wanted, table.owner)?;
+        check(&wanted, &table)?;
         let Some(registered) = set::of(parent)? else {
             return Err(super::not_enabled(&table.name));
         };
@@ -117,6 +118,10 @@ fn partition_retain(
             }
             config::retain(&registered.schema, &registered.name, &wanted)?;
             let set = set::live(parent)?;
+            let kept = retire::reconsider(&set)?;
+            if kept > 0 && !dry_run {
+                notice(format!("{kept} partitions that wait to be dropped or moved stay as tables"));
+            }
             Ok(retire::steps(&set)?
                 .into_iter()
                 .map(|s| (s.qualified(), s.lower, s.upper, s.bytes, wanted.retire.word().to_owned(), s.sql))
@@ -134,15 +139,24 @@ fn partition_retain(
     Ok(TableIterator::new(rows))
 }
 
-fn positive(span: Option<Interval>, argument: &str) -> Result<Option<Interval>> {
-    if span.as_ref().is_some_and(|s| s.months() < 0 || s.days() < 0 || s.micros() < 0) {
+/// A length of time that can be added to now, and taken from it.
+fn span(span: Option<Interval>, argument: &str) -> Result<Option<Interval>> {
+    const LONGEST: i32 = 1000;
+    const YEAR: i64 = 366 * 24 * 60 * 60 * 1_000_000;
+    let Some(s) = &span else { return Ok(None) };
+    if s.months() < 0 || s.days() < 0 || s.micros() < 0 {
         return Err(Error::invalid_parameter(format!("argument \"{argument}\" must not be negative")));
+    }
+    if s.months() > LONGEST * 12 || s.days() > LONGEST * 366 || s.micros() > i64::from(LONGEST) * YEAR {
+        return Err(Error::invalid_parameter(format!(
+            "argument \"{argument}\" must not be longer than {LONGEST} years"
+        )));
     }
     Ok(span)
 }
 
 /// What cannot be meant, before anything is stored.
-fn check(wanted: &Retention, owner: Oid) -> Result<()> {
+fn check(wanted: &Retention, table: &Relation) -> Result<()> {
     const SCHEMA: &str =
         "SELECT has_schema_privilege($2, oid, 'CREATE') FROM pg_namespace WHERE nspname = $1::name";
     if wanted.at_least < 0 {
@@ -161,9 +175,16 @@ fn check(wanted: &Retention, owner: Oid) -> Result<()> {
         (Some(_), Retire::Detach | Retire::Drop) => {
             Err(Error::invalid_parameter("argument \"schema\" has a meaning for retire => 'move' only"))
         }
+        (Some(schema), Retire::Move) if *schema == table.schema => Err(Error::invalid_parameter(format!(
+            "schema \"{schema}\" is the schema of \"{}\" itself",
+            table.name
+        ))
+        .hint(
+            "Give another schema to move partitions to, or retire => 'detach' to have them stay in this one.",
+        )),
         (Some(schema), Retire::Move) => {
             let may = Spi::connect(|client| {
-                let args = [schema.as_str().into(), owner.into()];
+                let args = [schema.as_str().into(), table.owner.into()];
                 client.select(SCHEMA, Some(1), &args)?.next().map_or(Ok(None), |row| row.get::<bool>(1))
             })
             .map_err(|e: pgrx::spi::Error| e)?;

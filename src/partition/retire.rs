@@ -3,8 +3,11 @@
 
 mod at_once;
 mod choose;
+mod leave;
 mod noted;
+mod obstacle;
 pub mod run;
+mod size;
 mod trust;
 
 pub use noted::begun;
@@ -12,27 +15,28 @@ pub use noted::begun;
 use super::retention::Retire;
 use super::set::{Partition, Set};
 use crate::ddl::retire as ddl;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pg::kept::Kept;
 use crate::pg::procedure::can_be_fenced;
 use dbguard_core::partition::retire::{ripe, Piece, Policy};
 use dbguard_core::partition::{civil, Micros};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiHeapTupleData;
-use std::collections::HashMap;
 
 /// A partition to go.
 pub struct Step {
-    pub oid: Oid,
+    pub partition: Partition,
     pub schema: String,
     pub name: String,
+    pub is_foreign: bool,
     pub lower: String,
     pub upper: String,
     /// If its size was looked at.
     pub bytes: Option<i64>,
     /// Whether it can be detached concurrently.
     pub concurrently: bool,
+    pub action: &'static str,
+    /// As users read it.
     pub sql: String,
 }
 
@@ -65,30 +69,67 @@ pub fn policy(set: &Set) -> Policy {
 
 /// What is to go, oldest first.
 fn due(set: &Set) -> Result<Vec<Due>> {
+    over(set, &set.partitions)
+}
+
+/// Those of some partitions whose time is over, as if they were all the set has.
+fn over(set: &Set, partitions: &[Partition]) -> Result<Vec<Due>> {
     if set.retention.keeps_all() {
         return Ok(vec![]);
     }
-    let sizes = set.retention.most_bytes.map(|_| sizes(set)).transpose()?;
+    let sizes = set.retention.most_bytes.map(|_| size::of(set, partitions)).transpose()?;
     let bytes = |partition: &Partition| sizes.as_ref().map(|s| s.get(&partition.oid).copied().unwrap_or(0));
-    let all: Vec<Due> = set.partitions.iter().map(|p| Due { partition: *p, bytes: bytes(p) }).collect();
+    let all: Vec<Due> = partitions.iter().map(|p| Due { partition: *p, bytes: bytes(p) }).collect();
     let pieces: Vec<Piece> =
         all.iter().map(|d| Piece { range: d.partition.range, bytes: d.bytes.unwrap_or(0) }).collect();
     let chosen = ripe(&pieces, set.grid.clock(set.now)?, &policy(set));
     Ok(chosen.into_iter().filter_map(|i| all.get(i).copied()).collect())
 }
 
-/// What each partition takes with all that belongs to it.
-fn sizes(set: &Set) -> Result<HashMap<Oid, i64>> {
-    const SIZES: &str = "
-        SELECT p.oid, (SELECT sum(pg_total_relation_size(t.relid)) FROM pg_partition_tree(p.oid) t)::int8
-        FROM unnest($1) p (oid)";
-    let oids: Vec<Oid> = set.partitions.iter().map(|partition| partition.oid).collect();
-    Spi::connect(|client| {
-        let rows = client.select(SIZES, None, &[oids.into()])?;
-        let size = |row: SpiHeapTupleData| Ok::<_, Error>((row.get::<Oid>(1)?, row.get::<i64>(2)?));
-        let sizes = rows.map(size).collect::<Result<Vec<_>>>()?;
-        Ok(sizes.into_iter().filter_map(|(oid, size)| oid.zip(size)).collect())
-    })
+/// After retention was changed: what has left follows it, and what would not have to go by it is forgotten and
+/// stays as a table. How many those are.
+pub fn reconsider(set: &Set) -> Result<usize> {
+    noted::follow(set)?;
+    let noted = noted::all(set)?;
+    let mut all = set.partitions.clone();
+    all.extend(noted.iter().map(|(p, _)| *p).filter(|p| set.partitions.iter().all(|have| have.oid != p.oid)));
+    let over = if noted.is_empty() { vec![] } else { over(set, &all)? };
+    let mut kept = 0;
+    for (partition, retire) in noted {
+        if retire != set.retention.retire || over.iter().all(|due| due.partition.oid != partition.oid) {
+            noted::forget(partition.oid)?;
+            kept += 1;
+        }
+    }
+    Ok(kept)
+}
+
+/// All that a run would do, in its order: what was begun comes before what is new.
+pub fn plan(set: &Set) -> Result<Vec<Step>> {
+    let mut plan = vec![];
+    let pending = noted::pending(set.parent)?;
+    for partition in set.partitions.iter().filter(|p| pending.contains(&p.oid)) {
+        let Some(step) = step(set, Due { partition: *partition, bytes: None }, false)? else { continue };
+        let sql = ddl::finalize((&set.schema, &set.name), step.table());
+        plan.push(Step { sql: crate::ddl::partition::script(&[sql]), action: "finalize", ..step });
+    }
+    for waiting in noted::planned(set)? {
+        plan.push(Step {
+            partition: waiting.partition,
+            lower: bound(set, waiting.partition.range.from)?,
+            upper: bound(set, waiting.partition.range.to)?,
+            bytes: None,
+            concurrently: false,
+            action: waiting.retire.word(),
+            sql: crate::ddl::partition::script(waiting.statement().as_slice()),
+            schema: waiting.schema,
+            name: waiting.name,
+            is_foreign: waiting.is_foreign,
+        });
+    }
+    let new = steps(set)?.into_iter().filter(|step| !pending.contains(&step.partition.oid));
+    plan.extend(new);
+    Ok(plan)
 }
 
 /// The statements for what is to go, oldest first.
@@ -98,10 +139,17 @@ pub fn steps(set: &Set) -> Result<Vec<Step>> {
     due.into_iter().filter_map(|due| step(set, due, concurrently).transpose()).collect()
 }
 
-/// Schema and name of a partition of the set; `None` when it is none any more.
-fn named(set: &Set, partition: Oid) -> Result<Option<(String, String)>> {
+/// A partition as the catalog has it.
+struct Named {
+    schema: String,
+    name: String,
+    is_foreign: bool,
+}
+
+/// `None` when it is no partition of the set any more.
+fn named(set: &Set, partition: Oid) -> Result<Option<Named>> {
     const NAME: &str = "
-        SELECT n.nspname::text, c.relname::text
+        SELECT n.nspname::text, c.relname::text, c.relkind = 'f'
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE i.inhrelid = $1 AND i.inhparent = $2";
     Spi::connect(|client| {
@@ -109,39 +157,51 @@ fn named(set: &Set, partition: Oid) -> Result<Option<(String, String)>> {
         else {
             return Ok(None);
         };
-        Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
+        Ok(Some(Named {
+            schema: row.get(1)?.unwrap_or_default(),
+            name: row.get(2)?.unwrap_or_default(),
+            is_foreign: row.get(3)?.unwrap_or(false),
+        }))
     })
+}
+
+/// A bound as users read it.
+fn bound(set: &Set, at: Micros) -> Result<String> {
+    match at {
+        Micros::MIN => Ok("MINVALUE".to_owned()),
+        Micros::MAX => Ok("MAXVALUE".to_owned()),
+        at => Ok(civil::literal(set.grid.key, at)?),
+    }
 }
 
 /// `None` when it is no partition of the set any more.
 fn step(set: &Set, Due { partition, bytes }: Due, concurrently: bool) -> Result<Option<Step>> {
-    let Some((schema, name)) = named(set, partition.oid)? else { return Ok(None) };
+    let Some(Named { schema, name, is_foreign }) = named(set, partition.oid)? else { return Ok(None) };
     let concurrently = concurrently && !trust::runs_code(partition.oid)?;
-    let bound = |at| match at {
-        Micros::MIN => Ok("MINVALUE".to_owned()),
-        Micros::MAX => Ok("MAXVALUE".to_owned()),
-        at => civil::literal(set.grid.key, at),
-    };
+    let (lower, upper) = (bound(set, partition.range.from)?, bound(set, partition.range.to)?);
     let (parent, table) = ((&*set.schema, &*set.name), (schema.as_str(), name.as_str()));
-    let mut statements = vec![match concurrently {
+    let retention = &set.retention;
+    let mut statements = vec![];
+    if let Some((schema, name)) = &retention.archive {
+        statements.push(ddl::archive_of((schema, name), table, &lower, &upper));
+    }
+    statements.push(match concurrently {
         true => ddl::detach_concurrently(parent, table),
         false => ddl::detach(parent, table),
-    }];
-    match (set.retention.retire, &set.retention.schema) {
-        (Retire::Drop, _) => statements.push(ddl::drop(table)),
-        (Retire::Move, Some(to)) => statements.push(ddl::set_schema(table, to)),
-        _ => {}
-    }
-    Ok(Some(Step {
-        oid: partition.oid,
-        lower: bound(partition.range.from)?,
-        upper: bound(partition.range.to)?,
-        bytes,
-        concurrently,
-        sql: crate::ddl::partition::script(&statements),
-        schema,
-        name,
-    }))
+    });
+    let last = match (retention.retire, &retention.schema) {
+        (Retire::Drop, _) if is_foreign => Some(ddl::drop_foreign(table)),
+        (Retire::Drop, _) => Some(ddl::drop(table)),
+        (Retire::Move, Some(to)) if *to != schema => Some(ddl::set_schema(table, to)),
+        _ => None,
+    };
+    statements.extend(last.map(|last| match &retention.grace {
+        Some(grace) => ddl::after(&grace.to_string(), &last),
+        None => last,
+    }));
+    let sql = crate::ddl::partition::script(&statements);
+    let action = retention.retire.word();
+    Ok(Some(Step { partition, schema, name, is_foreign, lower, upper, bytes, concurrently, action, sql }))
 }
 
 /// Whether anything of the set may have to go. By size is not asked here: that takes longer, and waits for

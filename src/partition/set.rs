@@ -64,6 +64,8 @@ pub struct Set {
     pub children: i64,
     /// now() or the rehearsal's clock, in UTC
     pub now: Micros,
+    /// now() in any case
+    pub real: Micros,
     /// What ends at or before this is not kept, on the key's clock.
     pub cutoff: Option<Micros>,
     pub retention: Retention,
@@ -99,6 +101,7 @@ impl Set {
             children: partitions.len() as i64,
             partitions,
             now,
+            real: now,
             cutoff: None,
             retention: Retention {
                 retain: None,
@@ -119,6 +122,15 @@ impl Set {
     pub fn is_current(&self) -> Result<bool> {
         Ok(load::print(self.parent)?
             .is_some_and(|(print, children)| print == self.print && children == self.children))
+    }
+
+    /// For what cannot be taken back: the clock of a rehearsal brings no partition's end before its time.
+    pub fn be_no_later_than_now(&mut self) -> Result<()> {
+        if self.now > self.real {
+            self.now = self.real;
+            self.cutoff = load::cutoff(&self.grid, &self.retention, self.now)?;
+        }
+        Ok(())
     }
 
     pub fn ranges(&self) -> Vec<Range> {

@@ -38,7 +38,7 @@ impl Transactions {
         }
     }
 
-    /// Whether `top_level` can be used.
+    /// Whether `interruptible` can be used.
     pub fn is_top_level(&self) -> bool {
         self.by_client
     }
@@ -50,15 +50,9 @@ impl Transactions {
     /// The role is one the caller may act for. It is fenced in as by `Fence::Restricted`, but what code of it
     /// sets of the session stays, for settings are kept at the end of each transaction: so there should be no
     /// such code. `lock_timeout`: how long it may wait for one lock; "0" as long as it must.
-    pub fn top_level(&self, sql: &str, role: pg_sys::Oid, lock_timeout: &CStr) -> Result<()> {
-        match self.interruptible(sql, role, lock_timeout) {
-            Err(e) if e.ends_the_statement() => e.raise(),
-            other => other,
-        }
-    }
-
-    /// The same where a cancelled statement, too, comes back as a value: for work that leaves something to
-    /// be taken back. The caller must raise it when that is done.
+    ///
+    /// A cancelled statement, too, comes back as a value, for work that leaves something to be taken back. The
+    /// caller must raise it when that is done.
     pub fn interruptible(&self, sql: &str, role: pg_sys::Oid, lock_timeout: &CStr) -> Result<()> {
         let sql = CString::new(sql).map_err(|_| Error::internal("a statement with a NUL character"))?;
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);

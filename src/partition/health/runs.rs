@@ -64,9 +64,9 @@ ORDER BY r.schema_name, r.table_name, r.partition_name, r.action, r.at DESC";
 /// Detached partitions that are still there.
 fn waiting(findings: &mut Vec<Finding>) -> Result<()> {
     const WAITING: &str = "
-SELECT k.found, r.schema_name::text, r.table_name::text, late.late, count(*), min(r.due)::text
+SELECT k.found, k.schema_name::text, k.table_name::text, late.late, count(*), min(r.due)::text
 FROM dbguard.partition_retired r
-JOIN known k ON k.schema_name = r.schema_name AND k.table_name = r.table_name
+JOIN known k ON k.parent = r.parent AND k.home = r.home
 JOIN pg_class c ON c.oid = r.relation
 CROSS JOIN LATERAL (
   SELECT coalesce(r.due < (SELECT max(at) FROM dbguard.partition_run WHERE action = 'run'), false) AS late) late

@@ -2,7 +2,7 @@
 //! fraction of detaching them concurrently, which builds the list of all partitions anew for each.
 
 use super::run::as_owner;
-use super::{named, Step};
+use super::{named, Named, Step};
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
@@ -39,9 +39,13 @@ pub fn drop<'a>(set: &Set, steps: &'a [Step]) -> (Vec<&'a Step>, Option<&'a Step
 /// it.
 fn one(set: &Set, step: &Step) -> Result<()> {
     lock::access_exclusive(set.parent);
-    match named(set, step.oid)? {
-        Some((schema, name)) if (&*schema, &*name) == step.table() => {
-            as_owner(set.owner, &ddl::drop(step.table()))
+    match named(set, step.partition.oid)? {
+        Some(Named { schema, name, .. }) if (&*schema, &*name) == step.table() => {
+            let statement = match step.is_foreign {
+                true => ddl::drop_foreign(step.table()),
+                false => ddl::drop(step.table()),
+            };
+            as_owner(set.owner, &statement)
         }
         _ => Err(Error::not_in_state("another session has changed the partition")),
     }

@@ -1,7 +1,7 @@
 //! What is to be done next with a set.
 
 use super::noted::{self, Waiting};
-use super::{can_be_concurrent, step, Due, Step};
+use super::{can_be_concurrent, size, step, Due, Step};
 use crate::error::Result;
 use crate::partition::lock;
 use crate::partition::set::{self, Set};
@@ -13,6 +13,8 @@ pub enum Next {
     /// Another session is at it.
     Busy,
     Finalize(Step),
+    /// A detached partition that goes by another name now than by this: it is kept.
+    Forget(Oid, String),
     Finish(Waiting),
     /// Those that can be dropped without keeping anybody waiting.
     Drop(Vec<Step>),
@@ -36,6 +38,9 @@ pub struct Work {
 /// Dropped in one transaction, at most.
 const BATCH: usize = 20;
 
+/// A partition of more tables and indexes takes too long to drop while others wait for the table.
+const MANY: i64 = 50;
+
 /// Looks whether another session has changed the set; reads it anew only then.
 pub fn choose(work: &mut Work) -> Result<Next> {
     let parent = work.parent;
@@ -46,7 +51,8 @@ pub fn choose(work: &mut Work) -> Result<Next> {
         // what is over by size depends on what others write
         Some((set, due)) if set.retention.most_bytes.is_none() && set.is_current()? => (set, due),
         read => {
-            let set = set::live(parent)?;
+            let mut set = set::live(parent)?;
+            set.be_no_later_than_now()?;
             let (set, due) = read.insert((set, vec![]));
             *due = super::due(set)?;
             (set, due)
@@ -63,13 +69,23 @@ pub fn choose(work: &mut Work) -> Result<Next> {
         }
     }
     noted::tidy(set)?;
-    if let Some(waiting) = noted::due(set, &work.given_up)? {
+    if let Some((partition, name)) = noted::renamed(set)? {
+        return Ok(Next::Forget(partition, name));
+    }
+    let mut waiting = noted::due(set)?.into_iter();
+    if let Some(waiting) = waiting.find(|waiting| !work.given_up.contains(&waiting.partition.oid)) {
         return Ok(Next::Finish(waiting));
     }
     due.retain(|due| !work.given_up.contains(&due.partition.oid));
     if set.retention.only_drops() {
-        let batch = due.iter().take_while(|due| !work.with_care.contains(&due.partition.oid)).take(BATCH);
-        let batch = batch.filter_map(|due| step(set, *due, false).transpose()).collect::<Result<Vec<_>>>()?;
+        let mut batch = vec![];
+        for due in due.iter().take(BATCH) {
+            let partition = due.partition.oid;
+            if work.with_care.contains(&partition) || size::relations(partition)? > MANY {
+                break;
+            }
+            batch.extend(step(set, *due, false)?);
+        }
         if !batch.is_empty() {
             return Ok(Next::Drop(batch));
         }

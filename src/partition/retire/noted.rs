@@ -1,25 +1,46 @@
 //! What was begun and is not ended: dbguard.partition_retired. Written with the rights of the extension's
 //! owner.
 
+use super::Step;
 use crate::catalog::extension_owner;
+use crate::ddl::retire as ddl;
 use crate::error::Result;
 use crate::partition::retention::Retire;
-use crate::partition::set::Set;
+use crate::partition::set::{Partition, Set};
 use crate::pg::identity;
 use crate::pg::kept::Kept;
 use crate::pg::user::{as_role, Fence};
+use dbguard_core::partition::{civil, Key, Micros, Range};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
 
 /// A detached partition that waits to be dropped or moved.
 pub struct Waiting {
-    pub oid: Oid,
+    pub partition: Partition,
     pub schema: String,
     pub name: String,
+    pub is_foreign: bool,
     pub retire: Retire,
     /// Where to.
     pub to: Option<String>,
+}
+
+impl Waiting {
+    fn table(&self) -> ddl::Table<'_> {
+        (&self.schema, &self.name)
+    }
+
+    /// What is to be done with it; nothing if it is where it is to be.
+    pub fn statement(&self) -> Option<String> {
+        match (self.retire, &self.to) {
+            (Retire::Drop, _) if self.is_foreign => Some(ddl::drop_foreign(self.table())),
+            (Retire::Drop, _) => Some(ddl::drop(self.table())),
+            (Retire::Move, Some(to)) if *to != self.schema => Some(ddl::set_schema(self.table(), to)),
+            _ => None,
+        }
+    }
 }
 
 fn write(sql: &str, args: &[DatumWithOid]) -> Result<()> {
@@ -29,23 +50,28 @@ fn write(sql: &str, args: &[DatumWithOid]) -> Result<()> {
 }
 
 /// That `partition` is about to leave, and what becomes of it then.
-pub fn leaving(set: &Set, partition: (Oid, &str, &str)) -> Result<()> {
+pub fn leaving(set: &Set, step: &Step) -> Result<()> {
     const LEAVING: &str = "
         INSERT INTO dbguard.partition_retired
-          (schema_name, table_name, partition_schema, partition_name, relation, home, retire, retire_schema, grace, pid, backend_start)
-        SELECT $1::name, $2::name, $3::name, $4::name, $5, $6, $7, $8::name, $9, a.pid, a.backend_start
+          (parent, home, relation, partition_schema, partition_name, lower, upper, retire, retire_schema, grace, pid, backend_start)
+        SELECT $1, $2, $3, $4::name, $5::name, $6::timestamp, $7::timestamp, $8, $9::name, $10, a.pid, a.backend_start
         FROM pg_stat_get_activity(pg_backend_pid()) a";
-    let (oid, schema, name) = partition;
+    let Partition { oid, range } = step.partition;
     let retention = &set.retention;
+    let lower = Some(range.from).filter(|from| *from != Micros::MIN);
+    let lower = lower.map(|from| civil::literal(Key::Timestamp, from)).transpose()?;
+    // it may have waited before, and have been attached again, to another table even
+    forget(oid)?;
     write(
         LEAVING,
         &[
-            set.schema.as_str().into(),
-            set.name.as_str().into(),
-            schema.into(),
-            name.into(),
-            oid.into(),
+            set.parent.into(),
             identity::database().into(),
+            oid.into(),
+            step.schema.as_str().into(),
+            step.name.as_str().into(),
+            lower.into(),
+            civil::literal(Key::Timestamp, range.to)?.into(),
             retention.retire.word().into(),
             retention.schema.as_deref().into(),
             retention.grace.into(),
@@ -65,6 +91,13 @@ pub fn left(partition: Oid) -> Result<()> {
     let args = || [partition.into(), identity::database().into()];
     write(LEFT, &args())?;
     write(DONE, &args())
+}
+
+/// That this session goes no further, and another may take it up.
+pub fn abandoned(partition: Oid) -> Result<()> {
+    const ABANDONED: &str = "
+        UPDATE dbguard.partition_retired SET pid = NULL, backend_start = NULL WHERE relation = $1 AND home = $2";
+    write(ABANDONED, &[partition.into(), identity::database().into()])
 }
 
 pub fn forget(partition: Oid) -> Result<()> {
@@ -102,7 +135,7 @@ pub fn is_free(waiting: &Waiting) -> Result<bool> {
         SELECT EXISTS (
           SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE c.oid = $1 AND NOT c.relispartition AND n.nspname = $2 AND c.relname = $3)";
-    let args = [waiting.oid.into(), waiting.schema.as_str().into(), waiting.name.as_str().into()];
+    let args = [waiting.partition.oid.into(), waiting.schema.as_str().into(), waiting.name.as_str().into()];
     let free =
         Spi::connect_mut(|client| client.update(Kept(FREE), Some(1), &args)?.first().get_one::<bool>())?;
     Ok(free == Some(true))
@@ -113,38 +146,89 @@ pub fn is_free(waiting: &Waiting) -> Result<bool> {
 pub fn tidy(set: &Set) -> Result<()> {
     const GONE: &str = "
         DELETE FROM dbguard.partition_retired r
-        WHERE r.schema_name = $1::name AND r.table_name = $2::name AND r.home = $3
+        WHERE r.parent = $1 AND r.home = $2
           AND (NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation)
                OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = r.relation)
                OR r.left_at IS NULL)";
-    write(GONE, &[set.schema.as_str().into(), set.name.as_str().into(), identity::database().into()])
+    write(GONE, &[set.parent.into(), identity::database().into()])
 }
 
-/// The first of those whose time has come, without those given up.
-pub fn due(set: &Set, given_up: &[Oid]) -> Result<Option<Waiting>> {
-    const DUE: &str = "
-        SELECT c.oid, n.nspname::text, c.relname::text, r.retire, r.retire_schema::text
+/// The first that goes by another name than was noted, by that: somebody has plans of his own for it.
+pub fn renamed(set: &Set) -> Result<Option<(Oid, String)>> {
+    const RENAMED: &str = "
+        SELECT r.relation, r.partition_name::text
         FROM dbguard.partition_retired r
         JOIN pg_class c ON c.oid = r.relation
         JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE r.schema_name = $1::name AND r.table_name = $2::name AND r.home = $3 AND r.due <= clock_timestamp()
-          AND NOT r.relation = ANY ($4)
-        ORDER BY r.due LIMIT 1";
-    let args = [
-        set.schema.as_str().into(),
-        set.name.as_str().into(),
-        identity::database().into(),
-        given_up.to_vec().into(),
-    ];
+        WHERE r.parent = $1 AND r.home = $2 AND (n.nspname, c.relname) <> (r.partition_schema, r.partition_name)
+        ORDER BY r.upper LIMIT 1";
     Spi::connect_mut(|client| {
-        let Some(row) = client.update(Kept(DUE), Some(1), &args)?.next() else { return Ok(None) };
-        Ok(Some(Waiting {
-            oid: row.get(1)?.unwrap_or(Oid::INVALID),
-            schema: row.get(2)?.unwrap_or_default(),
-            name: row.get(3)?.unwrap_or_default(),
-            retire: Retire::parse(row.get::<&str>(4)?.unwrap_or_default())?,
-            to: row.get(5)?,
-        }))
+        let args = [set.parent.into(), identity::database().into()];
+        let Some(row) = client.update(Kept(RENAMED), Some(1), &args)?.next() else { return Ok(None) };
+        Ok(row.get::<Oid>(1)?.zip(row.get::<String>(2)?))
+    })
+}
+
+/// After retention was changed: what waits follows it, but goes no sooner than was said when it was detached.
+pub fn follow(set: &Set) -> Result<()> {
+    const FOLLOW: &str = "
+        UPDATE dbguard.partition_retired
+        SET retire_schema = $3::name, grace = greatest(grace, $4), due = greatest(due, left_at + $4)
+        WHERE parent = $1 AND home = $2";
+    let to = set.retention.schema.as_deref();
+    write(FOLLOW, &[set.parent.into(), identity::database().into(), to.into(), set.retention.grace.into()])
+}
+
+/// All that is leaving or has left, with what was to become of it.
+pub fn all(set: &Set) -> Result<Vec<(Partition, Retire)>> {
+    const ALL: &str = "
+        SELECT relation, (extract(epoch FROM lower - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8,
+               (extract(epoch FROM upper - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8, retire
+        FROM dbguard.partition_retired WHERE parent = $1 AND home = $2";
+    Spi::connect_mut(|client| {
+        let rows = client.update(Kept(ALL), None, &[set.parent.into(), identity::database().into()])?;
+        rows.map(|row| Ok((partition(&row)?, Retire::parse(row.get::<&str>(4)?.unwrap_or_default())?)))
+            .collect()
+    })
+}
+
+/// From OID, lower and upper bound.
+fn partition(row: &SpiHeapTupleData) -> Result<Partition> {
+    let range = Range { from: row.get(2)?.unwrap_or(Micros::MIN), to: row.get(3)?.unwrap_or(Micros::MAX) };
+    Ok(Partition { oid: row.get(1)?.unwrap_or(Oid::INVALID), range })
+}
+
+const DUE: &str = "
+    SELECT c.oid, (extract(epoch FROM r.lower - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8,
+           (extract(epoch FROM r.upper - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8,
+           n.nspname::text, c.relname::text, c.relkind = 'f', r.retire, r.retire_schema::text
+    FROM dbguard.partition_retired r
+    JOIN pg_class c ON c.oid = r.relation AND c.relname = r.partition_name
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = r.partition_schema
+    WHERE r.parent = $1 AND r.home = $2 AND r.due <= clock_timestamp() AND NOT c.relispartition
+    ORDER BY r.due, r.upper";
+
+/// Those whose time has come and that are as they were noted, the first to come first. As a write, to see
+/// what other sessions have changed.
+pub fn due(set: &Set) -> Result<Vec<Waiting>> {
+    let args = [set.parent.into(), identity::database().into()];
+    Spi::connect_mut(|client| client.update(Kept(DUE), None, &args)?.map(|row| waiting(&row)).collect())
+}
+
+/// The same for a plan, which must not write.
+pub fn planned(set: &Set) -> Result<Vec<Waiting>> {
+    let args = [set.parent.into(), identity::database().into()];
+    Spi::connect(|client| client.select(Kept(DUE), None, &args)?.map(|row| waiting(&row)).collect())
+}
+
+fn waiting(row: &SpiHeapTupleData) -> Result<Waiting> {
+    Ok(Waiting {
+        partition: partition(row)?,
+        schema: row.get(4)?.unwrap_or_default(),
+        name: row.get(5)?.unwrap_or_default(),
+        is_foreign: row.get(6)?.unwrap_or(false),
+        retire: Retire::parse(row.get::<&str>(7)?.unwrap_or_default())?,
+        to: row.get(8)?,
     })
 }
 
@@ -153,7 +237,7 @@ pub fn begun() -> Result<Vec<Oid>> {
     const BEGUN: &str = "
         SELECT inhparent FROM pg_inherits WHERE inhdetachpending
         UNION
-        SELECT s.parent FROM dbguard.partition_retired r JOIN dbguard.partition_set s USING (schema_name, table_name, home)
+        SELECT parent FROM dbguard.partition_retired r
         WHERE r.home = $1 AND (r.due IS NULL OR r.due <= clock_timestamp())";
     Spi::connect(|client| {
         let rows = client.select(BEGUN, None, &[identity::database().into()])?;

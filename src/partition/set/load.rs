@@ -46,7 +46,7 @@ SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.foun
        c.nspname::text, c.relname::text, c.relowner,
        p.partstrat::text, p.partnatts::int, p.partcollation[0] AS partcollation,
        a.attname::text, a.atttypid, format_type(a.atttypid, NULL) AS type,
-       coalesce($3, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8) AS now,
+       $3 AS clock, (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8 AS real,
        (extract(epoch FROM k.anchor - '2000-01-01 00:00:00'::timestamp) * 1000000)::int8 AS anchor, k.key_unit,
        k.retain, k.retain_bytes, k.retain_at_least, k.retire, k.retire_schema::text, k.grace,
        k.archive_schema::text, k.archive_name::text,
@@ -173,12 +173,10 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children:
     let width = Width::new(key, every.months(), every.days(), every.micros())?;
     let grid = Grid::new(key, width, zone(&options.zone)?, options.anchor)?;
     let partitions = partitions(&children, key)?;
-    let now: Micros = row.get_by_name("now")?.ok_or_else(lost)?;
+    let real: Micros = row.get_by_name("real")?.ok_or_else(lost)?;
+    let now = row.get_by_name("clock")?.unwrap_or(real);
     let retention = retention(row)?;
-    let cutoff = retention.retain.map(|retain| -> Result<_> {
-        let at = before(&grid.zone, now, retain.months(), retain.days(), retain.micros())?;
-        Ok(grid.clock(at)?)
-    });
+    let cutoff = cutoff(&grid, &retention, now)?;
     Ok(Set {
         parent,
         schema: row.get_by_name("nspname")?.ok_or_else(lost)?,
@@ -189,7 +187,8 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children:
         partitions,
         children: children.len() as i64,
         now,
-        cutoff: cutoff.transpose()?,
+        real,
+        cutoff,
         retention,
         print: row.get_by_name("print")?.ok_or_else(lost)?,
         extra: Extra {
@@ -200,6 +199,13 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children:
             sub_count: row.get_by_name("sub_count")?,
         },
     })
+}
+
+/// What ends at or before this is not kept, on the key's clock.
+pub fn cutoff(grid: &Grid, retention: &Retention, now: Micros) -> Result<Option<Micros>> {
+    let Some(retain) = &retention.retain else { return Ok(None) };
+    let at = before(&grid.zone, now, retain.months(), retain.days(), retain.micros())?;
+    Ok(Some(grid.clock(at)?))
 }
 
 fn retention(row: &SpiHeapTupleData) -> Result<Retention> {

@@ -136,6 +136,14 @@ fn however_short_what_is_needed_stays() {
     db.exec("SELECT dbguard.partition_retain('u', '0', retire => 'drop', at_least => 2)");
     db.exec(RUN);
     assert_eq!(left(&mut db, "u"), "1,2");
+    // partitions of the past, whether they are over or not
+    days(&mut db, "v", 5);
+    db.exec("SELECT dbguard.partition_retain('v', '2 days', retire => 'drop', at_least => 3)");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "v"), "1,2,3");
+    db.exec("SELECT dbguard.partition_retain('v', '2 days', retire => 'drop', at_least => 1)");
+    db.exec(RUN);
+    assert_eq!(left(&mut db, "v"), "1,2");
 }
 
 #[test]
@@ -325,6 +333,12 @@ fn bad_input() {
             "argument \"schema\" has a meaning for retire => 'move' only",
         ),
         ("'t', '-1 day'", "22023", "argument \"retain\" must not be negative"),
+        ("'t', '3000000 years'", "22023", "argument \"retain\" must not be longer than 1000 years"),
+        (
+            "'t', '1 day', 'drop', grace => '170000000 years'",
+            "22023",
+            "argument \"grace\" must not be longer than 1000 years",
+        ),
         ("'t', '1 day', at_least => -1", "22023", "argument \"at_least\" must not be negative"),
         ("'t', max_bytes => 0", "22023", "argument \"max_bytes\" must be greater than zero"),
         (
