@@ -6,6 +6,7 @@ mod source;
 mod template;
 
 use super::enable::{self, Made};
+use super::error::writable;
 use super::{pinned, set};
 use crate::ddl::partman as ddl;
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ fn partition_import_partman(
     ErrorReport,
 > {
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    writable("partition_import_partman")?;
     let rows = pinned(|| match parent {
         Some(parent) => Ok(vec![single(parent, dry_run, zone)?]),
         None => all(dry_run, zone),

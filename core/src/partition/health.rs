@@ -23,8 +23,7 @@ pub fn ahead(grid: &Grid, now: Micros, most: u32, existing: &[Range]) -> Result<
 pub fn holes(missing: &[Range], existing: &[Range]) -> Vec<Range> {
     // what holds an infinity alone lies beyond all times
     let times = || existing.iter().filter(|have| have.from < have.to);
-    let (Some(first), Some(last)) =
-        (times().map(|have| have.to).min(), times().map(|have| have.from).max())
+    let (Some(first), Some(last)) = (times().map(|have| have.to).min(), times().map(|have| have.from).max())
     else {
         return Vec::new();
     };

@@ -177,5 +177,8 @@ fn partitions_of_the_infinities() {
         db.lines("SELECT DISTINCT state, partitions, missing FROM dbguard.partition_status()"),
         ["ok | 5 | 0"]
     );
-    assert_eq!(db.lines("SELECT problem FROM dbguard.partition_health() WHERE severity <> 'info'"), Vec::<String>::new());
+    assert_eq!(
+        db.lines("SELECT problem FROM dbguard.partition_health() WHERE severity <> 'info'"),
+        Vec::<String>::new()
+    );
 }
