@@ -263,6 +263,13 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done
         ));
     }
     lines.extend(config.notes.iter().cloned());
+    // as `stop` leaves it
+    if theirs.text("automatic_maintenance") == Some("off") && theirs.text("retention").is_none() {
+        lines.push(
+            "automatic_maintenance was off and retention NULL already, as an earlier import leaves them: no retention is taken over. If there was one, call dbguard.partition_retain."
+                .to_owned(),
+        );
+    }
     let automatic = theirs.text("automatic_maintenance").unwrap_or("on");
     lines.push(
         "pg_partman leaves it alone: automatic_maintenance is off and retention NULL. To go back:".to_owned(),
