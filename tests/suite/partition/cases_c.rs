@@ -174,7 +174,6 @@ fn options_that_would_fail_later_are_refused_now() {
         ("'t'", "unique_on => '{absent}'", "42703"),
         ("'t'", "unique_on => '{lower(id)}'", "22023"),
         ("'t'", "unique_on => '{\"\"}'", "22023"),
-        ("'t'", "policies => NULL", "22004"),
         ("'t'", "sub_by => 'tenant'", "22023"),
         ("'t'", "sub_count => 4", "22023"),
         ("'u'", "sub_by => 'tenant', sub_count => 1", "22023"),
