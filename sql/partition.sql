@@ -124,21 +124,22 @@ COMMENT ON COLUMN dbguard.partition_run.tries IS 'How often locks were tried for
 COMMENT ON COLUMN dbguard.partition_run.blockers IS 'Who was in the way when a lock was last not to be had, one a line';
 GRANT SELECT ON dbguard.partition_run TO PUBLIC;
 
-CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval, ahead int DEFAULT 4, zone text DEFAULT 'UTC',
+CREATE FUNCTION dbguard.partition_enable(parent regclass, every interval DEFAULT NULL, ahead int DEFAULT NULL,
+  zone text DEFAULT NULL,
   anchor text DEFAULT NULL,
   behind int DEFAULT 0,
   key_unit text DEFAULT NULL,
   dry_run boolean DEFAULT false,
-  storage_options text[] DEFAULT '{}',
-  unique_on text[] DEFAULT '{}',
-  policies boolean DEFAULT false,
+  storage_options text[] DEFAULT NULL,
+  unique_on text[] DEFAULT NULL,
+  policies boolean DEFAULT NULL,
   sub_by text DEFAULT NULL,
   sub_count int DEFAULT NULL)
   RETURNS TABLE (partition text, lower text, upper text, state text, message text, sql text)
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_enable_wrapper';
 COMMENT ON FUNCTION dbguard.partition_enable(regclass, interval, int, text, text, int, text, boolean, text[], text[], boolean, text, int) IS
-  'Keeps partitions of the given width ready: makes what is missing now (and with behind some before now) and lets dbguard.partition_maintain do so from now on; returns what it made, or with dry_run what it would make';
+  'Keeps partitions of the given width ready: makes what is missing now (and with behind some before now) and lets dbguard.partition_maintain do so from now on; what is not given stays as it is, for a new table it is the default; returns what it made, or with dry_run what it would make';
 
 CREATE FUNCTION dbguard.partition_disable(parent regclass) RETURNS boolean
   LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
@@ -179,11 +180,12 @@ COMMENT ON FUNCTION dbguard.partition_health() IS
   'One row a trouble, worst first (severity is error, warning or info), with what to do about it; no row when all is well';
 
 CREATE FUNCTION dbguard.partition_plan(parent regclass DEFAULT NULL)
-  RETURNS TABLE (parent_table regclass, action text, partition text, lower text, upper text, sql text)
+  RETURNS TABLE (parent_table regclass, action text, partition text, lower text, upper text, sql text,
+                 message text)
   LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'partition_plan_wrapper';
 COMMENT ON FUNCTION dbguard.partition_plan(regclass) IS
-  'What dbguard.partition_maintain would make and retire now, for one table or all; changes nothing';
+  'What dbguard.partition_maintain would make and retire now, for one table or all; changes nothing. A set of all that cannot be worked on now has the action blocked, and message says why';
 
 -- No SET clause: a procedure that has one cannot commit. It pins the path itself.
 CREATE PROCEDURE dbguard.partition_maintain()

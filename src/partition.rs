@@ -1,5 +1,6 @@
 //! Time partitions: what users call. The grid and the plan are in `dbguard_core::partition`.
 
+mod asked;
 mod blueprint;
 mod config;
 mod convert;
@@ -14,13 +15,16 @@ mod make;
 mod moving;
 mod partman;
 mod patience;
+mod plan;
 mod retention;
 mod retire;
 mod set;
 
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
-use dbguard_core::partition::{self as pure, civil, plan};
+use crate::pg::subxact::look;
+use asked::Asked;
+use dbguard_core::partition::{self as pure, civil};
 use enable::Made;
 use error::{busy, not_enabled, writable};
 use extra::Extra;
@@ -62,32 +66,38 @@ fn partition_enable(
     ErrorReport,
 > {
     let parent = parent.ok_or_else(|| Error::null_argument("parent"))?;
-    let zone = zone.ok_or_else(|| Error::null_argument("zone"))?;
-    let options = Options {
-        every: every.ok_or_else(|| Error::null_argument("every"))?,
-        ahead: ahead.ok_or_else(|| Error::null_argument("ahead"))?,
-        anchor: anchor.map(|text| set::anchor(&text, &zone)).transpose()?,
-        zone,
-        key_unit,
-    };
     let behind = behind.ok_or_else(|| Error::null_argument("behind"))?;
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
-    let extra = Extra {
-        storage_options: texts("storage_options", storage_options)?,
-        unique_on: texts("unique_on", unique_on)?,
-        policies: policies.ok_or_else(|| Error::null_argument("policies"))?,
+    let asked = Asked {
+        every,
+        ahead,
+        zone,
+        anchor,
+        key_unit,
+        storage_options: storage_options.map(|list| texts("storage_options", Some(list))).transpose()?,
+        unique_on: unique_on.map(|list| texts("unique_on", Some(list))).transpose()?,
+        policies,
         sub_by,
         sub_count,
     };
+    writable("partition_enable")?;
     let rows: Vec<Row> = pinned(|| {
         // somebody may hold the table: waited for as shortly as when a partition is made
         let table = crate::pg::guc::with(&[(c"lock_timeout", c"2s")], || crate::catalog::own_table(parent))?;
+        let (schema, name) = (&*table.schema, &*table.name);
+        let complete = || {
+            enable::hold(parent, name)?;
+            asked.complete(set::of(parent)?)
+        };
         if dry_run {
-            enable::plan(parent, &table.schema, &table.name, &options, behind, &extra).map(planned)
-        } else {
-            let made = enable::enable(parent, &table.schema, &table.name, &options, behind, &extra)?;
-            Ok(made.into_iter().map(told).collect())
+            return look(|| {
+                let (options, extra) = complete()?;
+                enable::plan(parent, schema, name, &options, behind, &extra).map(planned)
+            });
         }
+        let (options, extra) = complete()?;
+        let made = enable::enable(parent, schema, name, &options, behind, &extra)?;
+        Ok(made.into_iter().map(told).collect())
     })?;
     Ok(TableIterator::new(rows))
 }
@@ -131,6 +141,7 @@ pub fn enable_internal(
 #[pg_extern(sql = false)]
 fn partition_disable(parent: Option<pg_sys::Oid>) -> std::result::Result<bool, ErrorReport> {
     let parent = parent.ok_or_else(|| Error::null_argument("parent"))?;
+    writable("partition_disable")?;
     Ok(pinned(|| {
         let table = crate::catalog::own_table(parent)?;
         enable::disable(parent, &table.name)
@@ -146,55 +157,22 @@ fn partition_plan(
         (
             name!(parent_table, pg_sys::Oid),
             name!(action, &'static str),
-            name!(partition, String),
-            name!(lower, String),
-            name!(upper, String),
-            name!(sql, String),
+            name!(partition, Option<String>),
+            name!(lower, Option<String>),
+            name!(upper, Option<String>),
+            name!(sql, Option<String>),
+            name!(message, Option<String>),
         ),
     >,
     ErrorReport,
 > {
-    let rows = pinned(|| {
-        let sets: Vec<Set> = match parent {
-            None => set::load(None)?.into_iter().filter_map(live).collect(),
-            Some(parent) => vec![registered(parent)?],
-        };
-        let mut rows = Vec::new();
-        for set in &sets {
-            for step in enable::steps(set, set.missing()?)? {
-                let sql = script(&step.statements);
-                rows.push((set.parent, "make", step.name, step.lower, step.upper, sql));
-            }
-        }
-        for set in &sets {
-            for step in retire::plan(set)? {
-                rows.push((set.parent, step.action, step.name, step.lower, step.upper, step.sql));
-            }
-        }
-        Ok(rows)
-    })?;
-    Ok(TableIterator::new(rows))
-}
-
-/// Sets that cannot be worked on show in partition_status, not in the plan.
-fn live(registered: Registered) -> Option<Set> {
-    match registered.state {
-        State::Live(set) if missing(&set).is_ok() => Some(*set),
-        _ => None,
-    }
+    Ok(TableIterator::new(pinned(|| plan::rows(parent))?))
 }
 
 /// What a set is short of, if that can be made as its options say.
 fn missing(set: &Set) -> Result<Vec<pure::Range>> {
     set.extra.check()?;
     set.missing()
-}
-
-fn registered(parent: pg_sys::Oid) -> Result<Set> {
-    if set::of(parent)?.is_none() {
-        return Err(not_enabled(&parent.to_u32().to_string()));
-    }
-    set::live(parent)
 }
 
 #[pg_extern(sql = false)]
@@ -252,7 +230,7 @@ fn partition_status() -> std::result::Result<
 
 /// How far rows from now on find a partition, as a bound of the key's type.
 fn covered_until(set: &Set) -> Option<String> {
-    let until = plan::covered_until(&set.grid, set.now, &set.ranges()).ok()??;
+    let until = pure::plan::covered_until(&set.grid, set.now, &set.ranges()).ok()??;
     match until {
         pure::Micros::MAX => Some("infinity".to_owned()),
         until => civil::literal(set.grid.key, until).ok(),

@@ -19,6 +19,8 @@ pub struct Blueprint {
     pub security: Option<Security>,
     /// Whether it is of the audit log and guarded against TRUNCATE, which row triggers do not see.
     pub guarded: bool,
+    /// Whether what it holds is not written ahead; a partitioned table of version 18 never is so.
+    pub unlogged: bool,
     /// Storage options, which a partitioned table cannot hold.
     pub storage: Vec<(String, String)>,
     /// The columns of unique indexes that each partition has for itself.
@@ -59,6 +61,7 @@ pub struct Policy {
     /// Expressions as the server prints them.
     pub using: Option<String>,
     pub check: Option<String>,
+    pub comment: Option<String>,
 }
 
 /// Each partition is itself partitioned by hash.
@@ -160,8 +163,9 @@ fn leaf(parent: &Blueprint, name: &str, statements: &mut Vec<String>) {
 /// LIKE without identity, which a partition takes from its parent, and without indexes, which
 /// ATTACH builds and links.
 fn create(parent: &Blueprint, table: &str, hash: Option<&Hash>) -> String {
+    let unlogged = if parent.unlogged && hash.is_none() { "UNLOGGED " } else { "" };
     let mut sql = format!(
-        "CREATE TABLE {table} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED \
+        "CREATE {unlogged}TABLE {table} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED \
          INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING COMMENTS INCLUDING STATISTICS)",
         qualified(&parent.schema, &parent.name)
     );
@@ -196,7 +200,13 @@ fn properties(parent: &Blueprint, table: &str, statements: &mut Vec<String>) {
     }
     statements.extend(parent.grants.iter().map(|given| grant(given, table)));
     if let Some(security) = &parent.security {
-        statements.extend(security.policies.iter().map(|given| policy(given, table)));
+        for given in &security.policies {
+            statements.push(policy(given, table));
+            if let Some(comment) = &given.comment {
+                let comment = literal(comment);
+                statements.push(format!("COMMENT ON POLICY {} ON {table} IS {comment}", ident(&given.name)));
+            }
+        }
         if security.enabled {
             statements.push(format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
         }

@@ -1,15 +1,30 @@
 //! What partitions take over from their parent: owner, privileges, where and how they are stored.
 
+use super::patience::{self, Waited};
 use super::set::Set;
 use crate::ddl::partition::{Blueprint, Column, Grant, Grantee, Policy, Security};
 use crate::error::{Error, Result};
 use crate::pg::guc;
 use crate::pg::kept::Kept;
+use crate::pg::subxact::look;
 use dbguard_core::partition::list;
 use pgrx::prelude::*;
 
-/// What partitions of `set` take over from it.
+/// What partitions of `set` take over from it. Somebody may have locked what is to be read of policies:
+/// waited for no longer than for one try when a partition is made.
 pub fn of(set: &Set) -> Result<Blueprint> {
+    guc::with(&[(c"lock_timeout", c"200ms")], || read(set))
+}
+
+/// The same for a run, which waits as it does to attach.
+pub fn patiently(set: &Set, waited: &mut Waited) -> Result<Blueprint> {
+    match set.extra.policies {
+        true => patience::steps(set.parent, waited, || read(set)),
+        false => read(set),
+    }
+}
+
+fn read(set: &Set) -> Result<Blueprint> {
     let extra = &set.extra;
     let (revoke, whole_owner) = revoke(set)?;
     Spi::connect(|client| {
@@ -18,7 +33,8 @@ pub fn of(set: &Set) -> Result<Blueprint> {
                 Kept("SELECT s.spcname::text, m.amname::text, c.relreplident::text, obj_description(c.oid, 'pg_class'),
                         EXISTS (SELECT FROM pg_trigger t
                                 WHERE t.tgrelid = c.oid AND t.tgname = 'audit_guard_truncate'
-                                  AND t.tgfoid = 'dbguard._audit_guard()'::regprocedure)
+                                  AND t.tgfoid = 'dbguard._audit_guard()'::regprocedure),
+                        c.relpersistence = 'u'
                  FROM pg_class c
                  LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
                  LEFT JOIN pg_am m ON m.oid = c.relam
@@ -36,6 +52,7 @@ pub fn of(set: &Set) -> Result<Blueprint> {
             replica_identity: row.get::<String>(3)?.and_then(|c| c.chars().next()).unwrap_or('d'),
             comment: row.get(4)?,
             guarded: row.get(5)?.unwrap_or(false),
+            unlogged: row.get(6)?.unwrap_or(false),
             columns: columns(set)?,
             revoke,
             grants: grants(set, whole_owner, extra.policies)?,
@@ -150,10 +167,10 @@ fn columns(set: &Set) -> Result<Vec<Column>> {
     })
 }
 
-/// Row-level security of the parent. Printing the expressions takes a lock on it, which is waited
-/// for no longer than when a partition is made.
+/// Row-level security of the parent. Printing the expressions locks it and what they name; those locks are
+/// let go at once.
 fn security(set: &Set) -> Result<Security> {
-    guc::with(&[(c"lock_timeout", c"200ms")], || {
+    look(|| {
         Spi::connect(|client| {
             let mut policies = Vec::new();
             for row in client.select(
@@ -161,7 +178,8 @@ fn security(set: &Set) -> Result<Security> {
                     "SELECT p.polname::text, p.polpermissive, p.polcmd::text,
                         ARRAY(SELECT r.rolname::text
                               FROM unnest(p.polroles) g LEFT JOIN pg_roles r ON r.oid = g ORDER BY 1),
-                        pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
+                        pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
+                        obj_description(p.oid, 'pg_policy')
                  FROM pg_policy p WHERE p.polrelid = $1 ORDER BY 1",
                 ),
                 None,
@@ -174,6 +192,7 @@ fn security(set: &Set) -> Result<Security> {
                     roles: row.get::<Vec<Grantee>>(4)?.unwrap_or_default(),
                     using: row.get(5)?,
                     check: row.get(6)?,
+                    comment: row.get(7)?,
                 });
             }
             let row = client

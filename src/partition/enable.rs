@@ -103,7 +103,7 @@ pub fn enable(
 
 /// Makes these ranges of a set, until somebody is in the way.
 pub fn make_missing(run: i64, set: &Set, missing: Vec<Range>) -> Result<Vec<Made>> {
-    let blueprint = blueprint::of(set)?;
+    let blueprint = blueprint::patiently(set, &mut Waited::default())?;
     let mut made = Vec::with_capacity(missing.len());
     for range in missing {
         let step = make::step(set, &blueprint, range, &[])?;
@@ -139,16 +139,22 @@ pub fn check_ahead(ahead: i32) -> Result<()> {
         .hint(format!("Give a number of partitions from 1 to {MOST_AHEAD}.")))
 }
 
+/// Keeps other sessions from enabling the table or working on it until this transaction ends.
+pub fn hold(parent: pg_sys::Oid, name: &str) -> Result<()> {
+    if lock(parent)? {
+        return Ok(());
+    }
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+        format!("another session is making partitions of \"{name}\""),
+    )
+    .hint("Try again in a moment."))
+}
+
 /// Notes the table and its options; the number of the run that does so.
 fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, extra: &Extra) -> Result<i64> {
     check_ahead(options.ahead)?;
-    if !lock(parent)? {
-        return Err(Error::new(
-            PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-            format!("another session is making partitions of \"{name}\""),
-        )
-        .hint("Try again in a moment."));
-    }
+    hold(parent, name)?;
     let run = config::begin_run()?;
     match set::of(parent)? {
         None => {
@@ -157,7 +163,7 @@ fn register(parent: pg_sys::Oid, schema: &str, name: &str, options: &Options, ex
             config::add(parent, schema, name, options)?;
             extra.store(schema, name)?;
         }
-        Some(known) if same(options, &known.options) && known.has(extra) => {
+        Some(known) if same(options, &known.options) && known.extra == *extra => {
             notice(format!("partitioning of \"{name}\" is already enabled"));
         }
         // the partitions there are would become other times

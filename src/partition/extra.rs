@@ -11,7 +11,7 @@ use dbguard_core::partition::list;
 const MOST_CHILDREN: i32 = 256;
 
 /// As the arguments of partition_enable and the columns of dbguard.partition_set of these names.
-#[derive(Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Extra {
     pub storage_options: Vec<String>,
     pub unique_on: Vec<String>,

@@ -149,7 +149,7 @@ fn one(run: i64, work: &mut Work, given_up: &[Range]) -> Result<Outcome> {
         let Some(range) = missing.iter().find(|range| !given_up.contains(range)) else {
             return Ok(Outcome::Complete);
         };
-        let blueprint = blueprint::of(set)?;
+        let blueprint = blueprint::patiently(set, &mut waited)?;
         let step = make::step(set, &blueprint, *range, &[])?;
         make::make(set, &blueprint, &doing.borrow_mut().insert((*range, step)).1, &mut waited)?;
         Ok(Outcome::Made)

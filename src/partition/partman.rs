@@ -6,6 +6,7 @@ mod source;
 mod template;
 
 use super::enable::{self, Made};
+use super::error::writable;
 use super::{pinned, set};
 use crate::ddl::partman as ddl;
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ fn partition_import_partman(
     ErrorReport,
 > {
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    writable("partition_import_partman")?;
     let rows = pinned(|| match parent {
         Some(parent) => Ok(vec![single(parent, dry_run, zone)?]),
         None => all(dry_run, zone),
@@ -261,6 +263,13 @@ fn message(source: &Source, table: &Relation, theirs: &Theirs, plan: &Plan, done
         ));
     }
     lines.extend(config.notes.iter().cloned());
+    // as `stop` leaves it
+    if theirs.text("automatic_maintenance") == Some("off") && theirs.text("retention").is_none() {
+        lines.push(
+            "automatic_maintenance was off and retention NULL already, as an earlier import leaves them: no retention is taken over. If there was one, call dbguard.partition_retain."
+                .to_owned(),
+        );
+    }
     let automatic = theirs.text("automatic_maintenance").unwrap_or("on");
     lines.push(
         "pg_partman leaves it alone: automatic_maintenance is off and retention NULL. To go back:".to_owned(),

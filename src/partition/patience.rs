@@ -59,16 +59,18 @@ pub fn ladder(parent: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<(
 }
 
 /// The same for what takes one lock, on `relation`: several would each be waited for as long as the step.
-pub fn steps(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<()>) -> Result<()> {
+pub fn steps<T>(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Result<T>) -> Result<T> {
     tries(relation, waited, |_| f())
 }
 
 /// The same for several locks, each within the rest of the step.
-pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Result<()>) -> Result<()> {
+pub fn tries<T>(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Result<T>) -> Result<T> {
     let budget = Duration::from_millis(PARTITION_LOCK_BUDGET.get().unsigned_abs().into());
     let started = Instant::now();
+    let before = waited.tries;
     loop {
-        let step = Step::of(STEPS.get(waited.tries.unsigned_abs() as usize).copied().unwrap_or(200));
+        let tries = waited.tries - before;
+        let step = Step::of(STEPS.get(tries.unsigned_abs() as usize).copied().unwrap_or(200));
         waited.tries += 1;
         let tried = guc::with(&[(c"deadlock_timeout", DEADLOCK_TIMEOUT)], || {
             step.rest(|| subtransaction(|| f(&step)))
@@ -81,7 +83,7 @@ pub fn tries(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Re
                 if started.elapsed() >= budget {
                     return Err(e);
                 }
-                pause((50 * waited.tries).min(500))?;
+                pause((50 * (tries + 1)).min(500))?;
             }
             other => return other,
         }

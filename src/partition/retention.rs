@@ -1,5 +1,6 @@
 //! Retention: how long partitions of a set are kept, and what becomes of them then. What users choose.
 
+use super::error::writable;
 use super::set;
 use super::{config, lock, pinned, retire};
 use crate::catalog;
@@ -97,6 +98,7 @@ fn partition_retain(
     let word = retire.ok_or_else(|| Error::null_argument("retire"))?;
     let at_least = at_least.ok_or_else(|| Error::null_argument("at_least"))?;
     let dry_run = dry_run.ok_or_else(|| Error::null_argument("dry_run"))?;
+    writable("partition_retain")?;
     let rows = pinned(|| {
         let table = catalog::own_table(parent)?;
         let wanted = Retention {

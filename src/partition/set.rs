@@ -19,16 +19,10 @@ pub struct Registered {
     pub schema: String,
     pub name: String,
     pub options: Options,
+    pub extra: Extra,
     /// The table goes by another name, or is another, than is stored.
     pub moved: bool,
     pub state: State,
-}
-
-impl Registered {
-    /// Whether its partitions are made with exactly this.
-    pub fn has(&self, extra: &Extra) -> bool {
-        matches!(&self.state, State::Live(set) if set.extra == *extra)
-    }
 }
 
 /// What users choose.

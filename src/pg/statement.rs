@@ -99,8 +99,23 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// COPY fires its triggers without the executor.
-#[pg_guard]
+unsafe extern "C-unwind" {
+    /// As the server has it, without the guard of pgrx.
+    #[link_name = "standard_ProcessUtility"]
+    fn server_process_utility(
+        statement: *mut pg_sys::PlannedStmt,
+        text: *const std::ffi::c_char,
+        read_only: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        dest: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
+/// Nothing here is to be cleaned up after an error of the server: it leaps over this function as over one of
+/// its own, and stays as it is.
 #[allow(clippy::too_many_arguments)]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
@@ -115,27 +130,35 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: the next in the chain, with our caller's arguments; a planned statement has a node.
     unsafe {
         let node = (*statement).utilityStmt;
-        let is_copy = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt;
-        let outer = is_copy.then(Outer::enter);
-        match NEXT_UTILITY.get().copied().flatten() {
-            Some(next) => ffi_boundary(|| {
-                next(statement, text, read_only, context, params, environment, dest, completion)
-            }),
-            None => pg_sys::standard_ProcessUtility(
-                statement,
-                text,
-                read_only,
-                context,
-                params,
-                environment,
-                dest,
-                completion,
-            ),
+        if !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt {
+            return copy(statement, text, read_only, context, params, environment, dest, completion);
         }
-        if outer.is_some() {
-            flush(|ends| ends.flush);
-        }
+        let next = NEXT_UTILITY.get().copied().flatten().unwrap_or(server_process_utility);
+        next(statement, text, read_only, context, params, environment, dest, completion)
     }
+}
+
+/// COPY fires its triggers without the executor.
+#[pg_guard]
+#[allow(clippy::too_many_arguments)]
+unsafe extern "C-unwind" fn copy(
+    statement: *mut pg_sys::PlannedStmt,
+    text: *const std::ffi::c_char,
+    read_only: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    dest: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    let outer = Outer::enter();
+    let next = NEXT_UTILITY.get().copied().flatten().unwrap_or(server_process_utility);
+    // SAFETY: the next in the chain, with our caller's arguments.
+    unsafe {
+        ffi_boundary(|| next(statement, text, read_only, context, params, environment, dest, completion))
+    }
+    flush(|ends| ends.flush);
+    drop(outer);
 }
 
 /// Calls a function of the server's that pgrx does not guard: its errors become unwinding.

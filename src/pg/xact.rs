@@ -51,3 +51,9 @@ pub fn command() -> u32 {
         }
     }
 }
+
+/// Whether this server is a standby.
+pub fn is_standby() -> bool {
+    // SAFETY: reads state of the backend.
+    unsafe { pg_sys::RecoveryInProgress() }
+}

@@ -1,6 +1,9 @@
 //! Time partitions. Expected bounds come from `oracle` or are written out; never from the grid.
 
+mod again;
 mod bad_input;
+mod blocked;
+mod carried;
 mod cases_a;
 mod cases_b;
 mod cases_c;
@@ -38,6 +41,7 @@ mod names;
 mod notify;
 mod oracle;
 mod partman;
+mod read_only;
 mod regrain;
 mod retire;
 mod retire_meanwhile;

@@ -21,8 +21,9 @@ pub fn ahead(grid: &Grid, now: Micros, most: u32, existing: &[Range]) -> Result<
 
 /// Those of the missing ranges that have partitions on both sides.
 pub fn holes(missing: &[Range], existing: &[Range]) -> Vec<Range> {
-    let (Some(first), Some(last)) =
-        (existing.iter().map(|have| have.to).min(), existing.iter().map(|have| have.from).max())
+    // what holds an infinity alone lies beyond all times
+    let times = || existing.iter().filter(|have| have.from < have.to);
+    let (Some(first), Some(last)) = (times().map(|have| have.to).min(), times().map(|have| have.from).max())
     else {
         return Vec::new();
     };

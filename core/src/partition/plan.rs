@@ -32,6 +32,8 @@ pub fn missing_since(
         horizon = grid.cell(horizon)?.to;
     }
     let mut existing = existing.to_vec();
+    // what holds an infinity alone lies beyond all times
+    existing.retain(|have| have.from < have.to);
     existing.sort_unstable();
     let first = existing.iter().map(|have| if have.from == Micros::MIN { have.to } else { have.from });
     let mut at = first.min().map_or(earliest, |first| first.min(earliest));

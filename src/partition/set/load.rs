@@ -149,23 +149,40 @@ fn read(row: &SpiHeapTupleData, children: &mut HashMap<pg_sys::Oid, Children>) -
         anchor: row.get_by_name("anchor")?,
         key_unit: row.get_by_name("key_unit")?,
     };
+    let extra = Extra {
+        storage_options: row.get_by_name("storage_options")?.unwrap_or_default(),
+        unique_on: row.get_by_name("unique_on")?.unwrap_or_default(),
+        policies: row.get_by_name("policies")?.unwrap_or(false),
+        sub_by: row.get_by_name("sub_by")?,
+        sub_count: row.get_by_name("sub_count")?,
+    };
     let state = match row.get_by_name::<pg_sys::Oid, _>("found")? {
         None => State::Gone,
-        Some(parent) => match set(row, parent, &options, children.remove(&parent).unwrap_or_default()) {
-            Ok(set) => State::Live(Box::new(set)),
-            Err(error) => State::Broken(parent, error),
-        },
+        Some(parent) => {
+            let children = children.remove(&parent).unwrap_or_default();
+            match set(row, parent, &options, extra.clone(), children) {
+                Ok(set) => State::Live(Box::new(set)),
+                Err(error) => State::Broken(parent, error),
+            }
+        }
     };
     Ok(Registered {
         schema: row.get_by_name("schema_name")?.ok_or_else(lost)?,
         name: row.get_by_name("table_name")?.ok_or_else(lost)?,
         options,
+        extra,
         moved: row.get_by_name("moved")?.unwrap_or(false),
         state,
     })
 }
 
-fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children: Children) -> Result<Set> {
+fn set(
+    row: &SpiHeapTupleData,
+    parent: pg_sys::Oid,
+    options: &Options,
+    extra: Extra,
+    children: Children,
+) -> Result<Set> {
     let lost = || Error::internal("a row of pg_class is incomplete");
     let name: String = row.get_by_name("relname")?.ok_or_else(lost)?;
     let key = key(row, &name, options)?;
@@ -191,13 +208,7 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, children:
         cutoff,
         retention,
         print: row.get_by_name("print")?.ok_or_else(lost)?,
-        extra: Extra {
-            storage_options: row.get_by_name("storage_options")?.unwrap_or_default(),
-            unique_on: row.get_by_name("unique_on")?.unwrap_or_default(),
-            policies: row.get_by_name("policies")?.unwrap_or(false),
-            sub_by: row.get_by_name("sub_by")?,
-            sub_count: row.get_by_name("sub_count")?,
-        },
+        extra,
     })
 }
 

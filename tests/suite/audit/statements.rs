@@ -302,3 +302,13 @@ fn constraint_triggers_made_immediate_and_taken_back() {
     );
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE key = '6'"), "0");
 }
+
+/// An error of a utility statement says what the server says of it, with the names programs read.
+#[test]
+fn an_error_of_the_server_stays_whole() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE c (x int); INSERT INTO c VALUES (-1)");
+    let e = db.client().simple_query("ALTER TABLE c ADD CONSTRAINT pos CHECK (x > 0)").unwrap_err();
+    let e = e.as_db_error().unwrap();
+    assert_eq!((e.table(), e.constraint(), e.detail()), (Some("c"), Some("pos"), None));
+}

@@ -135,7 +135,7 @@ fn the_anchor_is_an_option_like_the_others() {
     assert_eq!(db.rows(call).len(), 0);
     assert_eq!(db.value("SELECT anchor FROM dbguard.partition_set"), "2026-11-15 00:00:00");
     // back to the calendar: a short one bridges the two grids
-    db.exec("SELECT dbguard.partition_enable('t', '1 month', 3)");
+    db.exec("SELECT dbguard.partition_enable('t', '1 month', 3, anchor => '')");
     assert_eq!(db.value("SELECT anchor FROM dbguard.partition_set"), "<null>");
     assert_eq!(
         bounds(&mut db, "t"),

@@ -157,3 +157,28 @@ fn options_of_the_key_live_through_dump_and_restore() {
     let (from, to) = (copy.value(&edge("2026-11-15")), copy.value(&edge("2027-02-15")));
     assert_covers(&mut copy, "n", "bigint", &from, &to);
 }
+
+/// A partition of rows without a beginning, and one of those without an end, lie beyond every time.
+#[test]
+fn partitions_of_the_infinities() {
+    let mut db = Db::new();
+    for kind in ["date", "timestamp", "timestamptz"] {
+        db.exec(&format!(
+            "CREATE TABLE of_{kind} (at {kind}) PARTITION BY RANGE (at);
+             CREATE TABLE {kind}_lowest PARTITION OF of_{kind} FOR VALUES FROM (MINVALUE) TO ('-infinity');
+             CREATE TABLE {kind}_highest PARTITION OF of_{kind} FOR VALUES FROM ('infinity') TO (MAXVALUE)"
+        ));
+        let made = db.rows(&format!("SELECT * FROM dbguard.partition_enable('of_{kind}', '1 day', 2)"));
+        assert_eq!(made.len(), 3, "{kind}: {made:?}");
+        db.exec(&format!("SELECT dbguard.partition_retain('of_{kind}', '1 year')"));
+    }
+    db.exec("CALL dbguard.partition_maintain()");
+    assert_eq!(
+        db.lines("SELECT DISTINCT state, partitions, missing FROM dbguard.partition_status()"),
+        ["ok | 5 | 0"]
+    );
+    assert_eq!(
+        db.lines("SELECT problem FROM dbguard.partition_health() WHERE severity <> 'info'"),
+        Vec::<String>::new()
+    );
+}

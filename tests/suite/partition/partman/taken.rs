@@ -277,3 +277,15 @@ fn the_way_back_after_partitions_were_made() {
     assert_eq!(made.len(), 12);
     assert!(crate::partition::oracle::without_holes(&made), "{made:?}");
 }
+
+#[test]
+fn a_second_import_tells_that_the_retention_is_gone() {
+    let Some(mut db) = database() else { return };
+    set(&mut db, "t", "timestamptz", "1 day", "none");
+    db.exec("UPDATE partman.part_config SET retention = '30 days'");
+    let import =
+        "SELECT message LIKE '%no retention is taken over%' FROM dbguard.partition_import_partman('t')";
+    assert_eq!(db.value(import), "f");
+    db.exec("SELECT dbguard.partition_disable('t')");
+    assert_eq!(db.value(import), "t");
+}
