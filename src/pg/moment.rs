@@ -4,8 +4,9 @@ use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
 
 /// A statement whose end we see.
-#[derive(Clone, Copy)]
-struct Frame {
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Frame {
     /// How many such statements it is in, itself included.
     depth: u32,
     /// When its changes were made; 0 until it is asked.
@@ -22,6 +23,8 @@ struct Action {
 
 thread_local! {
     static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    /// Those that are open, innermost last, each with the statement it began in.
+    static SUBTRANSACTIONS: RefCell<Vec<(pg_sys::SubTransactionId, Frame)>> = const { RefCell::new(Vec::new()) };
     /// The last time given out: each statement gets a later one.
     static LAST: Cell<i64> = const { Cell::new(0) };
     /// A statement whose end we do not see: when it started, its command, and the time it was given.
@@ -101,28 +104,47 @@ fn tick() -> i64 {
     at
 }
 
-/// The statement around us, put back when the inner one ends or fails.
-pub(super) struct Outer(Frame);
+/// A statement begins to fire its triggers. The one around it is to be given to `leave`.
+pub(super) fn enter() -> Frame {
+    settle_outer();
+    let outer = FRAME.get();
+    FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
+    outer
+}
 
-impl Outer {
-    pub(super) fn enter() -> Outer {
-        settle_outer();
-        let outer = FRAME.get();
-        FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
-        Outer(outer)
+/// It has fired them all.
+pub(super) fn leave(outer: Frame) {
+    FRAME.set(outer);
+    if outer.depth == 0 {
+        forget_actions();
     }
 }
 
-impl Drop for Outer {
-    fn drop(&mut self) {
-        FRAME.set(self.0);
-        if self.0.depth == 0 {
-            forget_actions();
+/// An error leaps over statements that have entered and not left, and ends the subtransaction they are in: then
+/// the one at hand is the one of its beginning.
+pub(super) fn subtransaction_begins(sub: pg_sys::SubTransactionId) {
+    SUBTRANSACTIONS.with_borrow_mut(|all| all.push((sub, FRAME.get())));
+}
+
+pub(super) fn subtransaction_ends(sub: pg_sys::SubTransactionId, aborted: bool) {
+    let mut then = Frame::default();
+    SUBTRANSACTIONS.with_borrow_mut(|all| {
+        while let Some((_, frame)) = all.pop_if(|(other, _)| *other >= sub) {
+            then = frame;
         }
+    });
+    // a time that it was given meanwhile it keeps
+    if aborted && FRAME.get().depth != then.depth {
+        leave(then);
     }
 }
 
-pub(super) fn forget_actions() {
+pub(super) fn transaction_ends() {
+    SUBTRANSACTIONS.with_borrow_mut(Vec::clear);
+    leave(Frame::default());
+}
+
+fn forget_actions() {
     // memory for ordinary statements is kept, for a huge one not
     ACTIONS.with_borrow_mut(|actions| {
         actions.clear();

@@ -1,6 +1,6 @@
 //! When statements, subtransactions and transactions end: what is kept back until then must be told.
 
-use super::moment::{self, Outer};
+use super::moment::{self, Frame};
 use crate::error::Result;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -75,8 +75,25 @@ fn flush(which: fn(&Ends) -> fn() -> Result<()>) {
     }
 }
 
-#[pg_guard]
+/// Nothing here or below is to be cleaned up after an error of the server: it leaps over these functions as
+/// over those of its own, and stays whole, with the names of table and constraint that programs read. What is
+/// of ours is put right when the subtransaction ends (`moment::subtransaction_begins`).
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: the next in the chain, with our caller's argument.
+    unsafe {
+        let mut outer = Frame::default();
+        let fires = begins(query, &mut outer);
+        let next = NEXT_FINISH.get().copied().flatten().unwrap_or(server_executor_finish);
+        next(query);
+        if fires {
+            ends(outer);
+        }
+    }
+}
+
+/// Whether it fires triggers.
+#[pg_guard]
+unsafe extern "C-unwind" fn begins(query: *mut pg_sys::QueryDesc, outer: &mut Frame) -> bool {
     // SAFETY: a query that is being finished has its state.
     let (fires, changes, command) = unsafe {
         let state = (*query).estate;
@@ -86,21 +103,22 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     if !fires && changes {
         moment::note_action(command);
     }
-    let outer = fires.then(Outer::enter);
-    // SAFETY: the next in the chain, with our caller's argument.
-    unsafe {
-        match NEXT_FINISH.get().copied().flatten() {
-            Some(next) => ffi_boundary(|| next(query)),
-            None => pg_sys::standard_ExecutorFinish(query),
-        }
+    if fires {
+        *outer = moment::enter();
     }
-    if outer.is_some() {
-        flush(|ends| ends.flush);
-    }
+    fires
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn ends(outer: Frame) {
+    flush(|ends| ends.flush);
+    moment::leave(outer);
 }
 
 unsafe extern "C-unwind" {
-    /// As the server has it, without the guard of pgrx.
+    // as the server has them, without the guard of pgrx
+    #[link_name = "standard_ExecutorFinish"]
+    fn server_executor_finish(query: *mut pg_sys::QueryDesc);
     #[link_name = "standard_ProcessUtility"]
     fn server_process_utility(
         statement: *mut pg_sys::PlannedStmt,
@@ -114,8 +132,6 @@ unsafe extern "C-unwind" {
     );
 }
 
-/// Nothing here is to be cleaned up after an error of the server: it leaps over this function as over one of
-/// its own, and stays as it is.
 #[allow(clippy::too_many_arguments)]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
@@ -130,44 +146,15 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: the next in the chain, with our caller's arguments; a planned statement has a node.
     unsafe {
         let node = (*statement).utilityStmt;
-        if !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt {
-            return copy(statement, text, read_only, context, params, environment, dest, completion);
-        }
+        // COPY fires its triggers without the executor
+        let copy = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt;
+        let outer = copy.then(moment::enter);
         let next = NEXT_UTILITY.get().copied().flatten().unwrap_or(server_process_utility);
-        next(statement, text, read_only, context, params, environment, dest, completion)
+        next(statement, text, read_only, context, params, environment, dest, completion);
+        if let Some(outer) = outer {
+            ends(outer);
+        }
     }
-}
-
-/// COPY fires its triggers without the executor.
-#[pg_guard]
-#[allow(clippy::too_many_arguments)]
-unsafe extern "C-unwind" fn copy(
-    statement: *mut pg_sys::PlannedStmt,
-    text: *const std::ffi::c_char,
-    read_only: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    params: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    dest: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    let outer = Outer::enter();
-    let next = NEXT_UTILITY.get().copied().flatten().unwrap_or(server_process_utility);
-    // SAFETY: the next in the chain, with our caller's arguments.
-    unsafe {
-        ffi_boundary(|| next(statement, text, read_only, context, params, environment, dest, completion))
-    }
-    flush(|ends| ends.flush);
-    drop(outer);
-}
-
-/// Calls a function of the server's that pgrx does not guard: its errors become unwinding.
-///
-/// # Safety
-/// What `f` calls must be safe to call.
-unsafe fn ffi_boundary<T>(f: impl FnOnce() -> T) -> T {
-    // SAFETY: as promised.
-    unsafe { crate::ffi::pg_guard_ffi_boundary(f) }
 }
 
 #[pg_guard]
@@ -186,7 +173,7 @@ unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _a
             }
         }
         XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE => {
-            moment::forget_actions();
+            moment::transaction_ends();
             (ends.transaction_over)(event == XACT_EVENT_COMMIT);
         }
         _ => {}
@@ -218,8 +205,11 @@ unsafe extern "C-unwind" fn subtransaction_event(
 ) {
     use pg_sys::SubXactEvent::*;
     match event {
+        SUBXACT_EVENT_START_SUB => moment::subtransaction_begins(sub),
         SUBXACT_EVENT_PRE_COMMIT_SUB => flush(|ends| ends.flush_all),
+        SUBXACT_EVENT_COMMIT_SUB => moment::subtransaction_ends(sub, false),
         SUBXACT_EVENT_ABORT_SUB => {
+            moment::subtransaction_ends(sub, true);
             if let Some(ends) = ENDS.get() {
                 (ends.subtransaction_aborted)(sub);
             }

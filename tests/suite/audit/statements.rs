@@ -303,12 +303,59 @@ fn constraint_triggers_made_immediate_and_taken_back() {
     assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log WHERE key = '6'"), "0");
 }
 
-/// An error of a utility statement says what the server says of it, with the names programs read.
+/// An error says what the server says of it, with the names that programs read.
 #[test]
 fn an_error_of_the_server_stays_whole() {
     let mut db = Db::new();
-    db.exec("CREATE TABLE c (x int); INSERT INTO c VALUES (-1)");
-    let e = db.client().simple_query("ALTER TABLE c ADD CONSTRAINT pos CHECK (x > 0)").unwrap_err();
-    let e = e.as_db_error().unwrap();
-    assert_eq!((e.table(), e.constraint(), e.detail()), (Some("c"), Some("pos"), None));
+    db.exec(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT of_p REFERENCES p, x int);
+         SELECT dbguard.audit_enable('p'), dbguard.audit_enable('c');
+         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, -1)",
+    );
+    for (statement, table, constraint) in [
+        ("INSERT INTO c VALUES (2, 2, 0)", "c", "of_p"),
+        ("DELETE FROM p", "c", "of_p"),
+        ("COPY c FROM PROGRAM 'echo 3,3,3' (FORMAT csv)", "c", "of_p"),
+        ("ALTER TABLE c ADD CONSTRAINT pos CHECK (x > 0)", "c", "pos"),
+        ("INSERT INTO c VALUES (1, 1, 1)", "c", "c_pkey"),
+    ] {
+        let e = db.client().simple_query(statement).unwrap_err();
+        let e = e.as_db_error().unwrap();
+        assert_eq!((e.table(), e.constraint()), (Some(table), Some(constraint)), "{statement}");
+    }
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.audit_log"), "2");
+}
+
+/// After an error that leaps out of statements within statements.
+#[test]
+fn times_are_in_order_after_an_error_deep_within() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY REFERENCES t);
+         SELECT dbguard.audit_enable('t'), dbguard.audit_enable('u');
+         CREATE FUNCTION deeper() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           BEGIN
+             INSERT INTO u VALUES (NEW.id + 1000);
+           EXCEPTION WHEN foreign_key_violation THEN
+             INSERT INTO u VALUES (NEW.id);
+           END;
+           RETURN NULL;
+         END $$;
+         CREATE TRIGGER deeper AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION deeper();
+         INSERT INTO t SELECT i FROM generate_series(1, 5) i;
+         INSERT INTO t SELECT i FROM generate_series(6, 9) i",
+    );
+    // the rows of a statement have one time, those its triggers made later ones
+    let times =
+        "SELECT table_name, count(*), count(DISTINCT at) FROM dbguard.audit_log GROUP BY 1 ORDER BY 1";
+    assert_eq!(db.lines(times), ["t | 9 | 2", "u | 9 | 9"]);
+    assert_eq!(
+        db.value(
+            "SELECT count(*) FROM dbguard.audit_log t JOIN dbguard.audit_log u ON u.key = t.key AND u.table_name = 'u'
+             WHERE t.table_name = 't' AND u.at <= t.at"
+        ),
+        "0"
+    );
+    assert_eq!(db.value("SELECT count(DISTINCT at) FROM dbguard.audit_log WHERE table_name = 't'"), "2");
 }

@@ -201,7 +201,10 @@ fn options_that_would_fail_later_are_refused_now() {
     db.exec("SELECT dbguard.partition_enable('u', '1 day', 2, storage_options => '{fillfactor=70}')");
     db.error("SELECT dbguard.partition_enable('u', '1 day', 2, storage_options => '{fillfactor=7}')");
     assert_eq!(db.value("SELECT storage_options FROM dbguard.partition_set"), "{fillfactor=70}");
+    // what is not given stays, '{}' takes away
     db.exec("SELECT dbguard.partition_enable('u', '1 day', 2)");
+    assert_eq!(db.value("SELECT storage_options FROM dbguard.partition_set"), "{fillfactor=70}");
+    db.exec("SELECT dbguard.partition_enable('u', '1 day', 2, storage_options => '{}')");
     assert_eq!(db.value("SELECT storage_options FROM dbguard.partition_set"), "{}");
 }
 

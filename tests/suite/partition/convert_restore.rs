@@ -106,7 +106,7 @@ fn on_a_standby() {
         ("SELECT dbguard.partition_convert_cancel('t')", "partition_convert_cancel"),
     ] {
         let e = there.error(call);
-        let message = format!("cannot execute {what} in a read-only transaction");
+        let message = format!("cannot execute {what} during recovery");
         assert_eq!((e.code.as_str(), e.message.as_str()), ("25006", message.as_str()));
     }
 }

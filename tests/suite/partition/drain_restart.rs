@@ -163,7 +163,7 @@ fn on_a_standby() {
         let refused = there.error(call);
         assert_eq!(
             (&*refused.code, &*refused.message),
-            ("25006", &*format!("cannot execute {name} in a read-only transaction"))
+            ("25006", &*format!("cannot execute {name} during recovery"))
         );
     }
     assert_eq!(there.error("SELECT dbguard.partition_drain_cancel('t')").code, "25006");

@@ -35,7 +35,7 @@ fn a_foreign_table() {
         db.exec("CREATE FOREIGN TABLE far PARTITION OF t FOR VALUES FROM ('2020-01-01') TO ('2020-01-02') SERVER s");
         db.exec(&format!("SELECT dbguard.partition_retain('t', '3 days', retire => 'drop'{grace})"));
         assert!(db
-            .value("SELECT sql FROM dbguard.partition_plan('t')")
+            .value("SELECT string_agg(sql, ' ') FROM dbguard.partition_plan('t')")
             .contains("DROP FOREIGN TABLE public.far"));
         db.exec(RUN);
         assert_eq!(db.value("SELECT to_regclass('far')"), "<null>", "{grace}");
@@ -101,7 +101,7 @@ fn the_plan_shows_what_waits() {
         "CREATE FUNCTION keep(part regclass, lower text, upper text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
          SELECT dbguard.partition_retain('t', '3 days', retire => 'drop', grace => '7 days', archive => 'keep(regclass, text, text)')",
     );
-    let sql = db.value("SELECT sql FROM dbguard.partition_plan('t')");
+    let sql = db.value("SELECT string_agg(sql, ' ') FROM dbguard.partition_plan('t')");
     let lines: Vec<&str> = sql.lines().collect();
     assert_eq!(lines.len(), 3, "{sql}");
     assert!(lines[0].starts_with("SELECT public.keep('public.t_4', '"), "{sql}");

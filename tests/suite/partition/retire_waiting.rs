@@ -4,7 +4,7 @@ use super::retire::{days, left, log, RUN};
 use dbguard_tests::Db;
 
 /// A set of which `t_3` and `t_4` wait, and are due.
-fn two_wait(grace: &str) -> Db {
+fn two_wait(grace: &str) -> Db<'static> {
     let mut db = Db::new();
     days(&mut db, "t", 4);
     db.exec(&format!("SELECT dbguard.partition_retain('t', '2 days', retire => 'drop', grace => '{grace}')"));
