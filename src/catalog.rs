@@ -31,6 +31,16 @@ pub fn relation(relid: pg_sys::Oid) -> Result<Relation> {
     })
 }
 
+/// To be asked when it is locked, before a statement names it: whoever owns the schema could have put a table of
+/// his own in its place, and would have its code run with the rights of `owner`. 55000 if anything changed.
+pub fn is_still(relid: pg_sys::Oid, (schema, name): (&str, &str), owner: pg_sys::Oid) -> Result<()> {
+    match describe(relid) {
+        Some(now) if (&*now.schema, &*now.name, now.owner) == (schema, name, owner) => Ok(()),
+        _ => Err(Error::not_in_state(format!("\"{name}\" was changed by another session meanwhile"))
+            .hint("Try again.")),
+    }
+}
+
 /// Looks a relation up and refuses what no part can work on: anything but an ordinary or
 /// partitioned table, temporary tables, system catalogs, dbguard's own tables, another's table.
 pub fn own_table(relid: pg_sys::Oid) -> Result<Relation> {

@@ -4,6 +4,7 @@ use super::blueprint;
 use super::moving::few;
 use super::patience::{self, Waited};
 use super::set::Set;
+use crate::catalog::is_still;
 use crate::ddl::partition::{self as ddl, Blueprint};
 use crate::error::{Error, Result};
 use crate::pg::guc;
@@ -51,6 +52,7 @@ pub fn parts(set: &Set, parent: &Blueprint, name: &str, chosen: &[String]) -> Re
 /// Makes it, as the table's owner, with the patience that others' locks need.
 pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited) -> Result<()> {
     let made = patience::ladder(set.parent, waited, || {
+        is_still(set.parent, (&set.schema, &set.name), set.owner)?;
         as_role(set.owner, Fence::Restricted, || {
             for statement in &step.statements {
                 Spi::run(statement)?;

@@ -27,3 +27,32 @@ pub fn access_exclusive(relid: pg_sys::Oid) {
     // SAFETY: as above.
     unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE) }
 }
+
+/// What a query takes.
+pub fn access_share(relid: pg_sys::Oid) {
+    // SAFETY: as above.
+    unsafe { pg_sys::LockRelationOid(relid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
+}
+
+/// Keeps a relation from being dropped or altered over the ends of transactions. It is in the way of no reader or
+/// writer. An error that ends a transaction lets go of it, else `release` must. The caller holds this very lock in
+/// his transaction, so that nothing is waited for.
+pub struct Kept(pg_sys::LockRelId);
+
+const KEPT: pg_sys::LOCKMODE = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+
+impl Kept {
+    pub fn new(relid: pg_sys::Oid) -> Kept {
+        // SAFETY: reads a variable of the backend; a lock by OIDs.
+        unsafe {
+            let mut lock = pg_sys::LockRelId { relId: relid, dbId: pg_sys::MyDatabaseId };
+            pg_sys::LockRelationIdForSession(&mut lock, KEPT);
+            Kept(lock)
+        }
+    }
+
+    pub fn release(mut self) {
+        // SAFETY: taken by `new`.
+        unsafe { pg_sys::UnlockRelationIdForSession(&mut self.0, KEPT) }
+    }
+}

@@ -2,6 +2,7 @@
 //! never an old snapshot's, and without asking for privileges on schemas.
 
 use pgrx::pg_sys::{self, Oid};
+use pgrx::FromDatum;
 use std::ffi::{c_char, CStr, CString};
 
 #[pgrx::pg_guard]
@@ -208,6 +209,25 @@ pub fn exists(schema: &str, name: &str) -> bool {
     unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid
+    }
+}
+
+/// Who owns the relation of this name; None if there is none.
+pub fn owner(schema: &str, name: &str) -> Option<Oid> {
+    let (Ok(schema), Ok(name)) = (CString::new(schema), CString::new(name)) else { return None };
+    let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+    // SAFETY: syscache look-ups by C strings and OID; the entry is read before it is released, and has an owner.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let relid = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(relid));
+        if tuple.is_null() {
+            return None;
+        }
+        let mut null = false;
+        let owner = pg_sys::SysCacheGetAttr(cache, tuple, pg_sys::Anum_pg_class_relowner as i16, &mut null);
+        pg_sys::ReleaseSysCache(tuple);
+        Oid::from_datum(owner, null)
     }
 }
 

@@ -4,11 +4,13 @@
 use super::source::{Leaf, Source};
 use super::stage::{Piece, Stage};
 use super::still::unchanged;
+use crate::catalog::is_still;
 use crate::ddl::moving as ddl;
 use crate::ddl::{partition, retire};
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
 use crate::pg::guc;
+use crate::pg::lock::access_share;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -34,13 +36,15 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
     let copy = ddl::copy(leaf.table(), (&set.schema, &stage.filling), &source.columns);
     let tid = |page: i64| format!("({page},0)");
     let (from, to) = (tid(page), tid(page + PAGES));
+    // from here on it stays what it is
+    access_share(leaf.oid);
+    is_still(leaf.oid, leaf.table(), leaf.owner)?;
+    unchanged(leaf)?;
     let rows = as_role(set.owner, Fence::RestrictedAllRows, || {
         Spi::connect_mut(|client| {
             Ok::<_, Error>(client.update(copy.as_str(), None, &[from.into(), to.into()])?.len())
         })
     })?;
-    // by now the lock of the copy keeps it as it is
-    unchanged(leaf)?;
     Ok(rows as i64)
 }
 

@@ -1,8 +1,10 @@
 //! Few rows of a default partition: moved into the new partition in the one transaction that makes it, with
 //! the table locked.
 
+use super::build::oid;
 use super::resting::Resting;
 use super::source::{self, Source};
+use crate::catalog::is_still;
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::Blueprint;
 use crate::error::{notice, Error, Result};
@@ -13,6 +15,7 @@ use crate::partition::set::Set;
 use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use crate::settings::PARTITION_DRAIN_ROWS;
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 /// Makes the partition that was refused because of rows in the default partition, if those are few.
@@ -43,6 +46,7 @@ pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited, ref
 pub fn may(set: &Set, source: &Source) -> Result<()> {
     let leaves = source.leaves()?;
     source::check(set, &leaves)?;
+    runs_no_code(set.parent, &set.name)?;
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.has_rules) {
         return Err(Error::unsupported(format!("\"{}\" has rules", leaf.name)));
     }
@@ -50,6 +54,31 @@ pub fn may(set: &Set, source: &Source) -> Result<()> {
         return Err(Error::unsupported(format!("publication \"{publication}\" would publish their removal")));
     }
     Ok(())
+}
+
+/// While triggers of foreign keys and of the audit rest no code of the owner may run, which could change what it
+/// likes unseen: what a row that is written has evaluated must be the server's.
+fn runs_no_code(table: pg_sys::Oid, name: &str) -> Result<()> {
+    const CODE: &str = "
+        SELECT EXISTS (
+          SELECT FROM pg_depend d
+          WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+            AND (d.classid = 'pg_constraint'::regclass
+                 AND d.objid IN (SELECT oid FROM pg_constraint WHERE conrelid = $1 AND contype = 'c')
+                 OR d.classid = 'pg_class'::regclass
+                 AND d.objid IN (SELECT indexrelid FROM pg_index WHERE indrelid = $1)
+                 OR d.classid = 'pg_attrdef'::regclass
+                 AND d.objid IN (SELECT f.oid FROM pg_attrdef f
+                                 JOIN pg_attribute a ON (a.attrelid, a.attnum) = (f.adrelid, f.adnum)
+                                 WHERE f.adrelid = $1 AND a.attgenerated <> '')))";
+    let found =
+        Spi::connect_mut(|client| client.update(CODE, Some(1), &[table.into()])?.first().get_one::<bool>())?;
+    match found {
+        Some(false) => Ok(()),
+        _ => Err(Error::unsupported(format!(
+            "a constraint, a generated column or an index of \"{name}\" calls a function that does not come with the server"
+        ))),
+    }
 }
 
 fn rows(set: &Set, source: &Source, step: &Step, most: i64) -> Result<i64> {
@@ -80,9 +109,12 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
         // the new one
         access_exclusive(set.parent);
         access_exclusive(source.oid);
+        is_still(set.parent, (&set.schema, &set.name), set.owner)?;
+        is_still(source.oid, source.table(), set.owner)?;
         as_role(set.owner, Fence::RestrictedAllRows, || {
             table.iter().try_for_each(|statement| crate::ddl::run(statement))
         })?;
+        runs_no_code(oid(&set.schema, &step.name)?, &set.name)?;
         let resting = Resting::of_rows(source.oid)?;
         resting.rest()?;
         as_role(set.owner, Fence::RestrictedAllRows, || crate::ddl::run(&move_rows))?;

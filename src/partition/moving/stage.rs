@@ -1,5 +1,6 @@
 //! The tables that rows are copied into while nobody knows them: their names and statements.
 
+use super::capture::NOTED;
 use super::outside;
 use super::source::Source;
 use super::survey::Part;
@@ -103,7 +104,7 @@ pub fn plan(set: &Set, parent: &Blueprint, source: &Source, parts: Vec<Part>) ->
         pieces,
         filling: free(parent_table, "_dbguard_filling", &mut chosen)?,
         indexed: free(parent_table, "_dbguard_indexed", &mut chosen)?,
-        noted: free(parent_table, "_dbguard_noted", &mut chosen)?,
+        noted: free(parent_table, NOTED, &mut chosen)?,
         fresh: free(parent_table, "_dbguard_fresh", &mut chosen)?,
         old,
     })

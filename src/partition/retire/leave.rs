@@ -2,11 +2,13 @@
 
 use super::run::{as_owner, of_step};
 use super::{noted, Step};
+use crate::catalog::is_still;
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::patience::{self, is_held, Waited};
 use crate::partition::pinned;
+use crate::pg::lock::{share_update_exclusive, Kept};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::{interruptible, subtransaction};
 use pgrx::pg_sys::Oid;
@@ -70,15 +72,30 @@ pub fn run(transactions: &Transactions, run: i64, leaving: &Leaving) -> Result<L
 fn detach(transactions: &Transactions, leaving: &Leaving, waited: &mut Waited) -> Result<()> {
     let partition = leaving.step.table();
     if leaving.step.concurrently {
-        let oid = leaving.step.partition.oid;
-        pinned(|| interruptible(|| patience::unused(leaving.set, oid, waited)))?;
+        let kept = pinned(|| {
+            interruptible(|| {
+                patience::unused(leaving.set, leaving.step.partition.oid, waited)?;
+                patience::steps(leaving.set, waited, || {
+                    share_update_exclusive(leaving.set);
+                    is_still(leaving.set, leaving.parent(), leaving.owner)
+                })?;
+                Ok(Kept::new(leaving.set))
+            })
+        })?;
         transactions.commit();
         // half-way through, a timeout would leave what must be taken up again
         let statement = ddl::detach_concurrently(leaving.parent(), partition);
-        return transactions.interruptible(&statement, leaving.owner, c"0");
+        transactions.interruptible(&statement, leaving.owner, c"0")?;
+        kept.release();
+        return Ok(());
     }
     let statement = ddl::detach(leaving.parent(), partition);
-    let detach = || patience::ladder(leaving.set, waited, || as_owner(leaving.owner, &statement));
+    let detach = || {
+        patience::ladder(leaving.set, waited, || {
+            is_still(leaving.set, leaving.parent(), leaving.owner)?;
+            as_owner(leaving.owner, &statement)
+        })
+    };
     pinned(|| interruptible(detach))
 }
 

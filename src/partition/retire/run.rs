@@ -6,6 +6,7 @@ use super::choose::{choose, Next, Work};
 use super::leave::{self, Leaving, Left};
 use super::noted::{self, Waiting};
 use super::{obstacle, Step};
+use crate::catalog::is_still;
 use crate::ddl::retire as ddl;
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
@@ -118,7 +119,10 @@ fn one(run: i64, work: &mut Work) -> Result<Outcome> {
             let entry = of_step(entry, &step);
             let finalized = attempt(run, "finalize", step.partition.oid, entry, |waited| {
                 let statement = ddl::finalize((&set.schema, &set.name), step.table());
-                patience::ladder(parent, waited, || as_owner(set.owner, &statement))?;
+                patience::ladder(parent, waited, || {
+                    is_still(parent, (&set.schema, &set.name), set.owner)?;
+                    as_owner(set.owner, &statement)
+                })?;
                 noted::left(step.partition.oid)
             })?;
             Ok(match finalized {

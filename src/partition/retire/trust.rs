@@ -6,8 +6,9 @@ use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 /// DETACH CONCURRENTLY commits half-way, and what the owner's code sets of the session is then kept. The server
-/// evaluates what is constant in the partition's CHECK constraints, to see whether they imply its bounds, and
-/// the keys of all its ancestors, to see whether a foreign key refers to its rows.
+/// evaluates what is constant in the partition's CHECK constraints, to see whether they imply its bounds. Where a
+/// foreign key refers to it a query looks for such rows: keys of its ancestors, policies, casts and indexes, also of
+/// other tables, have their say in that.
 pub fn runs_code(partition: Oid) -> Result<bool> {
     const CODE: &str = "
         SELECT EXISTS (
@@ -16,8 +17,8 @@ pub fn runs_code(partition: Oid) -> Result<bool> {
                  WHERE c.conrelid = $1 AND c.contype = 'c'
                    AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass))
             OR EXISTS (
-                 SELECT FROM pg_partition_ancestors($1) a JOIN pg_partitioned_table p ON p.partrelid = a.relid
-                 WHERE p.partexprs IS NOT NULL)";
+                 SELECT FROM pg_partition_ancestors($1) a JOIN pg_constraint k ON k.confrelid = a.relid
+                 WHERE k.contype = 'f')";
     let found = Spi::connect(|client| {
         client.select(Kept(CODE), Some(1), &[partition.into()])?.first().get_one::<bool>()
     })?;

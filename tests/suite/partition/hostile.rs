@@ -117,3 +117,93 @@ fn a_function_that_turns_hostile_meanwhile_gets_nothing() {
     db.try_exec(RUN).ok();
     assert_eq!(is_superuser(&mut db), "f");
 }
+
+/// Whoever may make triggers on a table has nothing of its owner's rights.
+#[test]
+fn a_trigger_that_notes_changes_writes_to_nothing_of_others() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    db.exec(
+        "CREATE TABLE victim (id int); GRANT TRIGGER, INSERT ON victim TO hostile_owner;
+         CREATE TABLE other (id int); CREATE TABLE mine_dbguard_noted (id int)",
+    );
+    owner.exec(
+        "CREATE FUNCTION bad.when_fired() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM bad.give(); RETURN NEW; END';
+         CREATE TABLE bad.x_dbguard_noted (k int);
+         CREATE TRIGGER fired BEFORE INSERT ON bad.x_dbguard_noted FOR EACH ROW EXECUTE FUNCTION bad.when_fired();
+         CREATE TRIGGER a AFTER INSERT ON victim FOR EACH ROW
+           EXECUTE FUNCTION dbguard.partition_capture('bad', 'x_dbguard_noted', '1');
+         CREATE TRIGGER b AFTER INSERT ON victim FOR EACH ROW
+           EXECUTE FUNCTION dbguard.partition_capture('public', 'other', '1');
+         INSERT INTO victim VALUES (1)",
+    );
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(
+        db.value("SELECT (SELECT count(*) FROM bad.x_dbguard_noted) + (SELECT count(*) FROM other)"),
+        "0"
+    );
+}
+
+/// The owner of a schema may drop what another role has in it, and make a table of that name.
+#[test]
+fn a_table_put_in_the_place_of_another_is_left_alone() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    db.exec(
+        "CREATE TABLE bad.g (ts timestamptz NOT NULL) PARTITION BY RANGE (ts);
+         SELECT dbguard.partition_enable('bad.g', '1 day', ahead => 1);
+         UPDATE dbguard.partition_set SET ahead = 5",
+    );
+    owner.exec("BEGIN; DROP TABLE bad.g");
+    let mut runner = db.connect();
+    let run = std::thread::spawn(move || runner.exec(RUN));
+    while db.value(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'",
+    ) == "0"
+    {
+        assert!(!run.is_finished());
+    }
+    owner.exec(
+        "CREATE TABLE bad.g (ts timestamptz NOT NULL, CHECK (bad.check(1))) PARTITION BY RANGE (ts); COMMIT",
+    );
+    run.join().unwrap();
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(db.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'bad.g'::regclass"), "0");
+}
+
+/// A query of the server's looks for rows that refer to the partition, and plans with its indexes.
+#[test]
+fn a_table_that_is_referred_to_is_detached_from_within_a_fence() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    days(&mut owner, "bad.e", 4);
+    owner.exec("CREATE TABLE bad.r (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES bad.e)");
+    owner.exec("CREATE INDEX ON bad.e_4 (id) WHERE bad.check(1)");
+    owner.exec("RESET ALL");
+    owner.exec("SELECT dbguard.partition_retain('bad.e', '2 days', retire => 'detach')");
+    let before = db.lines(SETTINGS);
+    db.exec(RUN);
+    assert_eq!(db.lines(SETTINGS), before);
+    assert_eq!(is_superuser(&mut db), "f");
+    assert_eq!(super::retire::left(&mut db, "bad.e"), "1,2");
+}
+
+/// While triggers of foreign keys rest, code of the owner could delete what others refer to.
+#[test]
+fn rows_are_not_moved_on_the_way_where_code_would_run() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    owner.exec(
+        "CREATE FUNCTION bad.ok(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END';
+         CREATE TABLE bad.f (id int, ts timestamptz NOT NULL, PRIMARY KEY (id, ts), CHECK (bad.ok(id))) PARTITION BY RANGE (ts);
+         CREATE TABLE bad.f_def PARTITION OF bad.f DEFAULT;
+         INSERT INTO bad.f VALUES (1, now() + interval '1 day')",
+    );
+    owner.exec("SELECT dbguard.partition_enable('bad.f', '1 day')");
+    assert_eq!(owner.value("SELECT count(*) FROM bad.f_def"), "1");
+    owner.exec("CALL dbguard.partition_drain('bad.f')");
+    assert_eq!(owner.value("SELECT count(*) FROM bad.f_def"), "0");
+    assert_eq!(owner.value("SELECT count(*) FROM bad.f"), "1");
+}
