@@ -6,6 +6,8 @@ use dbguard_tests::Cluster;
 
 const PARTITIONS: i32 = 5_000;
 const RETIRED: i32 = 100;
+/// The first day, 2000-01-01: what is to be retired must be past by the real clock too.
+const BEGIN: i32 = -7305;
 /// What dbguard may cost, as a multiple of the bare statements.
 const BAR: f64 = 1.5;
 
@@ -17,7 +19,7 @@ pub fn run(cluster: &Cluster, rounds: usize) {
         let make = format!(
             "DO $$ BEGIN FOR day IN {first}..{first} + 499 LOOP
                EXECUTE format('CREATE TABLE days_%s PARTITION OF days FOR VALUES FROM (%L) TO (%L)',
-                              day, date '2020-01-01' + day, date '2020-01-02' + day);
+                              day, date '2000-01-01' + day, date '2000-01-02' + day);
              END LOOP; END $$"
         );
         session.client.batch_execute(&make).unwrap();
@@ -30,7 +32,7 @@ pub fn run(cluster: &Cluster, rounds: usize) {
     }
     let [mut session, mut plain, mut concurrent] =
         ["crowd", "crowd_plain", "crowd_concurrent"].map(|name| connect(cluster, name));
-    let clock = format!("SET dbguard.partition_clock = '{}'", date(&mut session, PARTITIONS - 2));
+    let clock = format!("SET dbguard.partition_clock = '{}'", date(&mut session, BEGIN + PARTITIONS - 2));
     session.client.batch_execute(&clock).unwrap();
     session.client.batch_execute("SELECT dbguard.partition_enable('days', '1 day', ahead => 1)").unwrap();
     let maintain = |c: &mut postgres::Client| c.batch_execute("CALL dbguard.partition_maintain()").unwrap();
@@ -39,10 +41,10 @@ pub fn run(cluster: &Cluster, rounds: usize) {
     for round in 0..=rounds as i32 {
         let time = session.timed(maintain);
         let (day, before) = (PARTITIONS + round, PARTITIONS + round - 1);
-        let (from, to) = (date(&mut plain, day), date(&mut plain, day + 1));
+        let (from, to) = (date(&mut plain, BEGIN + day), date(&mut plain, BEGIN + day + 1));
         let one = bare("days", &format!("days_{day}"), &from, &to);
         let by_hand = plain.timed(|c| c.batch_execute(&one).unwrap());
-        let clock = format!("SET dbguard.partition_clock = '{}'", date(&mut session, before));
+        let clock = format!("SET dbguard.partition_clock = '{}'", date(&mut session, BEGIN + before));
         session.client.batch_execute(&clock).unwrap();
         let by_us = session.timed(maintain);
         assert_eq!(count(&mut session), i64::from(day + 1));
