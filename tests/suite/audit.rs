@@ -15,6 +15,7 @@ mod evidence;
 mod guard;
 mod history;
 mod image;
+mod image_shapes;
 mod import;
 mod leaves;
 mod lineage;

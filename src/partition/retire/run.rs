@@ -105,10 +105,10 @@ pub fn run(transactions: &Transactions, run: i64, parent: Oid) -> Result<Tally> 
 /// One transaction: the next thing to do, done and logged.
 fn one(run: i64, work: &mut Work) -> Result<Outcome> {
     let parent = work.parent;
-    let todo = choose(work)?;
+    let next = choose(work)?;
     let Some((set, _)) = &work.read else { return Ok(Outcome::Busy) };
     let entry = Entry { schema: Some(&set.schema), table: Some(&set.name), ..Entry::default() };
-    match todo {
+    match next {
         Next::Nothing => Ok(Outcome::Nothing),
         Next::Busy => {
             let note = Some("another session is retiring partitions of this set".to_owned());
