@@ -2,6 +2,7 @@
 //! after it.
 
 use super::retire::{days, RUN};
+use super::retire_meanwhile::until_patient;
 use dbguard_tests::Db;
 
 /// A schema of an ordinary role, in which names of the server mean something else: what is cast to `name` there
@@ -158,13 +159,7 @@ fn a_table_put_in_the_place_of_another_is_left_alone() {
     owner.exec("BEGIN; DROP TABLE bad.g");
     let mut runner = db.connect();
     let run = std::thread::spawn(move || runner.exec(RUN));
-    while db.value(
-        "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'",
-    ) == "0"
-    {
-        assert!(!run.is_finished());
-    }
+    until_patient(&mut db);
     owner.exec(
         "CREATE TABLE bad.g (ts timestamptz NOT NULL, CHECK (bad.check(1))) PARTITION BY RANGE (ts); COMMIT",
     );

@@ -3,16 +3,24 @@
 use super::retire::{days, left, log, RUN};
 use dbguard_tests::Db;
 
+/// Waits until a run rests between two tries.
+pub fn until_patient(db: &mut Db) {
+    const RESTS: &str = "
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'";
+    for _ in 0..6000 {
+        if db.value(RESTS) != "0" {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("no run waits for others");
+}
+
 /// Waits until the server itself waits for others in a run, and gives its pid. For whoever is there when it begins a
 /// run waits before it detaches, so `reader` is let go and another takes its place.
 fn waiting<'a>(db: &mut Db<'a>, reader: &mut Db<'a>, table: &str) -> String {
-    while db.value(
-        "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'",
-    ) == "0"
-    {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until_patient(db);
     let mut next = db.connect();
     next.exec(&format!("BEGIN; SELECT count(*) FROM {table}"));
     reader.exec("COMMIT");
@@ -220,13 +228,7 @@ fn what_somebody_else_detaches_is_never_dropped() {
     other.exec("BEGIN; ALTER TABLE t DETACH PARTITION t_4");
     let mut runner = db.connect();
     let run = std::thread::spawn(move || runner.exec(RUN));
-    while db.value(
-        "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'",
-    ) == "0"
-    {
-        assert!(!run.is_finished());
-    }
+    until_patient(&mut db);
     other.exec("COMMIT");
     run.join().unwrap();
     db.exec(RUN);
