@@ -39,6 +39,11 @@ impl Step {
         let timeout = CString::new(left.to_string()).map_err(|_| Error::internal("a number with a NUL"))?;
         Ok(guc::with(&[(c"lock_timeout", timeout.as_c_str())], f))
     }
+
+    /// Keeps others from some relations, one after another in the order given.
+    pub fn lock(&self, relations: &[pg_sys::Oid]) -> Result<()> {
+        relations.iter().try_for_each(|relation| self.rest(|| lock::access_exclusive(*relation)))
+    }
 }
 
 /// How it went.

@@ -17,9 +17,9 @@ use crate::partition::job::{self, Job, Kind};
 use crate::partition::patience::{self, Step, Waited};
 use crate::partition::pinned;
 use crate::pg::procedure::Transactions;
+use crate::pg::snapshot;
 use crate::pg::subxact::interruptible;
 use crate::pg::user::{as_role, Fence};
-use crate::pg::{lock, snapshot};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -180,18 +180,11 @@ pub fn as_owner(owner: Oid, statement: &str) -> Result<()> {
     as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
 }
 
-/// Those of a try, in the order given.
-pub fn lock_all(step: &Step, relations: &[Oid]) -> Result<()> {
-    relations.iter().try_for_each(|relation| step.rest(|| lock::access_exclusive(*relation)))
-}
-
-/// Takes the locks, looks at everything anew, and does it. In a subtransaction that ends when a lock is not to
-/// be had.
 fn cut_over(step: &Step, request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {
     let started = Instant::now();
-    lock_all(step, &views(request.relation)?)?;
-    lock_all(step, &[request.relation])?;
-    lock_all(step, &snapshot::fresh(|| neighbours(request.relation))?)?;
+    step.lock(&views(request.relation)?)?;
+    step.lock(&[request.relation])?;
+    step.lock(&snapshot::fresh(|| neighbours(request.relation))?)?;
     snapshot::fresh(|| {
         let asked = request.look()?;
         let cut = plan::cut_over(request, &asked, bound)?;

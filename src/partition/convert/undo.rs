@@ -8,7 +8,7 @@ mod since;
 use super::around::Around;
 use super::cutover::{identify, let_go, make_triggers, take_up};
 use super::finish::{step, validate};
-use super::run::{build, guarded, lock_all, made, neighbours, views};
+use super::run::{build, guarded, made, neighbours, views};
 use super::stored::{self, Conversion};
 use super::table::{Index, Table};
 use super::{aside, extended_name, leftover, perform, plan, statistics, Act};
@@ -136,9 +136,9 @@ fn without_last(index: &Index) -> Vec<String> {
 /// Takes the locks, looks, and does it; in a subtransaction that ends when a lock is not to be had.
 fn cut_back(step: &Step, conversion: &Conversion) -> Result<()> {
     let relation = conversion.relation;
-    lock_all(step, &views(relation)?)?;
-    lock_all(step, &with_inheritors(relation))?;
-    lock_all(step, &snapshot::fresh(|| neighbours(relation))?)?;
+    step.lock(&views(relation)?)?;
+    step.lock(&with_inheritors(relation))?;
+    step.lock(&snapshot::fresh(|| neighbours(relation))?)?;
     snapshot::fresh(|| {
         let set = set::live(relation)?;
         is_first(conversion, &set.name)?;

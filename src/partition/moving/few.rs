@@ -12,7 +12,6 @@ use crate::partition::job;
 use crate::partition::make::{take_replica_identity, Step};
 use crate::partition::patience::{self, Waited};
 use crate::partition::set::Set;
-use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use crate::settings::PARTITION_DRAIN_ROWS;
 use pgrx::pg_sys;
@@ -104,11 +103,10 @@ pub fn carry(set: &Set, parent: &Blueprint, source: &Source, step: &Step, waited
     let Some((attach, table)) = step.statements.split_last() else {
         return Err(Error::internal("a partition without statements"));
     };
-    patience::steps(set.parent, waited, || {
+    patience::tries(set.parent, waited, |one_try| {
         // also the parent, or who waited for the default partition would go on to read it without knowing of
         // the new one
-        access_exclusive(set.parent);
-        access_exclusive(source.oid);
+        one_try.lock(&[set.parent, source.oid])?;
         is_still(set.parent, (&set.schema, &set.name), set.owner)?;
         is_still(source.oid, source.table(), set.owner)?;
         as_role(set.owner, Fence::RestrictedAllRows, || {

@@ -7,9 +7,8 @@ use super::resting::Resting;
 use super::stage::Piece;
 use crate::ddl::moving as ddl;
 use crate::error::Result;
-use crate::partition::patience::{self, Waited};
+use crate::partition::patience::{self, Step, Waited};
 use crate::partition::set::Set;
-use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -49,8 +48,8 @@ impl References {
     }
 
     /// ATTACH drops the triggers on the tables that are referred to: those of the set's own keys are there.
-    pub fn lock(&self) {
-        self.referred.iter().for_each(|relation| access_exclusive(*relation));
+    pub fn lock(&self, step: &Step) -> Result<()> {
+        step.lock(&self.referred)
     }
 
     /// From here on the pieces are checked.

@@ -15,7 +15,6 @@ use crate::partition::make::take_replica_identity;
 use crate::partition::patience::{self, Waited};
 use crate::partition::set::Set;
 use crate::partition::{blueprint, busy, lock};
-use crate::pg::lock::access_exclusive;
 use crate::pg::user::{as_role, Fence};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -38,12 +37,11 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<Option<Duration>> {
     let Move { set, source, leaves, references, key, stage, drop_old, .. } = *work;
     let done = Cell::new(None);
     let replica_identity = blueprint::of(set)?.replica_identity;
-    patience::steps(set.parent, waited, || {
+    patience::tries(set.parent, waited, |step| {
         // parent before partitions, as queries lock them
-        access_exclusive(set.parent);
-        access_exclusive(source.oid);
-        leaves.iter().for_each(|leaf| access_exclusive(leaf.oid));
-        references.lock();
+        step.lock(&[set.parent, source.oid])?;
+        step.lock(&leaves.iter().map(|leaf| leaf.oid).collect::<Vec<_>>())?;
+        references.lock(step)?;
         if !lock(set.parent)? {
             return Err(busy(&set.name));
         }
