@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pg::kept::Kept;
+use crate::pg::lock::access_share;
 use crate::pg::relation::{describe, Relation};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -39,6 +40,12 @@ pub fn is_still(relid: pg_sys::Oid, (schema, name): (&str, &str), owner: pg_sys:
         _ => Err(Error::not_in_state(format!("\"{name}\" was changed by another session meanwhile"))
             .hint("Try again.")),
     }
+}
+
+/// The same before a statement reads or writes it: from here to the end of the transaction it is what it is.
+pub fn hold(relid: pg_sys::Oid, table: (&str, &str), owner: pg_sys::Oid) -> Result<()> {
+    access_share(relid);
+    is_still(relid, table, owner)
 }
 
 /// Looks a relation up and refuses what no part can work on: anything but an ordinary or

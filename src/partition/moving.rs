@@ -8,6 +8,7 @@ mod copy;
 pub mod few;
 mod leftover;
 mod lock_time;
+mod made;
 mod old;
 mod outside;
 mod references;
@@ -185,7 +186,7 @@ fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Opt
 fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Result<Plan> {
     let (set, source) = find(parent, partition)?;
     let Some(source) = source else { return Ok(TableIterator::empty()) };
-    source::same_owner(&set, &source.leaves()?)?;
+    source::same_owner(&set, &source, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
     let parts = survey::parts(&set, &source, most)?;
     let warning = lock_time::warning(&set, &source, &parts);

@@ -1,7 +1,7 @@
 //! What was asked for, made out on the table: its key's grid, and the bound below which all its rows lie.
 
 use super::table::Table;
-use crate::catalog;
+use crate::catalog::{self, hold};
 use crate::ddl::convert as ddl;
 use crate::error::{Error, Result};
 use crate::partition::extra::Extra;
@@ -134,6 +134,7 @@ impl Asked {
             ends.iter().map(|at| civil::literal(key, *at)).collect::<std::result::Result<Vec<_>, _>>()?;
         let table = (self.set.schema.as_str(), self.set.name.as_str());
         let query = ddl::highest_key(table, &self.key, &bounds, self.key_type);
+        hold(self.set.parent, table, self.set.owner)?;
         let found: Option<(Option<i64>, Option<String>)> =
             as_role(self.set.owner, Fence::RestrictedAllRows, || {
                 Spi::connect(|client| {
@@ -161,6 +162,7 @@ impl Asked {
             return Ok(false);
         }
         let query = ddl::lacks_key(table.id(), &self.key);
+        hold(self.set.parent, table.id(), self.set.owner)?;
         let found = as_role(self.set.owner, Fence::RestrictedAllRows, || {
             Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<bool>())
         })?;

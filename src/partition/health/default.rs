@@ -1,6 +1,7 @@
 //! Default partitions that hold rows: the only tables of users that are looked into.
 
 use super::{of_set, Finding, Severity};
+use crate::catalog::hold;
 use crate::ddl::health as ddl;
 use crate::error::Result;
 use crate::partition::moving::{MOST, MOST_OF_ALL};
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 
 /// The caller must be allowed to see its rows, all of them. What is no table of this server is left alone.
 const DEFAULTS: &str = "
-SELECT k.found, n.nspname::text, c.relname::text, c.relowner, a.attname::text,
+SELECT k.found, n.nspname::text, c.relname::text, c.relowner, a.attname::text, c.oid,
        c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
          AND NOT row_security_active(c.oid)
 FROM known k
@@ -25,6 +26,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = k.found AND a.attnum = p.partattrs[0]";
 
 struct Default {
+    oid: Oid,
     schema: String,
     name: String,
     owner: Oid,
@@ -54,13 +56,16 @@ fn defaults() -> Result<HashMap<Oid, Default>> {
     Spi::connect(|client| {
         let mut defaults = HashMap::new();
         for row in client.select(format!("{KNOWN}{DEFAULTS}").as_str(), None, &set::every(&home))? {
-            let (Some(parent), Some(owner)) = (row.get::<Oid>(1)?, row.get::<Oid>(4)?) else { continue };
+            let (Some(parent), Some(owner), Some(oid)) = (row.get(1)?, row.get(4)?, row.get(6)?) else {
+                continue;
+            };
             let default = Default {
+                oid,
                 schema: row.get(2)?.unwrap_or_default(),
                 name: row.get(3)?.unwrap_or_default(),
                 owner,
                 column: row.get(5)?.unwrap_or_default(),
-                readable: row.get(6)?.unwrap_or(false),
+                readable: row.get(7)?.unwrap_or(false),
             };
             defaults.insert(parent, default);
         }
@@ -68,12 +73,14 @@ fn defaults() -> Result<HashMap<Oid, Default>> {
     })
 }
 
-/// As its owner, so that nothing put in its place in the meantime runs with the caller's rights; without
-/// waiting for whoever has locked it.
+/// As its owner, so that none of his code runs with the caller's rights; without waiting for whoever has locked
+/// it.
 fn probe(set: &Set, default: &Default) -> Result<Vec<Finding>> {
+    let (schema, name, column) = (&*default.schema, &*default.name, &*default.column);
     let ask = |query: &str| -> Result<bool> {
         let found = guc::with(&[(c"lock_timeout", c"20ms")], || {
             subtransaction(|| {
+                hold(default.oid, (schema, name), default.owner)?;
                 as_role(default.owner, Fence::Restricted, || {
                     Spi::connect(|client| {
                         Ok(client.select(query, Some(1), &[])?.first().get_one::<bool>()?)
@@ -83,7 +90,6 @@ fn probe(set: &Set, default: &Default) -> Result<Vec<Finding>> {
         })?;
         Ok(found == Some(true))
     };
-    let (schema, name, column) = (&*default.schema, &*default.name, &*default.column);
     if !ask(&ddl::any_row(schema, name))? {
         return Ok(Vec::new());
     }

@@ -4,6 +4,7 @@
 use super::leftover::work_of;
 use super::source::{Leaf, Source};
 use super::stage::Stage;
+use crate::catalog::hold;
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::{self, Blueprint};
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ pub fn make(
     let by = Spi::get_one_with_args::<String>(PARTITIONED_BY, &[set.parent.into()])?.unwrap_or_default();
     let (of, schema) = ((&*set.schema, &*set.name), &*set.schema);
     let works = [&stage.filling, &stage.indexed, &stage.noted, &stage.fresh];
+    hold(set.parent, of, set.owner)?;
     as_role(set.owner, Fence::Restricted, || {
         crate::ddl::run(&ddl::stage(of, (schema, &stage.filling), &by, false))?;
         crate::ddl::run(&ddl::stage(of, (schema, &stage.indexed), &by, true))?;

@@ -1,16 +1,16 @@
 //! Copying: once over the pages of the source, a transaction for so many of them, each row into the piece it
 //! belongs to. What changes meanwhile is copied again by its key.
 
+use super::made;
 use super::source::{Leaf, Source};
 use super::stage::{Piece, Stage};
 use super::still::unchanged;
-use crate::catalog::is_still;
+use crate::catalog::hold;
 use crate::ddl::moving as ddl;
 use crate::ddl::{partition, retire};
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
 use crate::pg::guc;
-use crate::pg::lock::access_share;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -37,9 +37,9 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
     let tid = |page: i64| format!("({page},0)");
     let (from, to) = (tid(page), tid(page + PAGES));
     // from here on it stays what it is
-    access_share(leaf.oid);
-    is_still(leaf.oid, leaf.table(), leaf.owner)?;
+    hold(leaf.oid, leaf.table(), leaf.owner)?;
     unchanged(leaf)?;
+    made::hold_all(set)?;
     let rows = as_role(set.owner, Fence::RestrictedAllRows, || {
         Spi::connect_mut(|client| {
             Ok::<_, Error>(client.update(copy.as_str(), None, &[from.into(), to.into()])?.len())
@@ -51,6 +51,7 @@ pub fn pages_from(set: &Set, source: &Source, stage: &Stage, leaf: &Leaf, page: 
 /// How many changes are noted and not copied yet; no more than `most` are counted.
 pub fn noted(set: &Set, stage: &Stage, most: i64) -> Result<i64> {
     let query = ddl::count_rows((&set.schema, &stage.noted), most);
+    made::hold_all(set)?;
     let count = as_role(set.owner, Fence::RestrictedAllRows, || {
         Spi::connect_mut(|client| client.update(&query, Some(1), &[])?.first().get_one::<i64>())
     })?;
@@ -61,6 +62,7 @@ pub fn noted(set: &Set, stage: &Stage, most: i64) -> Result<i64> {
 /// `catch_up` brings them back.
 pub fn remove_noted(set: &Set, stage: &Stage, key: &[ddl::KeyColumn]) -> Result<()> {
     let (schema, noted) = (&*set.schema, (&*set.schema, &*stage.noted));
+    made::hold_all(set)?;
     run(set.owner, &ddl::delete_keys((schema, &stage.filling), noted, key)).map(drop)
 }
 
@@ -95,6 +97,8 @@ pub fn catch_up(set: &Set, source: &Source, stage: &Stage, key: &[ddl::KeyColumn
         key,
         columns: &source.columns,
     };
+    hold(source.oid, source.table(), set.owner)?;
+    made::hold_all(set)?;
     guc::with(&BY_INDEX, || {
         let keys = as_role(set.owner, Fence::RestrictedAllRows, || {
             let take_up = ddl::take_up(&changes);

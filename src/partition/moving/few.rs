@@ -4,7 +4,7 @@
 use super::build::oid;
 use super::resting::Resting;
 use super::source::{self, Source};
-use crate::catalog::is_still;
+use crate::catalog::{hold, is_still};
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::Blueprint;
 use crate::error::{notice, Error, Result};
@@ -44,7 +44,7 @@ pub fn make(set: &Set, parent: &Blueprint, step: &Step, waited: &mut Waited, ref
 /// Whether rows may be taken out of the default partition one by one.
 pub fn may(set: &Set, source: &Source) -> Result<()> {
     let leaves = source.leaves()?;
-    source::check(set, &leaves)?;
+    source::check(set, source, &leaves)?;
     runs_no_code(set.parent, &set.name)?;
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.has_rules) {
         return Err(Error::unsupported(format!("\"{}\" has rules", leaf.name)));
@@ -82,6 +82,7 @@ fn runs_no_code(table: pg_sys::Oid, name: &str) -> Result<()> {
 
 fn rows(set: &Set, source: &Source, step: &Step, most: i64) -> Result<i64> {
     let query = ddl::count_up_to(source.table(), &source.key(), &step.lower, &step.upper);
+    hold(source.oid, source.table(), set.owner)?;
     let rows = as_role(set.owner, Fence::RestrictedAllRows, || {
         Spi::connect(|client| client.select(&query, Some(1), &[most.into()])?.first().get_one::<i64>())
     })?;

@@ -8,7 +8,7 @@ use super::still::{self, Before};
 use super::survey::{self, Part};
 use super::swap::{self, Move};
 use super::way::{way, Way};
-use super::{build, copy, few, find, leftover, lock_time, old};
+use super::{build, copy, few, find, leftover, lock_time, made, old};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
@@ -80,7 +80,7 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
         return Ok(None);
     };
     let leaves = source.leaves()?;
-    source::check(&set, &leaves)?;
+    source::check(&set, &source, &leaves)?;
     let job = job::begin(wanted.parent, &table, wanted.kind().0)?;
     if leftover::take_back(&table)? {
         notice(format!("what was left of an earlier move of rows of \"{}\" was taken back", set.name));
@@ -192,7 +192,7 @@ fn whole(
         let parent = blueprint::of(set)?;
         let stage = stage::plan(set, &parent, source, parts)?;
         build::make(set, &parent, source, &stage, key)?;
-        Ok((stage, as_it_is, still::made(set, &still::KEYS)?))
+        Ok((stage, as_it_is, made::version(set, &made::KEYS)?))
     })?;
     let mut references = References::default();
     for piece in &stage.pieces {
@@ -223,7 +223,7 @@ fn whole(
             job.advance(piece.rows)
         })?;
     }
-    let pieces = step(transactions, || still::made(set, &still::PIECES))?;
+    let pieces = step(transactions, || made::version(set, &made::PIECES))?;
     let before = Before { parent, noting, keys, pieces };
     step(transactions, || job.phase("swapping", None))?;
     let mut waited = Waited::default();

@@ -16,6 +16,7 @@ pub struct Source {
     pub oid: Oid,
     pub schema: String,
     pub name: String,
+    pub owner: Oid,
     /// None for the default partition.
     pub range: Option<Range>,
     /// The partition key.
@@ -109,7 +110,8 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
         SELECT n.nspname::text, c.relname::text, c.relpartbound::text, a.attname::text,
                ARRAY(SELECT attname::text FROM pg_attribute
                      WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-                     ORDER BY attnum)
+                     ORDER BY attnum),
+               c.relowner
         FROM pg_inherits i
         JOIN pg_class c ON c.oid = i.inhrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -135,6 +137,7 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
             type_name,
             bytewise,
             columns: row.get(5)?.unwrap_or_default(),
+            owner: row.get(6)?.unwrap_or_default(),
         })
     })?;
     found.into_iter().next().ok_or_else(|| {
@@ -144,13 +147,13 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
 }
 
 /// What forbids moving rows at all, whichever way.
-pub fn check(set: &Set, leaves: &[Leaf]) -> Result<()> {
+pub fn check(set: &Set, source: &Source, leaves: &[Leaf]) -> Result<()> {
     if crate::pg::guc::value(c"transaction_isolation").is_some_and(|level| level != b"read committed") {
         return Err(Error::unsupported("rows can only be moved in transactions that are read committed")
             .detail("Others' last changes would not be seen.")
             .hint("SET default_transaction_isolation = 'read committed';"));
     }
-    same_owner(set, leaves)?;
+    same_owner(set, source, leaves)?;
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.kind != 'r') {
         return Err(Error::unsupported(format!("\"{}\" is not an ordinary table", leaf.name))
             .hint("Move its rows by hand."));
@@ -166,12 +169,13 @@ pub fn check(set: &Set, leaves: &[Leaf]) -> Result<()> {
 }
 
 /// All is done as the owner of the set.
-pub fn same_owner(set: &Set, leaves: &[Leaf]) -> Result<()> {
-    let Some(leaf) = leaves.iter().find(|leaf| leaf.owner != set.owner) else { return Ok(()) };
+pub fn same_owner(set: &Set, source: &Source, leaves: &[Leaf]) -> Result<()> {
+    let mut all = std::iter::once((source.owner, source.table()))
+        .chain(leaves.iter().map(|leaf| (leaf.owner, leaf.table())));
+    let Some((_, (schema, name))) = all.find(|(owner, _)| *owner != set.owner) else { return Ok(()) };
     let owner = crate::pg::user::name(set.owner);
-    let fix = crate::ddl::health::owner(&leaf.schema, &leaf.name, &String::from_utf8_lossy(&owner));
-    Err(Error::not_in_state(format!("\"{}\" belongs to another role than \"{}\"", leaf.name, set.name))
-        .hint(fix))
+    let fix = crate::ddl::health::owner(schema, name, &String::from_utf8_lossy(&owner));
+    Err(Error::not_in_state(format!("\"{name}\" belongs to another role than \"{}\"", set.name)).hint(fix))
 }
 
 fn publishes_new_tables(set: &Set) -> Result<Option<String>> {

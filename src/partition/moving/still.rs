@@ -1,5 +1,6 @@
 //! What must stay as it was from the beginning of a move to its end.
 
+use super::made::{self, KEYS, PIECES};
 use super::source::{self, Leaf, STATE};
 use super::swap::Move;
 use crate::ddl::partition;
@@ -15,7 +16,7 @@ pub struct Before {
     pub parent: String,
     /// `noting` of each leaf.
     pub noting: Vec<Option<String>>,
-    /// `made` of the table of keys, and of what was made for the rows when it was complete.
+    /// `made::version` of the table of keys, and of what was made for the rows when it was complete.
     pub keys: String,
     pub pieces: String,
 }
@@ -30,21 +31,6 @@ pub fn of_parent(set: &Set) -> Result<String> {
     let statements = partition::script(&partition::make(&parent, "", &children, "", ""));
     Ok(statements + &text(SHAPE, &[set.parent.into()])?.unwrap_or_default())
 }
-
-/// The tables that were made, as one text: any ALTER, GRANT or TRUNCATE makes another version of their rows in the
-/// catalog.
-pub fn made(set: &Set, roles: &[&str]) -> Result<String> {
-    const MADE: &str = "
-        SELECT string_agg(row(m.relation, c.xmin)::text, ',' ORDER BY m.relation)
-        FROM dbguard.partition_move m LEFT JOIN pg_class c ON c.oid = m.relation
-        WHERE m.parent = $1 AND m.role = ANY ($2)";
-    let roles: Vec<&str> = roles.to_vec();
-    Ok(text(MADE, &[set.parent.into(), roles.into()])?.unwrap_or_default())
-}
-
-/// The roles of what is made for rows.
-pub const PIECES: [&str; 2] = ["piece", "work"];
-pub const KEYS: [&str; 1] = ["keys"];
 
 /// Rows that were all written anew are on other pages than those copied; TRUNCATE is seen by no row trigger.
 pub fn unchanged(leaf: &Leaf) -> Result<()> {
@@ -69,7 +55,7 @@ pub fn noting(leaf: &Leaf) -> Result<Option<String>> {
 }
 
 /// As a write, to see what another session has just done.
-fn text(query: &str, args: &[DatumWithOid]) -> Result<Option<String>> {
+pub fn text(query: &str, args: &[DatumWithOid]) -> Result<Option<String>> {
     Spi::connect_mut(|client| {
         let rows = client.update(query, Some(1), args)?;
         Ok(rows.into_iter().next().map_or(Ok(None), |row| row.get::<String>(1))?)
@@ -96,7 +82,7 @@ pub fn still(work: &Move) -> Result<()> {
             ));
         }
     }
-    if made(set, &KEYS)? != before.keys || made(set, &PIECES)? != before.pieces {
+    if made::version(set, &KEYS)? != before.keys || made::version(set, &PIECES)? != before.pieces {
         return changed(format!(
             "tables made to move rows of \"{}\" were changed by another session meanwhile",
             set.name

@@ -1,6 +1,7 @@
 //! Which ranges the rows of a partition go to, and how many go where.
 
 use super::source::Source;
+use crate::catalog::hold;
 use crate::ddl::moving as ddl;
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
@@ -123,6 +124,7 @@ fn count(set: &Set, source: &Source, ranges: &[Range]) -> Result<(HashMap<Micros
     let key = set.grid.key;
     let bounds = edges.iter().map(|at| Ok(civil::literal(key, *at)?)).collect::<Result<Vec<String>>>()?;
     let query = ddl::count(source.table(), &source.key());
+    hold(source.oid, source.table(), set.owner)?;
     let counted = as_role(set.owner, Fence::RestrictedAllRows, || {
         Spi::connect(|client| {
             let mut counted: Vec<(Option<i32>, i64)> = vec![];

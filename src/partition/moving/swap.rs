@@ -3,6 +3,7 @@
 
 use super::copy::{self, catch_up};
 use super::leftover;
+use super::made;
 use super::references::References;
 use super::run::FEW_CHANGES;
 use super::source::{Leaf, Source};
@@ -37,16 +38,20 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<Option<Duration>> {
     let Move { set, source, leaves, references, key, stage, drop_old, .. } = *work;
     let done = Cell::new(None);
     let replica_identity = blueprint::of(set)?.replica_identity;
+    let made = made::all(set)?;
     patience::tries(set.parent, waited, |step| {
-        // parent before partitions, as queries lock them
+        // parent before partitions, as queries lock them; what was made last, for who writes to a partition notes it
+        // there
         step.lock(&[set.parent, source.oid])?;
         step.lock(&leaves.iter().map(|leaf| leaf.oid).collect::<Vec<_>>())?;
         references.lock(step)?;
+        step.lock(&made.iter().map(|made| made.oid).collect::<Vec<_>>())?;
         if !lock(set.parent)? {
             return Err(busy(&set.name));
         }
         let locked = Instant::now();
         still(work)?;
+        made.iter().try_for_each(|made| made.is_still(set))?;
         let noted = copy::noted(set, stage, FEW_CHANGES + 1)?;
         if noted > FEW_CHANGES {
             return Ok(());

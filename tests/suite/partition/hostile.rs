@@ -202,3 +202,47 @@ fn rows_are_not_moved_on_the_way_where_code_would_run() {
     assert_eq!(owner.value("SELECT count(*) FROM bad.f_def"), "0");
     assert_eq!(owner.value("SELECT count(*) FROM bad.f"), "1");
 }
+
+/// Rows are moved in many transactions. What was made for them may be dropped in between.
+#[test]
+fn a_table_put_in_the_place_of_one_that_rows_are_copied_to_is_left_alone() {
+    let mut db = Db::new();
+    let mut owner = hostile(&mut db);
+    let mut watch = db.connect();
+    db.exec("SET dbguard.partition_drain_rows = 0");
+    owner.exec(
+        "CREATE FUNCTION bad.when_fired() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM bad.give(); RETURN NEW; END'",
+    );
+    for (work, hostile) in [
+        (
+            "h_dbguard_filling",
+            "CREATE TABLE bad.h_dbguard_filling (id int, ts timestamptz);
+             CREATE TRIGGER fired BEFORE INSERT OR UPDATE OR DELETE ON bad.h_dbguard_filling
+               EXECUTE FUNCTION bad.when_fired()",
+        ),
+        (
+            "h_dbguard_noted",
+            "CREATE VIEW bad.h_dbguard_noted AS SELECT 1 AS id, now() AS ts WHERE bad.give()",
+        ),
+    ] {
+        db.exec(
+            "CREATE TABLE bad.h (id int, ts timestamptz NOT NULL, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+             CREATE TABLE bad.h_def PARTITION OF bad.h DEFAULT;
+             INSERT INTO bad.h SELECT 1, now() + i * interval '1 day' FROM generate_series(0, 3) i;
+             SELECT dbguard.partition_enable('bad.h', '1 day', ahead => 2)",
+        );
+        db.exec("BEGIN; UPDATE bad.h_def SET id = 2");
+        let mut runner = db.connect();
+        runner.exec("SET dbguard.partition_drain_rows = 0");
+        let run = std::thread::spawn(move || runner.error("CALL dbguard.partition_drain('bad.h')"));
+        until_patient(&mut watch);
+        owner.exec(&format!("DROP TABLE bad.{work}; {hostile}"));
+        db.exec("COMMIT");
+        let error = run.join().unwrap();
+        assert_eq!(is_superuser(&mut db), "f", "{work}");
+        assert!(error.message.contains("was changed by another session meanwhile"), "{work}: {error:?}");
+        assert_eq!(db.value("SELECT count(*) FROM bad.h WHERE id = 2"), "4");
+        db.exec("DROP TABLE bad.h; DROP TABLE IF EXISTS bad.h_dbguard_filling; DROP VIEW IF EXISTS bad.h_dbguard_noted");
+    }
+}

@@ -7,7 +7,7 @@ use dbguard_tests::Db;
 pub fn until_patient(db: &mut Db) {
     const RESTS: &str = "
         SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND query ~ '^CALL' AND wait_event = 'PgSleep'";
+        WHERE datname = current_database() AND query ~ '^(CALL|dbguard )' AND wait_event = 'PgSleep'";
     for _ in 0..6000 {
         if db.value(RESTS) != "0" {
             return;

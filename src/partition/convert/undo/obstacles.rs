@@ -1,6 +1,7 @@
 //! What keeps a table from being converted back. Whatever would be lost with the partitioned one is carried to the
 //! table, or told here.
 
+use crate::catalog::hold;
 use crate::ddl::convert as ddl;
 use crate::error::{Error, Result};
 use crate::partition::convert::around::Around;
@@ -86,26 +87,28 @@ pub fn is_first(conversion: &Conversion, name: &str) -> Result<()> {
 /// No row may lie anywhere but in the table that is to hold all: the other partitions are dropped.
 pub fn has_room(set: &Set, conversion: &Conversion) -> Result<()> {
     const OTHERS: &str = "
-        SELECT n.nspname::text, c.relname::text, i.inhdetachpending
+        SELECT n.nspname::text, c.relname::text, i.inhdetachpending, c.oid, c.relowner
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE i.inhparent = $1 AND i.inhrelid <> $2";
     let others = Spi::connect(|client| {
         let mut others = vec![];
         for row in client.select(OTHERS, None, &[conversion.relation.into(), conversion.original.into()])? {
             let name = (row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default());
-            others.push((name, row.get::<bool>(3)?.unwrap_or(true)));
+            let (Some(oid), Some(owner)) = (row.get(4)?, row.get(5)?) else { continue };
+            others.push((oid, owner, name, row.get::<bool>(3)?.unwrap_or(true)));
         }
         Ok::<_, Error>(others)
     })?;
     let cannot = || Error::not_in_state(format!("cannot convert \"{}\" back", set.name));
     let mut rows = 0;
-    for ((schema, name), detaching) in &others {
+    for (oid, owner, (schema, name), detaching) in &others {
         if *detaching {
             return Err(cannot()
                 .detail(format!("Partition \"{name}\" is being detached."))
                 .hint("ALTER TABLE ... DETACH PARTITION ... FINALIZE ends that."));
         }
         let query = ddl::count((schema, name));
+        hold(*oid, (schema, name), *owner)?;
         rows += as_role(set.owner, Fence::RestrictedAllRows, || {
             Spi::connect(|client| client.select(&query, Some(1), &[])?.first().get_one::<i64>())
         })?
