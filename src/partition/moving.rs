@@ -33,6 +33,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use source::Source;
+use way::{way, Way};
 
 /// As many partitions at once as nobody means to have made by one call.
 pub const MOST_OF_ALL: u32 = 5000;
@@ -189,7 +190,10 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
     source::same_owner(&set, &source, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
     let parts = survey::parts(&set, &source, most)?;
-    let warning = lock_time::warning(&set, &source, &parts);
+    let warning = match way(&set, &source, &parts) {
+        Ok(Way::Copy(_)) => lock_time::warning(&set, &source, &parts),
+        _ => None,
+    };
     let stage = stage::plan(&set, &blueprint, &source, parts)?;
     let of = (&*set.schema, &*set.name);
     let mut rows = vec![];

@@ -70,10 +70,8 @@ fn runs_no_code(table: pg_sys::Oid, name: &str) -> Result<()> {
                  AND d.objid IN (SELECT f.oid FROM pg_attrdef f
                                  JOIN pg_attribute a ON (a.attrelid, a.attnum) = (f.adrelid, f.adnum)
                                  WHERE f.adrelid = $1 AND a.attgenerated <> '')))";
-    let found =
-        Spi::connect_mut(|client| client.update(CODE, Some(1), &[table.into()])?.first().get_one::<bool>())?;
-    match found {
-        Some(false) => Ok(()),
+    match source::rows(CODE, &[table.into()], |row| Ok(row.get::<bool>(1)?))?.as_slice() {
+        [Some(false)] => Ok(()),
         _ => Err(Error::unsupported(format!(
             "a constraint, a generated column or an index of \"{name}\" calls a function that does not come with the server"
         ))),

@@ -3,7 +3,6 @@
 use super::source::Source;
 use super::survey::Part;
 use crate::partition::set::Set;
-use crate::settings::PARTITION_DRAIN_ROWS;
 
 /// The longest that nobody need be told of: as long as others may have to wait for a lock.
 const BUDGET: usize = 200;
@@ -14,12 +13,8 @@ fn estimate(pieces: usize, others: usize) -> usize {
     pieces * 2 + pieces * (pieces + others) * 3 / 100
 }
 
-/// What is to be told before rows are moved, if it will be long.
+/// What is to be told before rows are moved by copying, if it will be long.
 pub fn warning(set: &Set, source: &Source, parts: &[Part]) -> Option<String> {
-    let moved: i64 = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).sum();
-    if source.range.is_none() && moved <= i64::from(PARTITION_DRAIN_ROWS.get()) {
-        return None;
-    }
     let others = set.partitions.len();
     let time = estimate(parts.len(), others);
     if time <= BUDGET {

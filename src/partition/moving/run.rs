@@ -131,7 +131,7 @@ fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
         notice(format!("no row of \"{}\" belongs to another partition", source.name));
         return Ok(());
     }
-    let way = step(transactions, || way(set, source, &parts, moved))?;
+    let way = step(transactions, || way(set, source, &parts))?;
     match way {
         Way::Few => {
             step(transactions, || job.phase("copying", Some(moved)))?;

@@ -86,7 +86,7 @@ impl Source {
 }
 
 /// As a write where one may be: what another session has just done must be seen.
-fn rows<T>(
+pub fn rows<T>(
     query: &str,
     args: &[DatumWithOid],
     read: impl Fn(&SpiHeapTupleData) -> Result<T>,

@@ -16,7 +16,8 @@ pub enum Way {
     Copy(Vec<ddl::KeyColumn>),
 }
 
-pub fn way(set: &Set, source: &Source, parts: &[Part], moved: i64) -> Result<Way> {
+pub fn way(set: &Set, source: &Source, parts: &[Part]) -> Result<Way> {
+    let moved: i64 = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).sum();
     let most = i64::from(PARTITION_DRAIN_ROWS.get());
     let may_be_few = source.range.is_none() && most > 0 && few::may(set, source).is_ok();
     if may_be_few && moved <= most {

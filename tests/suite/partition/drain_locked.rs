@@ -24,7 +24,13 @@ fn many_partitions_are_told_before() {
     // few rows go one range at a time
     db.exec("SET dbguard.partition_drain_rows = 1000");
     assert_eq!(db.lines(note), Vec::<String>::new());
-    db.exec("SET dbguard.partition_drain_rows = 0");
+    // but not where code would run
+    db.exec(
+        "CREATE FUNCTION fine(int) RETURNS bool LANGUAGE sql IMMUTABLE RETURN true;
+         ALTER TABLE t ADD CONSTRAINT code CHECK (fine(id))",
+    );
+    assert_eq!(db.lines(note).len(), 1);
+    db.exec("ALTER TABLE t DROP CONSTRAINT code; SET dbguard.partition_drain_rows = 0");
     for most in [50, 100, 150, 200] {
         db.exec(&format!("CALL dbguard.partition_drain('t', {most}, true)"));
     }
