@@ -107,6 +107,11 @@ pub fn index_statistics(index: Table, column: i32, target: i32) -> String {
     format!("ALTER INDEX {} ALTER COLUMN {column} SET STATISTICS {target}", name(index))
 }
 
+/// CLUSTER goes by this index. A partitioned table can have none.
+pub fn cluster_on(table: Table, index: &str) -> String {
+    format!("ALTER TABLE {} CLUSTER ON {}", name(table), ident(index))
+}
+
 /// What the server prints before the tail of an index.
 pub fn index_head(index: &str, table: Table, unique: bool) -> String {
     let unique = if unique { "UNIQUE " } else { "" };

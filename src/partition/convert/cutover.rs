@@ -49,6 +49,9 @@ impl CutOver {
                     let built = super::extended_name(table, &index.name);
                     own(ddl::drop_constraint(parent, &index.name));
                     own(ddl::constraint_using_index(parent, aside, index.is_primary(), &built, deferring));
+                    if index.clustered {
+                        own(ddl::cluster_on(parent, aside));
+                    }
                 }
             }
         }

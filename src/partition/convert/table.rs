@@ -44,6 +44,8 @@ pub struct Index {
     /// The tablespace it lies in, also if that is the database's own.
     pub place: String,
     pub replica_identity: bool,
+    /// What CLUSTER without a name goes by.
+    pub clustered: bool,
     /// Numbers of its columns that have a statistics target, and the targets.
     pub statistics: Vec<(i32, i32)>,
     pub comment: Option<String>,
@@ -146,7 +148,7 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                      WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
                ARRAY(SELECT a.attstattarget::int FROM pg_attribute a
                      WHERE a.attrelid = ic.oid AND a.attstattarget >= 0 ORDER BY a.attnum),
-               ic.oid
+               ic.oid, i.indisclustered
         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
         LEFT JOIN pg_tablespace s ON s.oid = ic.reltablespace
         LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
@@ -191,6 +193,7 @@ fn indexes(table: &Table) -> Result<Vec<Index>> {
                 replica_identity: row.get(12)?.unwrap_or(false),
                 comment: row.get(13)?,
                 place: row.get(19)?.unwrap_or_default(),
+                clustered: row.get(23)?.unwrap_or(false),
                 statistics: columns.into_iter().zip(targets).collect(),
                 constraint,
             });

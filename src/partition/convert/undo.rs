@@ -193,6 +193,9 @@ fn acts(conversion: &Conversion, set: &Set, table: &Table, around: &Around) -> R
                 let built = extended_name(table, &index);
                 own(ddl::drop_constraint(parent, &part));
                 own(ddl::constraint_using_index(parent, &index, extended.is_primary(), &built, deferring));
+                if original.indexes.iter().any(|i| i.name == part && i.clustered) {
+                    own(ddl::cluster_on(parent, &index));
+                }
                 if let Some(text) = &extended.comment {
                     own(ddl::comment(parent, Commented::Index(&index), Some(text)));
                 }

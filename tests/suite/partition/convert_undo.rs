@@ -76,7 +76,11 @@ const EXTEND: &str =
 fn keys_are_extended_and_shortened_again() {
     let mut db = Db::new();
     db.exec(KEYS);
+    db.exec("CLUSTER t USING t_key");
     let before = described(&mut db, "t", false);
+    const CLUSTERED: &str = "SELECT indrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index
+        WHERE indisclustered AND indrelid IN (SELECT relid FROM pg_partition_tree('t') UNION SELECT 't'::regclass)";
+    let by = db.lines(CLUSTERED);
     assert_eq!(
         db.lines("SELECT count(*) FILTER (WHERE kind = 'blocked') FROM dbguard.partition_convert_plan('t', 'at', '1 day')
                   UNION ALL SELECT count(*) FROM dbguard.partition_convert_plan('t', 'at', '1 day', extend_keys => true, unique_on => '{\"code,id\"}') WHERE kind = 'index'"),
@@ -90,9 +94,12 @@ fn keys_are_extended_and_shortened_again() {
     );
     // each partition has its own
     assert_eq!(db.value("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE 'CREATE UNIQUE INDEX % USING btree (code, id)'"), "4");
+    let then = db.lines(CLUSTERED);
+    assert!(then.len() == 1 && then[0].ends_with("(id, at) INCLUDE (code)"), "{then:?}");
     db.exec("INSERT INTO t (at, code) VALUES (now(), 'new')");
     db.exec("CALL dbguard.partition_unconvert('t')");
     assert_eq!(described(&mut db, "t", false), before);
+    assert_eq!(db.lines(CLUSTERED), by);
 }
 
 /// A key is known whatever it is called since; one that was made anew is the user's.
