@@ -2,6 +2,8 @@
 
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::ptr::NonNull;
 
 /// A statement whose end we see.
 #[derive(Clone, Copy, Default)]
@@ -11,6 +13,8 @@ pub(super) struct Frame {
     depth: u32,
     /// When its changes were made; 0 until it is asked.
     at: i64,
+    /// Of a COPY: the memory context it was called in.
+    copy: Option<NonNull<pg_sys::MemoryContextData>>,
 }
 
 /// Changes that a statement did not make itself but had a query of the server's make for it (a
@@ -22,7 +26,7 @@ struct Action {
 }
 
 thread_local! {
-    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0, copy: None }) };
     /// Those that are open, innermost last, each with the statement it began in.
     static SUBTRANSACTIONS: RefCell<Vec<(pg_sys::SubTransactionId, Frame)>> = const { RefCell::new(Vec::new()) };
     /// The last time given out: each statement gets a later one.
@@ -91,10 +95,25 @@ fn unseen_time(command: pg_sys::CommandId) -> i64 {
 }
 
 /// What the statement at hand has changed was changed before what comes now: its time is the earlier
-/// one, also for those of its triggers that are still to come.
+/// one, also for those of its triggers that are still to come. A COPY that still takes in rows comes later.
 fn settle_outer() {
-    if end_is_seen() {
+    let frame = FRAME.get();
+    if frame.depth > 0 && frame.at == 0 && frame.copy.is_none_or(fires_triggers) {
         own_time();
+    }
+}
+
+/// Whether a COPY has all its rows and fires its AFTER triggers. There is no hook for that, but the server
+/// calls them in a memory context of this name, made in the one that the COPY was called in, and deletes it after.
+fn fires_triggers(copy: NonNull<pg_sys::MemoryContextData>) -> bool {
+    const TRIGGERS: &CStr = c"AfterTriggerTupleContext";
+    // SAFETY: the context outlives the COPY, and its children are linked to it; each has a name.
+    unsafe {
+        let mut child = copy.as_ref().firstchild;
+        while !child.is_null() && CStr::from_ptr((*child).name) != TRIGGERS {
+            child = (*child).nextchild;
+        }
+        !child.is_null()
     }
 }
 
@@ -108,7 +127,16 @@ fn tick() -> i64 {
 pub(super) fn enter() -> Frame {
     settle_outer();
     let outer = FRAME.get();
-    FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
+    FRAME.set(Frame { depth: outer.depth + 1, at: 0, copy: None });
+    outer
+}
+
+/// A COPY begins: it takes in its rows, with triggers and defaults of theirs, before it fires those that come after.
+pub(super) fn enter_copy() -> Frame {
+    let outer = enter();
+    // SAFETY: reads a variable of the backend.
+    let context = unsafe { pg_sys::CurrentMemoryContext };
+    FRAME.set(Frame { copy: NonNull::new(context), ..FRAME.get() });
     outer
 }
 

@@ -9,6 +9,7 @@ mod bounds;
 mod capture;
 mod concurrent;
 mod context;
+mod copy;
 mod ddl;
 mod enable;
 mod evidence;
