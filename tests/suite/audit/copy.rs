@@ -33,7 +33,9 @@ fn trigger(db: &mut Db, name: &str, when: &str, body: &str) {
 }
 
 fn history(db: &mut Db, key: u32) -> Vec<String> {
-    db.lines(&format!("SELECT left(op, 1), coalesce(new, old)->>'v' FROM dbguard.audit_history('t', '{key}')"))
+    db.lines(&format!(
+        "SELECT left(op, 1), coalesce(new, old)->>'v' FROM dbguard.audit_history('t', '{key}')"
+    ))
 }
 
 fn as_of(db: &mut Db, at: &str) -> Vec<String> {
@@ -82,17 +84,16 @@ fn what_an_after_trigger_does_came_after() {
         for way in ways(3) {
             let mut db = db("(id int PRIMARY KEY, v text)", bulk);
             db.exec("DELETE FROM t");
-            trigger(
-                &mut db,
-                "look",
-                "BEFORE INSERT ON t FOR EACH ROW",
-                "UPDATE tally SET n = n + 1;",
-            );
+            trigger(&mut db, "look", "BEFORE INSERT ON t FOR EACH ROW", "UPDATE tally SET n = n + 1;");
             let body = "UPDATE t SET v = v || NEW.id WHERE id IN (NEW.id, 2);";
             trigger(&mut db, name, "AFTER INSERT ON t FOR EACH ROW", body);
             let before = db.value("SELECT clock_timestamp()");
             db.exec(&way);
-            assert_eq!(history(&mut db, 1), ["I | old", "D | old", "I | new", "U | new1"], "{name} {bulk} {way}");
+            assert_eq!(
+                history(&mut db, 1),
+                ["I | old", "D | old", "I | new", "U | new1"],
+                "{name} {bulk} {way}"
+            );
             assert_eq!(
                 history(&mut db, 2),
                 ["I | old", "D | old", "I | new", "U | new1", "U | new12", "U | new123"],
@@ -118,10 +119,16 @@ fn triggers_of_the_whole_statement_and_defaults() {
              ALTER TABLE t ALTER w SET DEFAULT counted()",
         );
         trigger(&mut db, "clear", "BEFORE INSERT ON t FOR EACH STATEMENT", "DELETE FROM t;");
-        trigger(&mut db, "A", "AFTER INSERT ON t FOR EACH STATEMENT", "UPDATE t SET v = 'last' WHERE id = 1;");
+        trigger(
+            &mut db,
+            "A",
+            "AFTER INSERT ON t FOR EACH STATEMENT",
+            "UPDATE t SET v = 'last' WHERE id = 1;",
+        );
         db.exec(&way);
         assert_eq!(
-            db.lines("SELECT left(op, 1), key, new->>'v', new->>'n' FROM dbguard.audit_log ORDER BY at, id").split_off(3),
+            db.lines("SELECT left(op, 1), key, new->>'v', new->>'n' FROM dbguard.audit_log ORDER BY at, id")
+                .split_off(3),
             [
                 "D | 1 | <null> | <null>",
                 "D | 2 | <null> | <null>",
