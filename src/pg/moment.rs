@@ -1,7 +1,9 @@
 //! Statements within statements, and when their changes were made.
 
+use super::trigger::TriggerCall;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::ptr::NonNull;
 
@@ -35,6 +37,9 @@ thread_local! {
     static UNSEEN: Cell<(i64, pg_sys::CommandId, i64)> = const { Cell::new((0, 0, 0)) };
     /// By command, since the outermost statement began to fire its triggers.
     static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
+    /// When the commands of the transaction that changed rows of its own making did so, the first of them. The
+    /// server keeps as much for each (a combo command id).
+    static AGAIN: RefCell<BTreeMap<pg_sys::CommandId, i64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Whether the end of the statement that fires triggers now will be seen. It is not when this very
@@ -50,22 +55,39 @@ pub fn depth() -> u32 {
 
 /// When a change was made that a trigger fires for now: microseconds since 2000-01-01 UTC, the same
 /// for all changes of one command, later than any given before. All its rows are locked by now, so that
-/// the times of one row's changes are in their order across sessions. `command` is the one that made
-/// the change, asked for only if there may be more than one.
-pub fn time_of(command: impl FnOnce() -> pg_sys::CommandId) -> i64 {
-    let seen = end_is_seen();
-    if seen && ACTIONS.with_borrow(Vec::is_empty) {
-        return own_time();
+/// the times of one row's changes are in their order across sessions.
+///
+/// Only what a statement changed that was at work in the middle of this one, and saw what this one had done so far,
+/// was changed here before it was there.
+pub fn time_of(change: &TriggerCall) -> i64 {
+    let settled = settled(change);
+    let again = change.changed_again_by().and_then(|by| AGAIN.with_borrow(|all| all.get(&by).copied()));
+    let at = match (settled, again) {
+        (Some(at), again) if again.is_none_or(|again| at < again) => at,
+        (_, Some(again)) => again - 1,
+        _ if end_is_seen() => own_time(),
+        _ => unseen_time(change.command()),
+    };
+    if change.changes_again() {
+        AGAIN.with_borrow_mut(|all| {
+            *all.entry(change.command()).and_modify(|then| *then = at.min(*then)).or_insert(at)
+        });
     }
-    let command = command();
+    at
+}
+
+/// The time of the command that made a change, if it has one yet.
+fn settled(change: &TriggerCall) -> Option<i64> {
+    let frame = FRAME.get();
+    let own = || (frame.at != 0).then_some(frame.at);
+    if frame.depth > 0 && ACTIONS.with_borrow(Vec::is_empty) {
+        return own();
+    }
+    let command = change.command();
     let action = ACTIONS.with_borrow(|actions| {
         actions.binary_search_by_key(&command, |action| action.command).ok().map(|i| actions[i].at)
     });
-    match action {
-        Some(at) => at,
-        None if seen => own_time(),
-        None => unseen_time(command),
-    }
+    action.or_else(|| if frame.depth > 0 { own() } else { unseen(command) })
 }
 
 /// The time of something that happens now, within whatever statement.
@@ -82,16 +104,21 @@ fn own_time() -> i64 {
     at
 }
 
+/// The time that a statement whose end is not seen was given.
+fn unseen(command: pg_sys::CommandId) -> Option<i64> {
+    let (started, of, at) = UNSEEN.get();
+    ((started, of) == (statement_start(), command)).then_some(at)
+}
+
 fn unseen_time(command: pg_sys::CommandId) -> i64 {
-    // SAFETY: reads a variable of the backend.
-    let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
-    let (known, of, at) = UNSEEN.get();
-    if (known, of) == (started, command) {
-        return at;
-    }
     let at = tick();
-    UNSEEN.set((started, command, at));
+    UNSEEN.set((statement_start(), command, at));
     at
+}
+
+fn statement_start() -> i64 {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
 }
 
 /// What the statement at hand has changed was changed before what comes now: its time is the earlier
@@ -117,8 +144,9 @@ fn fires_triggers(copy: NonNull<pg_sys::MemoryContextData>) -> bool {
     }
 }
 
+/// There is room for one before it.
 fn tick() -> i64 {
-    let at = super::xact::clock().max(LAST.get() + 1);
+    let at = super::xact::clock().max(LAST.get() + 2);
     LAST.set(at);
     at
 }
@@ -169,6 +197,7 @@ pub(super) fn subtransaction_ends(sub: pg_sys::SubTransactionId, aborted: bool) 
 
 pub(super) fn transaction_ends() {
     SUBTRANSACTIONS.with_borrow_mut(Vec::clear);
+    AGAIN.with_borrow_mut(BTreeMap::clear);
     leave(Frame::default());
 }
 

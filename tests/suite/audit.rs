@@ -4,6 +4,7 @@ mod all;
 mod as_of;
 mod as_of_columns;
 mod as_of_rights;
+mod at_work;
 mod auto;
 mod bounds;
 mod capture;

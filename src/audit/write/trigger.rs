@@ -100,7 +100,7 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
 }
 
 fn change(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
-    entry(target, call, op, moment::time_of(|| call.command()))
+    entry(target, call, op, moment::time_of(call))
 }
 
 fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8, at: i64) -> Entry {
