@@ -158,6 +158,8 @@ fn update(
     changed.clear();
     changed.extend(target.columns.iter().map(|c| !c.attribute.same(old, new)));
     if !changed.contains(&true) {
+        // not logged, but what made the row came before what changes it next
+        moment::time_of(call);
         return Ok(None);
     }
     let moved = target.columns.iter().zip(changed.iter()).any(|(c, changed)| c.in_key && *changed);

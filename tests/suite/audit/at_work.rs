@@ -98,6 +98,17 @@ fn a_trigger_that_fires_first() {
     }
 }
 
+/// Also where the first of them changed nothing that is logged.
+#[test]
+fn a_change_that_is_not_logged_lies_between() {
+    let mut db = db("rows");
+    db.exec(
+        "ALTER TABLE t ADD seen int; SELECT dbguard.audit_enable('t', exclude => '{seen}');
+         CREATE FUNCTION look(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET seen = 1 WHERE id = $1; RETURN g($1); END $$",
+    );
+    lives(&mut db, "INSERT INTO t VALUES (1, 'a') RETURNING look(id)", &["I | a", "U | a*"]);
+}
+
 /// Rows of its own making that a transaction changes again, one statement after another.
 #[test]
 fn one_after_another() {
