@@ -37,8 +37,8 @@ thread_local! {
     static UNSEEN: Cell<(i64, pg_sys::CommandId, i64)> = const { Cell::new((0, 0, 0)) };
     /// By command, since the outermost statement began to fire its triggers.
     static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
-    /// When the commands of the transaction that changed rows of its own making did so, the first of them. The
-    /// server keeps as much for each (a combo command id).
+    /// By command, when it changed a row that the same transaction had made. The server, too, remembers each such
+    /// command until the end of the transaction (combo command ids).
     static AGAIN: RefCell<BTreeMap<pg_sys::CommandId, i64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -57,8 +57,8 @@ pub fn depth() -> u32 {
 /// for all changes of one command, later than any given before. All its rows are locked by now, so that
 /// the times of one row's changes are in their order across sessions.
 ///
-/// Only what a statement changed that was at work in the middle of this one, and saw what this one had done so far,
-/// was changed here before it was there.
+/// A statement in the middle of this one may have changed the row again while this one was at work. Then the change
+/// comes right before that one's.
 pub fn time_of(change: &TriggerCall) -> i64 {
     let settled = settled(change);
     let again = change.changed_again_by().and_then(|by| AGAIN.with_borrow(|all| all.get(&by).copied()));
