@@ -1,6 +1,7 @@
 //! Every error dbguard raises: SQLSTATE, message, DETAIL and HINT in PostgreSQL's own wording
 //! (message in lower case without a period; DETAIL and HINT are sentences; HINT says what to type).
 
+use crate::pg::names::Names;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
@@ -15,11 +16,12 @@ pub struct Error {
     message: String,
     detail: Option<String>,
     hint: Option<String>,
+    names: Names,
 }
 
 impl Error {
     pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), detail: None, hint: None }
+        Error { code, message: message.into(), detail: None, hint: None, names: Names::default() }
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -124,17 +126,24 @@ impl Error {
         ErrorReport::from(self).report(PgLogLevel::ERROR);
         unreachable!("an ERROR does not return")
     }
-}
 
-impl From<Error> for ErrorReport {
-    fn from(e: Error) -> ErrorReport {
-        let mut report = ErrorReport::new(e.code, e.message, "dbguard");
-        if let Some(detail) = e.detail {
+    fn report(self) -> (ErrorReport, Names) {
+        let mut report = ErrorReport::new(self.code, self.message, "dbguard");
+        if let Some(detail) = self.detail {
             report = report.set_detail(detail);
         }
-        if let Some(hint) = e.hint {
+        if let Some(hint) = self.hint {
             report = report.set_hint(hint);
         }
+        (report, self.names)
+    }
+}
+
+/// To be raised at once.
+impl From<Error> for ErrorReport {
+    fn from(e: Error) -> ErrorReport {
+        let (report, names) = e.report();
+        names.give();
         report
     }
 }
@@ -142,16 +151,18 @@ impl From<Error> for ErrorReport {
 /// An error of the server, caught in a subtransaction.
 impl From<CaughtError> for Error {
     fn from(e: CaughtError) -> Error {
-        let report = match &e {
-            CaughtError::PostgresError(report)
-            | CaughtError::ErrorReport(report)
-            | CaughtError::RustPanic { ereport: report, .. } => report,
+        let (report, names) = match &e {
+            CaughtError::PostgresError(report) => (report, Names::of_caught(report.message())),
+            CaughtError::ErrorReport(report) | CaughtError::RustPanic { ereport: report, .. } => {
+                (report, Names::default())
+            }
         };
         Error {
             code: report.sql_error_code(),
             message: report.message().to_owned(),
             detail: report.detail().map(str::to_owned),
             hint: report.hint().map(str::to_owned),
+            names,
         }
     }
 }
@@ -164,7 +175,8 @@ impl From<pgrx::spi::Error> for Error {
 
 /// A WARNING of something that the user has to see to, with what is wrong and what to type.
 pub fn warning(error: Error) {
-    ErrorReport::from(error).report(PgLogLevel::WARNING);
+    let (report, _) = error.report();
+    report.report(PgLogLevel::WARNING);
 }
 
 /// A NOTICE in PostgreSQL's form, for "already so, nothing to do".

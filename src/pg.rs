@@ -18,6 +18,7 @@ pub mod leaf;
 pub mod lock;
 pub mod message;
 pub mod moment;
+pub mod names;
 pub mod notify;
 pub mod plan;
 pub mod populate;

@@ -1,7 +1,11 @@
 //! Statements within statements, and when their changes were made.
 
+use super::trigger::TriggerCall;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::ptr::NonNull;
 
 /// A statement whose end we see.
 #[derive(Clone, Copy, Default)]
@@ -11,6 +15,8 @@ pub(super) struct Frame {
     depth: u32,
     /// When its changes were made; 0 until it is asked.
     at: i64,
+    /// Of a COPY: the memory context it was called in.
+    copy: Option<NonNull<pg_sys::MemoryContextData>>,
 }
 
 /// Changes that a statement did not make itself but had a query of the server's make for it (a
@@ -22,7 +28,7 @@ struct Action {
 }
 
 thread_local! {
-    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0 }) };
+    static FRAME: Cell<Frame> = const { Cell::new(Frame { depth: 0, at: 0, copy: None }) };
     /// Those that are open, innermost last, each with the statement it began in.
     static SUBTRANSACTIONS: RefCell<Vec<(pg_sys::SubTransactionId, Frame)>> = const { RefCell::new(Vec::new()) };
     /// The last time given out: each statement gets a later one.
@@ -31,6 +37,9 @@ thread_local! {
     static UNSEEN: Cell<(i64, pg_sys::CommandId, i64)> = const { Cell::new((0, 0, 0)) };
     /// By command, since the outermost statement began to fire its triggers.
     static ACTIONS: RefCell<Vec<Action>> = const { RefCell::new(Vec::new()) };
+    /// By command, when it changed a row that the same transaction had made. The server, too, remembers each such
+    /// command until the end of the transaction (combo command ids).
+    static AGAIN: RefCell<BTreeMap<pg_sys::CommandId, i64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Whether the end of the statement that fires triggers now will be seen. It is not when this very
@@ -46,22 +55,39 @@ pub fn depth() -> u32 {
 
 /// When a change was made that a trigger fires for now: microseconds since 2000-01-01 UTC, the same
 /// for all changes of one command, later than any given before. All its rows are locked by now, so that
-/// the times of one row's changes are in their order across sessions. `command` is the one that made
-/// the change, asked for only if there may be more than one.
-pub fn time_of(command: impl FnOnce() -> pg_sys::CommandId) -> i64 {
-    let seen = end_is_seen();
-    if seen && ACTIONS.with_borrow(Vec::is_empty) {
-        return own_time();
+/// the times of one row's changes are in their order across sessions.
+///
+/// A statement in the middle of this one may have changed the row again while this one was at work. Then the change
+/// comes right before that one's.
+pub fn time_of(change: &TriggerCall) -> i64 {
+    let settled = settled(change);
+    let again = change.changed_again_by().and_then(|by| AGAIN.with_borrow(|all| all.get(&by).copied()));
+    let at = match (settled, again) {
+        (Some(at), again) if again.is_none_or(|again| at < again) => at,
+        (_, Some(again)) => again - 1,
+        _ if end_is_seen() => own_time(),
+        _ => unseen_time(change.command()),
+    };
+    if change.changes_again() {
+        AGAIN.with_borrow_mut(|all| {
+            *all.entry(change.command()).and_modify(|then| *then = at.min(*then)).or_insert(at)
+        });
     }
-    let command = command();
+    at
+}
+
+/// The time of the command that made a change, if it has one yet.
+fn settled(change: &TriggerCall) -> Option<i64> {
+    let frame = FRAME.get();
+    let own = || (frame.at != 0).then_some(frame.at);
+    if frame.depth > 0 && ACTIONS.with_borrow(Vec::is_empty) {
+        return own();
+    }
+    let command = change.command();
     let action = ACTIONS.with_borrow(|actions| {
         actions.binary_search_by_key(&command, |action| action.command).ok().map(|i| actions[i].at)
     });
-    match action {
-        Some(at) => at,
-        None if seen => own_time(),
-        None => unseen_time(command),
-    }
+    action.or_else(|| if frame.depth > 0 { own() } else { unseen(command) })
 }
 
 /// The time of something that happens now, within whatever statement.
@@ -78,28 +104,49 @@ fn own_time() -> i64 {
     at
 }
 
+/// The time that a statement whose end is not seen was given.
+fn unseen(command: pg_sys::CommandId) -> Option<i64> {
+    let (started, of, at) = UNSEEN.get();
+    ((started, of) == (statement_start(), command)).then_some(at)
+}
+
 fn unseen_time(command: pg_sys::CommandId) -> i64 {
-    // SAFETY: reads a variable of the backend.
-    let started = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
-    let (known, of, at) = UNSEEN.get();
-    if (known, of) == (started, command) {
-        return at;
-    }
     let at = tick();
-    UNSEEN.set((started, command, at));
+    UNSEEN.set((statement_start(), command, at));
     at
 }
 
+fn statement_start() -> i64 {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
 /// What the statement at hand has changed was changed before what comes now: its time is the earlier
-/// one, also for those of its triggers that are still to come.
+/// one, also for those of its triggers that are still to come. A COPY that still takes in rows comes later.
 fn settle_outer() {
-    if end_is_seen() {
+    let frame = FRAME.get();
+    if frame.depth > 0 && frame.at == 0 && frame.copy.is_none_or(fires_triggers) {
         own_time();
     }
 }
 
+/// Whether a COPY has all its rows and fires its AFTER triggers. There is no hook for that, but the server
+/// calls them in a memory context of this name, made in the one that the COPY was called in, and deletes it after.
+fn fires_triggers(copy: NonNull<pg_sys::MemoryContextData>) -> bool {
+    const TRIGGERS: &CStr = c"AfterTriggerTupleContext";
+    // SAFETY: the context outlives the COPY, and its children are linked to it; each has a name.
+    unsafe {
+        let mut child = copy.as_ref().firstchild;
+        while !child.is_null() && CStr::from_ptr((*child).name) != TRIGGERS {
+            child = (*child).nextchild;
+        }
+        !child.is_null()
+    }
+}
+
+/// There is room for one before it.
 fn tick() -> i64 {
-    let at = super::xact::clock().max(LAST.get() + 1);
+    let at = super::xact::clock().max(LAST.get() + 2);
     LAST.set(at);
     at
 }
@@ -108,7 +155,16 @@ fn tick() -> i64 {
 pub(super) fn enter() -> Frame {
     settle_outer();
     let outer = FRAME.get();
-    FRAME.set(Frame { depth: outer.depth + 1, at: 0 });
+    FRAME.set(Frame { depth: outer.depth + 1, at: 0, copy: None });
+    outer
+}
+
+/// A COPY begins: it takes in its rows, with triggers and defaults of theirs, before it fires those that come after.
+pub(super) fn enter_copy() -> Frame {
+    let outer = enter();
+    // SAFETY: reads a variable of the backend.
+    let context = unsafe { pg_sys::CurrentMemoryContext };
+    FRAME.set(Frame { copy: NonNull::new(context), ..FRAME.get() });
     outer
 }
 
@@ -141,6 +197,7 @@ pub(super) fn subtransaction_ends(sub: pg_sys::SubTransactionId, aborted: bool) 
 
 pub(super) fn transaction_ends() {
     SUBTRANSACTIONS.with_borrow_mut(Vec::clear);
+    AGAIN.with_borrow_mut(BTreeMap::clear);
     leave(Frame::default());
 }
 

@@ -1,5 +1,6 @@
 //! Procedures that commit as they go.
 
+use super::names::listening;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -78,7 +79,7 @@ impl Transactions {
                 pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
                 pg_sys::ALLOCSET_SMALL_MAXSIZE as usize,
             );
-            let done = PgTryBuilder::new(AssertUnwindSafe(|| {
+            let attempt = PgTryBuilder::new(AssertUnwindSafe(|| {
                 pg_sys::MemoryContextSwitchTo(memory);
                 let parsed = pg_sys::pg_parse_query(sql.as_ptr());
                 let raw = (*(*parsed).elements).ptr_value.cast::<pg_sys::RawStmt>();
@@ -111,8 +112,8 @@ impl Transactions {
                 pg_sys::CommitTransactionCommand();
                 Ok(())
             }))
-            .catch_others(|e| Err(Error::from(e)))
-            .execute();
+            .catch_others(|e| Err(Error::from(e)));
+            let done = listening(|| attempt.execute());
             if done.is_err() {
                 pg_sys::AbortCurrentTransaction();
             }

@@ -148,7 +148,7 @@ unsafe extern "C-unwind" fn process_utility(
         let node = (*statement).utilityStmt;
         // COPY fires its triggers without the executor
         let copy = !node.is_null() && (*node).type_ == pg_sys::NodeTag::T_CopyStmt;
-        let outer = copy.then(moment::enter);
+        let outer = copy.then(moment::enter_copy);
         let next = NEXT_UTILITY.get().copied().flatten().unwrap_or(server_process_utility);
         next(statement, text, read_only, context, params, environment, dest, completion);
         if let Some(outer) = outer {

@@ -1,5 +1,6 @@
 //! Surviving an error: a subtransaction of our own, as PL/pgSQL's EXCEPTION block has one.
 
+use super::names::listening;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -39,7 +40,8 @@ fn nested<T>(f: impl FnOnce() -> Result<T>, keep: bool) -> Result<T> {
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(memory);
     }
-    let result = PgTryBuilder::new(AssertUnwindSafe(f)).catch_others(|e| Err(Error::from(e))).execute();
+    let result =
+        listening(|| PgTryBuilder::new(AssertUnwindSafe(f)).catch_others(|e| Err(Error::from(e))).execute());
     // SAFETY: as above.
     unsafe {
         match result {

@@ -176,6 +176,41 @@ impl<'a> TriggerCall<'a> {
         }
     }
 
+    /// The command of this transaction that changed the row again, or deleted it, since the change that an AFTER ROW
+    /// trigger is fired for.
+    pub fn changed_again_by(&self) -> Option<pg_sys::CommandId> {
+        // SAFETY: as for `command`; of a row on its page, the header says who has changed it since.
+        unsafe {
+            let row = match self.event() {
+                Event::Insert => (*(*self.data).tg_trigtuple).t_data,
+                Event::Update => (*(*self.data).tg_newtuple).t_data,
+                _ => return None,
+            };
+            let says = u32::from((*row).t_infomask);
+            if says & (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_LOCK_ONLY) != 0 {
+                return None;
+            }
+            let by = match says & pg_sys::HEAP_XMAX_IS_MULTI {
+                0 => (*row).t_choice.t_heap.t_xmax,
+                _ => pg_sys::HeapTupleGetUpdateXid(row),
+            };
+            super::xact::stands(by).then(|| pg_sys::HeapTupleHeaderGetCmax(row))
+        }
+    }
+
+    /// Whether the row that an AFTER ROW trigger is fired for was made in this very transaction, before the change.
+    pub fn changes_again(&self) -> bool {
+        if self.event() == Event::Insert {
+            return false;
+        }
+        // SAFETY: as for `command`.
+        unsafe {
+            let row = (*(*self.data).tg_trigtuple).t_data;
+            u32::from((*row).t_infomask) & pg_sys::HEAP_XMIN_COMMITTED == 0
+                && super::xact::stands((*row).t_choice.t_heap.t_xmin)
+        }
+    }
+
     /// Whether a DELETE is the first half of a move to another partition: the row then says so
     /// itself (ItemPointerIndicatesMovedPartitions of itemptr.h). The second half is the INSERT that
     /// comes next.

@@ -100,7 +100,7 @@ fn truncate(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
 }
 
 fn change(target: &Rc<Target>, call: &TriggerCall, op: u8) -> Entry {
-    entry(target, call, op, moment::time_of(|| call.command()))
+    entry(target, call, op, moment::time_of(call))
 }
 
 fn entry(target: &Rc<Target>, call: &TriggerCall, op: u8, at: i64) -> Entry {
@@ -158,6 +158,8 @@ fn update(
     changed.clear();
     changed.extend(target.columns.iter().map(|c| !c.attribute.same(old, new)));
     if !changed.contains(&true) {
+        // not logged, but what made the row came before what changes it next
+        moment::time_of(call);
         return Ok(None);
     }
     let moved = target.columns.iter().zip(changed.iter()).any(|(c, changed)| c.in_key && *changed);

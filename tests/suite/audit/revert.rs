@@ -4,6 +4,7 @@ mod arguments;
 mod conflicts;
 mod fold;
 mod hashed;
+mod names;
 mod order;
 mod random;
 mod referrers;
