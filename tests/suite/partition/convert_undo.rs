@@ -95,7 +95,7 @@ fn keys_are_extended_and_shortened_again() {
     // each partition has its own
     assert_eq!(db.value("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE 'CREATE UNIQUE INDEX % USING btree (code, id)'"), "4");
     let then = db.lines(CLUSTERED);
-    assert!(then.len() == 1 && then[0].ends_with("(id, at) INCLUDE (code)"), "{then:?}");
+    assert!(then.len() == 1 && then[0].contains("(id, at) INCLUDE (code)"), "{then:?}");
     db.exec("INSERT INTO t (at, code) VALUES (now(), 'new')");
     db.exec("CALL dbguard.partition_unconvert('t')");
     assert_eq!(described(&mut db, "t", false), before);
