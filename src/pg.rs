@@ -3,7 +3,6 @@
 
 pub mod activity;
 pub mod attribute;
-pub mod bounds;
 pub mod clock;
 pub mod compat;
 pub mod datetime;

@@ -7,6 +7,7 @@ pub mod grid;
 pub mod health;
 pub mod list;
 pub mod name;
+pub mod node;
 pub mod partman;
 pub mod plan;
 pub mod retire;

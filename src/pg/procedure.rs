@@ -13,6 +13,8 @@ pub struct Transactions {
     /// Whether the procedure was called by the client, and not by another procedure or a DO block.
     by_client: bool,
     /// Where the caller's memory is: it outlives transactions.
+    outside: pg_sys::MemoryContext,
+    /// What is allocated between two commits: it would else be kept until the procedure ends.
     memory: pg_sys::MemoryContext,
     commits: Cell<u32>,
 }
@@ -22,7 +24,7 @@ const CACHES_LAST: u32 = 100;
 
 impl Transactions {
     /// Commits. Nothing of the transaction before may be held across: no SPI connection but the
-    /// procedure's own, no other user, no changed setting.
+    /// procedure's own, no other user, no changed setting, no value of the server's.
     pub fn commit(&self) {
         let commits = self.commits.get() + 1;
         self.commits.set(commits % CACHES_LAST);
@@ -31,6 +33,7 @@ impl Transactions {
         // held that is in a cache; the server may empty them at any lock it takes.
         unsafe {
             pg_sys::SPI_commit();
+            pg_sys::MemoryContextReset(self.memory);
             // what was read of a relation, some 10 kB, would else be kept until the backend ends
             if commits == CACHES_LAST {
                 pg_sys::InvalidateSystemCaches();
@@ -125,10 +128,11 @@ impl Transactions {
                 pg_sys::CommitTransactionCommand();
                 pg_sys::StartTransactionCommand();
             }
-            pg_sys::MemoryContextSwitchTo(self.memory);
+            pg_sys::MemoryContextSwitchTo(self.outside);
             pg_sys::MemoryContextDelete(memory);
             pg_sys::EnsurePortalSnapshotExists();
             pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
+            pg_sys::MemoryContextSwitchTo(self.memory);
             done
         }
     }
@@ -160,13 +164,24 @@ pub fn run(
     // server closes it.
     let transactions = unsafe {
         let by_client = !pg_sys::SPI_inside_nonatomic_context();
-        let memory = pg_sys::CurrentMemoryContext;
+        let outside = pg_sys::CurrentMemoryContext;
+        let memory = pg_sys::AllocSetContextCreateInternal(
+            outside,
+            c"dbguard procedure".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
         pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
-        Transactions { by_client, memory, commits: Cell::new(0) }
+        pg_sys::MemoryContextSwitchTo(memory);
+        Transactions { by_client, outside, memory, commits: Cell::new(0) }
     };
     let result = body(&transactions);
-    // SAFETY: pairs with the connect above.
-    unsafe { pg_sys::SPI_finish() };
+    // SAFETY: pairs with the connect above, which puts back the caller's memory.
+    unsafe {
+        pg_sys::SPI_finish();
+        pg_sys::MemoryContextDelete(transactions.memory);
+    }
     result
 }
 

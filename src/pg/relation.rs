@@ -9,6 +9,13 @@ use std::ffi::{c_char, CStr, CString};
 unsafe extern "C-unwind" {
     // catalog/partition.h and catalog/pg_inherits.h, which pgrx does not bind
     fn get_partition_parent(relid: Oid, even_if_detached: bool) -> Oid;
+    fn find_inheritance_children_extended(
+        parent: Oid,
+        omit_detached: bool,
+        lock: pg_sys::LOCKMODE,
+        detached_exist: *mut bool,
+        detached_xmin: *mut pg_sys::TransactionId,
+    ) -> *mut pg_sys::List;
     fn find_all_inheritors(
         parent: Oid,
         lock: pg_sys::LOCKMODE,
@@ -178,6 +185,48 @@ unsafe fn string(text: *const c_char) -> String {
 pub fn partition_parent(relid: Oid) -> Oid {
     // SAFETY: a catalog look-up.
     unsafe { get_partition_parent(relid, true) }
+}
+
+/// The partitions of a table, with those of which DETACH CONCURRENTLY was begun and not ended.
+pub fn partitions(parent: Oid) -> Vec<Oid> {
+    let (lock, null) = (pg_sys::NoLock as pg_sys::LOCKMODE, std::ptr::null_mut());
+    // SAFETY: takes no lock; the list is of OIDs, and nobody else has it.
+    unsafe {
+        let list = find_inheritance_children_extended(parent, false, lock, null, std::ptr::null_mut());
+        if list.is_null() {
+            return vec![];
+        }
+        let oids = (0..(*list).length as usize).map(|i| (*(*list).elements.add(i)).oid_value).collect();
+        pg_sys::list_free(list);
+        oids
+    }
+}
+
+/// What `read` makes of pg_class.relpartbound, as text; None if there is none. The server looks into the same
+/// entry of its cache before it attaches another partition. `read` must not call the server.
+pub fn bound<T>(relid: Oid, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
+    // SAFETY: a syscache look-up; the entry is read before it is released. A node tree is stored as a text.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(relid));
+        if tuple.is_null() {
+            return None;
+        }
+        let mut null = false;
+        let node =
+            pg_sys::SysCacheGetAttr(cache, tuple, pg_sys::Anum_pg_class_relpartbound as i16, &mut null);
+        let text = if null { b"" } else { super::varlena::detoasted(node) };
+        let bound = std::str::from_utf8(text).ok().and_then(read);
+        pg_sys::ReleaseSysCache(tuple);
+        bound
+    }
+}
+
+/// Empties the caches of the catalogs, which would keep what was looked up of each of very many relations until
+/// the backend ends.
+pub fn forget_catalogs() {
+    // SAFETY: what is in use stays; the server may do the same at any lock it takes.
+    unsafe { pg_sys::ResetCatalogCaches() }
 }
 
 /// The relation and all that inherit from it, partitions among them.

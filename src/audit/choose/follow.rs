@@ -9,6 +9,7 @@ use super::status;
 use crate::audit::read::version;
 use crate::catalog::extension_owner;
 use crate::error::Result;
+use crate::pg::event::{self, Statement};
 use crate::pg::kept::Kept;
 use crate::pg::relation::{describe, with_inheritors};
 use crate::pg::user::{as_role, Fence};
@@ -18,14 +19,14 @@ use pgrx::prelude::*;
 /// Event trigger at the end of commands that may rename or drop columns, and of CREATE TRIGGER, which
 /// is how a restored table comes by its audit.
 #[pg_extern(sql = false)]
-fn audit_follow_columns(_fcinfo: pg_sys::FunctionCallInfo) {
-    if let Err(e) = follow() {
+fn audit_follow_columns(fcinfo: pg_sys::FunctionCallInfo) {
+    if let Err(e) = follow(event::statement(fcinfo)) {
         e.raise();
     }
 }
 
-fn follow() -> Result<()> {
-    for relation in touched()? {
+fn follow(statement: Statement) -> Result<()> {
+    for relation in touched(statement)? {
         let Some(table) = describe(relation) else { continue };
         let Some(audited) = audited::of(&table)? else { continue };
         let options = audited.options.brought_up_to_date(&audited::columns(&table), &audited::home(&table));
@@ -42,8 +43,9 @@ fn follow() -> Result<()> {
 
 /// The audited tables that the command may have changed. What it reports names the table itself, but
 /// not its heirs; a constraint that was renamed, a type that changed, or what was dropped with something else, no
-/// table at all.
-fn touched() -> Result<Vec<Oid>> {
+/// table at all. A partition that comes or goes changes none of the others: to look at each of thousands would
+/// take long, and wait for whoever has locked one.
+fn touched(statement: Statement) -> Result<Vec<Oid>> {
     const COMMANDS: &str = "
         SELECT objid,
                command_tag IN ('ALTER TABLE', 'CREATE TRIGGER') AND classid IN ('pg_class'::regclass, 'pg_trigger'::regclass),
@@ -68,6 +70,8 @@ fn touched() -> Result<Vec<Oid>> {
                 client.update(TABLE_OF_TRIGGER, Some(1), &[object.into()])?.first().get_one::<Oid>()
             })?;
             tables.extend(table);
+        } else if matches!(statement, Statement::Attach | Statement::Detach) {
+            tables.push(object);
         } else {
             tables.extend(with_inheritors(object));
         }

@@ -9,12 +9,11 @@ use crate::audit::write::record;
 use crate::catalog::extension_owner;
 use crate::ddl;
 use crate::error::Result;
-use crate::pg::bounds;
 use crate::pg::guc;
 use crate::pg::relation::of_ours;
 use crate::pg::subxact::subtransaction;
 use crate::pg::user::{as_role, Fence};
-use dbguard_core::partition::{Key, Range};
+use dbguard_core::partition::{node, Key, Range};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -145,7 +144,7 @@ fn partitions(table: &CStr) -> Result<Vec<Partition>> {
     let mut list = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
         for row in client.select(PARTITIONS, None, &[table.into()])? {
-            let bound = row.get::<String>(4)?.and_then(|text| bounds::range(&text));
+            let bound = row.get::<String>(4)?.and_then(|text| node::range(&text));
             let range = bound.and_then(|bound| Key::Timestamptz.range(&bound));
             let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, range) else { continue };
             let (schema, name) = (row.get::<String>(2)?, row.get::<String>(3)?);

@@ -3,9 +3,8 @@
 use crate::ddl::moving as ddl;
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
-use crate::pg::bounds;
 use crate::pg::procedure::is_read_only;
-use dbguard_core::partition::{Key, Range};
+use dbguard_core::partition::{node, Key, Range};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -127,7 +126,7 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
         Key::Ulid => ("text", true),
     };
     let found = rows(PARTITION, &[set.parent.into(), oid.into()], |row| {
-        let bounds = row.get::<String>(3)?.and_then(|text| bounds::range(&text));
+        let bounds = row.get::<String>(3)?.and_then(|text| node::range(&text));
         Ok(Source {
             oid,
             schema: row.get(1)?.unwrap_or_default(),

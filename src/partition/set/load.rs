@@ -6,16 +6,14 @@ use crate::error::{Error, Result};
 use crate::partition::extra::Extra;
 use crate::partition::retention::{Retention, Retire};
 use crate::pg::kept::Kept;
-use crate::pg::{bounds, clock};
+use crate::pg::{clock, relation};
 use crate::settings::PARTITION_CLOCK;
-use dbguard_core::partition::bound::Value;
 use dbguard_core::partition::retire::before;
-use dbguard_core::partition::{grid::Grid, width::Width, Key, Micros};
+use dbguard_core::partition::{grid::Grid, node, width::Width, Key, Micros};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
-use std::collections::HashMap;
 
 /// Which table each row means. A set is known by its OID, so that a rename does not lose it; in
 /// another database than the one it was registered in by its name, since the OID is another's.
@@ -38,8 +36,7 @@ pub fn every(home: &str) -> [DatumWithOid<'_>; 2] {
     [home.into(), None::<pg_sys::Oid>.into()]
 }
 
-/// All sets, or the one of table $2. Bounds come as nodes: pg_get_expr would wait for whoever has
-/// locked a partition. OFFSET 0 has the catalogs looked up by key for each set: the planner would
+/// All sets, or the one of table $2. OFFSET 0 has the catalogs looked up by key for each set: the planner would
 /// rather read all of pg_attribute once there are some sets.
 const LOAD: &str = "
 SELECT k.schema_name::text, k.table_name::text, k.every, k.ahead, k.zone, k.found,
@@ -67,32 +64,26 @@ const CHOSEN: &str = "
 WHERE $2 IS NULL OR k.found = $2
 ORDER BY 1, 2";
 
-/// A row a partition, for arrays of thousands of bounds would be copied again and again.
-const PARTITIONS: &str = "
-SELECT i.inhparent, r.oid, r.relpartbound::text
-FROM known k
-JOIN pg_inherits i ON i.inhparent = k.found
-JOIN pg_class r ON r.oid = i.inhrelid
-WHERE ($2 IS NULL OR k.found = $2) AND r.relispartition";
-
-/// The partitions of a table with their bounds; NULL for none that can be a bound of ours.
-type Children = Vec<(pg_sys::Oid, Option<(Value, Value)>)>;
+/// Of about so many partitions the server may keep what it has looked up, some hundred bytes of each.
+const CACHED: usize = 2000;
 
 pub fn load(parent: Option<pg_sys::Oid>) -> Result<Vec<Registered>> {
     let home = crate::pg::identity::database();
     let now = clock::read(&PARTITION_CLOCK);
     Spi::connect(|client| {
-        let mut children: HashMap<pg_sys::Oid, Children> = HashMap::new();
-        let args = [home.as_str().into(), parent.into()];
-        for row in client.select(Kept(&format!("{KNOWN}{PARTITIONS}")), None, &args)? {
-            let (Some(parent), Some(oid)) = (row.get(1)?, row.get(2)?) else { continue };
-            let bounds = row.get::<&str>(3)?.and_then(bounds::range);
-            children.entry(parent).or_default().push((oid, bounds));
-        }
         let mut sets = Vec::new();
+        let mut cached = 0;
         let args = [home.as_str().into(), parent.into(), now.into()];
         for row in client.select(Kept(&format!("{KNOWN}{LOAD}{FROM}{CHOSEN}")), None, &args)? {
-            sets.push(read(&row, &mut children)?);
+            if cached > CACHED {
+                relation::forget_catalogs();
+                cached = 0;
+            }
+            let registered = read(&row)?;
+            if let State::Live(set) = &registered.state {
+                cached += set.partitions.len();
+            }
+            sets.push(registered);
         }
         Ok(sets)
     })
@@ -140,7 +131,7 @@ pub fn print(parent: pg_sys::Oid) -> Result<Option<(String, i64)>> {
     })
 }
 
-fn read(row: &SpiHeapTupleData, children: &mut HashMap<pg_sys::Oid, Children>) -> Result<Registered> {
+fn read(row: &SpiHeapTupleData) -> Result<Registered> {
     let lost = || Error::internal("a row of dbguard.partition_set is incomplete");
     let options = Options {
         every: row.get_by_name("every")?.ok_or_else(lost)?,
@@ -158,13 +149,10 @@ fn read(row: &SpiHeapTupleData, children: &mut HashMap<pg_sys::Oid, Children>) -
     };
     let state = match row.get_by_name::<pg_sys::Oid, _>("found")? {
         None => State::Gone,
-        Some(parent) => {
-            let children = children.remove(&parent).unwrap_or_default();
-            match set(row, parent, &options, extra.clone(), children) {
-                Ok(set) => State::Live(Box::new(set)),
-                Err(error) => State::Broken(parent, error),
-            }
-        }
+        Some(parent) => match set(row, parent, &options, extra.clone()) {
+            Ok(set) => State::Live(Box::new(set)),
+            Err(error) => State::Broken(parent, error),
+        },
     };
     Ok(Registered {
         schema: row.get_by_name("schema_name")?.ok_or_else(lost)?,
@@ -176,19 +164,14 @@ fn read(row: &SpiHeapTupleData, children: &mut HashMap<pg_sys::Oid, Children>) -
     })
 }
 
-fn set(
-    row: &SpiHeapTupleData,
-    parent: pg_sys::Oid,
-    options: &Options,
-    extra: Extra,
-    children: Children,
-) -> Result<Set> {
+fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, extra: Extra) -> Result<Set> {
     let lost = || Error::internal("a row of pg_class is incomplete");
     let name: String = row.get_by_name("relname")?.ok_or_else(lost)?;
     let key = key(row, &name, options)?;
     let every = &options.every;
     let width = Width::new(key, every.months(), every.days(), every.micros())?;
     let grid = Grid::new(key, width, zone(&options.zone)?, options.anchor)?;
+    let children = relation::partitions(parent);
     let partitions = partitions(&children, key)?;
     let real: Micros = row.get_by_name("real")?.ok_or_else(lost)?;
     let now = row.get_by_name("clock")?.unwrap_or(real);
@@ -233,11 +216,11 @@ fn retention(row: &SpiHeapTupleData) -> Result<Retention> {
 }
 
 /// The partitions there are. One that cannot be told in time would make all others wrong.
-fn partitions(children: &Children, key: Key) -> Result<Vec<Partition>> {
+fn partitions(children: &[pg_sys::Oid], key: Key) -> Result<Vec<Partition>> {
     let mut partitions = Vec::with_capacity(children.len());
-    for (oid, bounds) in children {
-        let Some(bounds) = bounds else { continue };
-        let Some(range) = key.range(bounds) else {
+    for oid in children {
+        let Some(bounds) = relation::bound(*oid, node::range) else { continue };
+        let Some(range) = key.range(&bounds) else {
             let sql = "SELECT relname::text FROM pg_class WHERE oid = $1";
             let name = Spi::connect(|client| {
                 client.select(sql, Some(1), &[(*oid).into()])?.first().get_one::<String>()
