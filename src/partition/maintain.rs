@@ -45,7 +45,7 @@ pub fn run(transactions: &Transactions) -> Result<()> {
     let (mut made, mut skipped) = (0, 0);
     for mut work in due {
         let mut given_up = Vec::new();
-        loop {
+        while work.missing.iter().any(|range| !given_up.contains(range)) {
             let outcome = pinned(|| one(number, &mut work, &given_up))?;
             transactions.commit();
             match outcome {

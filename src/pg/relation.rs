@@ -204,7 +204,7 @@ pub fn partitions(parent: Oid) -> Vec<Oid> {
 
 /// What `read` makes of pg_class.relpartbound, as text; None if there is none. The server looks into the same
 /// entry of its cache before it attaches another partition. `read` must not call the server.
-pub fn bound<T>(relid: Oid, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+pub fn bound<T>(relid: Oid, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let cache = pg_sys::SysCacheIdentifier::RELOID as i32;
     // SAFETY: a syscache look-up; the entry is read before it is released. A node tree is stored as a text.
     unsafe {
@@ -216,7 +216,7 @@ pub fn bound<T>(relid: Oid, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let node =
             pg_sys::SysCacheGetAttr(cache, tuple, pg_sys::Anum_pg_class_relpartbound as i16, &mut null);
         let text = if null { b"" } else { super::varlena::detoasted(node) };
-        let bound = std::str::from_utf8(text).ok().and_then(read);
+        let bound = read(text);
         pg_sys::ReleaseSysCache(tuple);
         bound
     }

@@ -137,10 +137,10 @@ fn drop_from(partition: &Relation) -> Result<()> {
 /// 55000 if one has audit triggers of its own.
 pub fn keep_up(touched: Oid) -> Result<()> {
     const ROOT: &str = "SELECT pg_partition_root($1)::oid";
-    // the catalog, not a look at each partition: there may be thousands
+    // the catalog, not a look at each partition: there may be thousands, and somebody may have locked one
     const STRAY: &str = "
-        SELECT p.relid::oid, t.own
-        FROM pg_partition_tree($1) p
+        SELECT p.relid, t.own
+        FROM unnest($1) p (relid)
         JOIN pg_class c ON c.oid = p.relid
         CROSS JOIN LATERAL (
           SELECT coalesce(bool_or(f.proname = 'audit_row' OR t.tgargs <> $2), false) AS own,
@@ -148,16 +148,18 @@ pub fn keep_up(touched: Oid) -> Result<()> {
           FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
           WHERE t.tgrelid = p.relid AND t.tgparentid = 0 AND f.proname IN ('audit_row', 'audit_truncate')
             AND f.pronamespace = 'dbguard'::regnamespace) t
-        WHERE p.level > 0 AND (t.own OR (c.relkind = 'r' AND NOT t.truncate))";
+        WHERE t.own OR (c.relkind = 'r' AND NOT t.truncate)";
     let root =
         Spi::connect(|client| client.select(ROOT, Some(1), &[touched.into()])?.first().get_one::<Oid>())?;
     let Some(table) = root.and_then(describe) else { return Ok(()) };
     let Some(audited) = audited::of(&table)? else { return Ok(()) };
+    let partitions: Vec<Oid> =
+        with_inheritors(table.oid).into_iter().filter(|oid| *oid != table.oid).collect();
     // tgargs ends each argument with a zero byte
     let mark = [PARTITION.as_bytes(), b"\0"].concat();
     let stray = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
-        for row in client.select(STRAY, None, &[table.oid.into(), mark.into()])? {
+        for row in client.select(STRAY, None, &[partitions.into(), mark.into()])? {
             list.push((row.get::<Oid>(1)?, row.get::<bool>(2)?));
         }
         Ok(list)

@@ -144,7 +144,7 @@ fn partitions(table: &CStr) -> Result<Vec<Partition>> {
     let mut list = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
         for row in client.select(PARTITIONS, None, &[table.into()])? {
-            let bound = row.get::<String>(4)?.and_then(|text| node::range(&text));
+            let bound = row.get::<String>(4)?.and_then(|text| node::range(text.as_bytes()));
             let range = bound.and_then(|bound| Key::Timestamptz.range(&bound));
             let (Some(oid), Some(range)) = (row.get::<Oid>(1)?, range) else { continue };
             let (schema, name) = (row.get::<String>(2)?, row.get::<String>(3)?);

@@ -126,7 +126,7 @@ pub fn partition(set: &Set, oid: Oid) -> Result<Source> {
         Key::Ulid => ("text", true),
     };
     let found = rows(PARTITION, &[set.parent.into(), oid.into()], |row| {
-        let bounds = row.get::<String>(3)?.and_then(|text| node::range(&text));
+        let bounds = row.get::<String>(3)?.and_then(|text| node::range(text.as_bytes()));
         Ok(Source {
             oid,
             schema: row.get(1)?.unwrap_or_default(),

@@ -254,13 +254,18 @@ fn what_another_session_makes_in_the_middle_of_a_run_counts() {
 /// ATTACH leaves the other partitions alone, and so must what follows it.
 #[test]
 fn a_locked_partition_does_not_keep_the_next_from_being_made() {
-    let mut db = Db::new();
-    behind(&mut db, &["t"]);
-    let partition =
-        db.value("SELECT min(inhrelid)::regclass FROM pg_inherits WHERE inhparent = 't'::regclass");
-    let mut other = db.connect();
-    other.exec(&format!("BEGIN; LOCK {partition}"));
-    db.exec("SET dbguard.partition_lock_budget = '1s'");
-    db.exec("CALL dbguard.partition_maintain()");
-    assert_eq!(last_run(&mut db), ["make | done | t | <null>", "run | done | <null> | <null>"]);
+    for audited in [false, true] {
+        let mut db = Db::new();
+        behind(&mut db, &["t"]);
+        if audited {
+            db.exec("SELECT dbguard.audit_enable('t')");
+        }
+        let partition =
+            db.value("SELECT min(inhrelid)::regclass FROM pg_inherits WHERE inhparent = 't'::regclass");
+        let mut other = db.connect();
+        other.exec(&format!("BEGIN; LOCK {partition}"));
+        db.exec("SET dbguard.partition_lock_budget = '1s'");
+        db.exec("CALL dbguard.partition_maintain()");
+        assert_eq!(last_run(&mut db), ["make | done | t | <null>", "run | done | <null> | <null>"]);
+    }
 }

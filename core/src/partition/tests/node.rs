@@ -22,22 +22,22 @@ const LOWEST: &str = "{PARTITIONRANGEDATUM :kind -1 :value <> :location 48}";
 const HIGHEST: &str = "{PARTITIONRANGEDATUM :kind 1 :value <> :location 92}";
 
 fn lower(datum: &str) -> Option<Value> {
-    range(&node(datum, HIGHEST)).map(|(lower, _)| lower)
+    range(node(datum, HIGHEST).as_bytes()).map(|(lower, _)| lower)
 }
 
 #[test]
 fn open_ranges() {
-    assert_eq!(range(&node(LOWEST, HIGHEST)), Some((Value::Lowest, Value::Highest)));
+    assert_eq!(range(node(LOWEST, HIGHEST).as_bytes()), Some((Value::Lowest, Value::Highest)));
 }
 
 #[test]
 fn numbers() {
     let sides = (constant(20, 8, "-60 -1 -1 -1 -1 -1 -1 -1"), constant(1184, 8, "0 -127 -26 106 0 0 0 0"));
     let bounds = Some((Value::Number(-60), Value::Number(1_793_491_200)));
-    assert_eq!(range(&node(&sides.0, &sides.1)), bounds);
+    assert_eq!(range(node(&sides.0, &sides.1).as_bytes()), bounds);
     // where characters have no sign
     let unsigned = constant(1184, 8, "0 129 230 106 0 0 0 0");
-    assert_eq!(range(&node(&sides.0, &unsigned)), bounds);
+    assert_eq!(range(node(&sides.0, &unsigned).as_bytes()), bounds);
 }
 
 #[test]
@@ -73,6 +73,6 @@ fn no_range() {
         &node(&constant(20, 8, "1 0"), &number),
         &node(&constant(20, 8, "1 x 0 0 0 0 0 0"), &number),
     ] {
-        assert_eq!(range(other), None, "{other}");
+        assert_eq!(range(other.as_bytes()), None, "{other}");
     }
 }
