@@ -4,7 +4,7 @@
 
 use super::still::text;
 use crate::catalog::{hold, is_still};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::set::Set;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -39,13 +39,21 @@ pub fn all(set: &Set) -> Result<Vec<Made>> {
 impl Made {
     /// To be asked when it is locked.
     pub fn is_still(&self, set: &Set) -> Result<()> {
-        is_still(self.oid, (&self.schema, &self.name), set.owner)
+        is_still(self.oid, (&self.schema, &self.name), set.owner).map_err(again)
     }
+
+    fn hold(&self, set: &Set) -> Result<()> {
+        hold(self.oid, (&self.schema, &self.name), set.owner).map_err(again)
+    }
+}
+
+fn again(e: Error) -> Error {
+    e.hint("Call the procedure again.")
 }
 
 /// They stay what they are until the transaction ends.
 pub fn hold_all(set: &Set) -> Result<()> {
-    all(set)?.iter().try_for_each(|made| hold(made.oid, (&made.schema, &made.name), set.owner))
+    all(set)?.iter().try_for_each(|made| made.hold(set))
 }
 
 /// Those of some roles as one text: any ALTER, GRANT or TRUNCATE makes another version of their rows in the catalog.
