@@ -1,16 +1,22 @@
-//! A run over all sets. Each partition is a transaction of its own, and each trouble stays with
-//! its set.
+//! A run over all sets. A transaction makes one partition, or a few while they are quickly made, and each
+//! trouble stays with its set.
 
 use super::config::{self, Entry};
 use super::patience::{is_held, Waited};
 use super::set::{self, Registered, Set, State};
 use super::{blueprint, lock, make, pinned, retire};
+use crate::ddl::partition::Blueprint;
 use crate::error::{notice, Error, Result};
 use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use dbguard_core::partition::Range;
 use pgrx::pg_sys;
 use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+/// How long a transaction goes on to make partitions of a set: they share what it costs to look at the table. For
+/// so long others may have to wait for a table that is referred to.
+const HOLD: Duration = Duration::from_millis(20);
 
 /// What one transaction came to.
 enum Outcome {
@@ -31,6 +37,12 @@ struct Work {
     missing: Vec<Range>,
 }
 
+impl Work {
+    fn is_short(&self, given_up: &[Range]) -> bool {
+        self.missing.iter().any(|range| !given_up.contains(range))
+    }
+}
+
 pub fn run(transactions: &Transactions) -> Result<()> {
     let (number, Survey { due, over, rehearsed, mut troubles }) = pinned(|| {
         let number = config::begin_run()?;
@@ -45,11 +57,12 @@ pub fn run(transactions: &Transactions) -> Result<()> {
     let (mut made, mut skipped) = (0, 0);
     for mut work in due {
         let mut given_up = Vec::new();
-        while work.missing.iter().any(|range| !given_up.contains(range)) {
-            let outcome = pinned(|| one(number, &mut work, &given_up))?;
+        while work.is_short(&given_up) {
+            let (some, outcome) = pinned(|| some(number, &mut work, &given_up))?;
             transactions.commit();
+            made += some;
             match outcome {
-                Outcome::Made => made += 1,
+                Outcome::Made => {}
                 Outcome::GivenUp(range) => {
                     troubles += 1;
                     given_up.push(range);
@@ -132,26 +145,49 @@ fn look_at(set: Set, begun: &[pg_sys::Oid], survey: &mut Survey) -> Result<()> {
     Ok(())
 }
 
-/// Makes the first missing range of a set, or logs why not.
-fn one(run: i64, work: &mut Work, given_up: &[Range]) -> Result<Outcome> {
+/// Makes missing ranges of a set, the first of them in any case: how many, and how it ended. Those after the first
+/// need the locks that it has taken, and no others: nobody is waited for while somebody waits for us. Beside a DEFAULT
+/// partition that is not so, for rows may have to be moved.
+fn some(run: i64, work: &mut Work, given_up: &[Range]) -> Result<(u32, Outcome)> {
+    let began = Instant::now();
+    let mut parent = None;
+    let mut made = 0;
+    loop {
+        let outcome = one(run, work, given_up, &mut parent)?;
+        made += u32::from(matches!(outcome, Outcome::Made));
+        let may_go_on = matches!(outcome, Outcome::Made) && !work.set.has_default && began.elapsed() < HOLD;
+        if !may_go_on || !work.is_short(given_up) {
+            return Ok((made, outcome));
+        }
+    }
+}
+
+/// Makes the first missing range of a set, or logs why not. `parent` is what was seen of the table in this
+/// transaction: nobody has altered it since, for it is locked.
+fn one(run: i64, work: &mut Work, given_up: &[Range], parent: &mut Option<Blueprint>) -> Result<Outcome> {
     // what was being made when an error came
     let doing: RefCell<Option<(Range, make::Step)>> = RefCell::default();
     let mut waited = Waited::default();
     let result = subtransaction(|| {
-        if !lock(work.set.parent)? {
-            return Ok(Outcome::Busy);
-        }
-        if !work.set.is_current()? {
-            let set = set::live(work.set.parent)?;
-            *work = Work { missing: set.missing()?, set };
+        if parent.is_none() {
+            if !lock(work.set.parent)? {
+                return Ok(Outcome::Busy);
+            }
+            if !work.set.is_current()? {
+                let set = set::live(work.set.parent)?;
+                *work = Work { missing: set.missing()?, set };
+            }
         }
         let Work { set, missing } = &*work;
         let Some(range) = missing.iter().find(|range| !given_up.contains(range)) else {
             return Ok(Outcome::Complete);
         };
-        let blueprint = blueprint::patiently(set, &mut waited)?;
-        let step = make::step(set, &blueprint, *range, &[])?;
-        make::make(set, &blueprint, &doing.borrow_mut().insert((*range, step)).1, &mut waited)?;
+        let blueprint = match parent {
+            Some(blueprint) => blueprint,
+            None => parent.insert(blueprint::patiently(set, &mut waited)?),
+        };
+        let step = make::step(set, blueprint, *range, &[])?;
+        make::make(set, blueprint, &doing.borrow_mut().insert((*range, step)).1, &mut waited)?;
         Ok(Outcome::Made)
     });
     let doing = doing.into_inner();

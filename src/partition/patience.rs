@@ -70,12 +70,23 @@ pub fn steps<T>(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn() -> Resu
 
 /// The same for several locks, each within the rest of the step.
 pub fn tries<T>(relation: pg_sys::Oid, waited: &mut Waited, f: impl Fn(&Step) -> Result<T>) -> Result<T> {
+    tries_after(0, relation, waited, f)
+}
+
+/// The same after so many others: its steps are as long as theirs would have become.
+pub fn tries_after<T>(
+    others: i32,
+    relation: pg_sys::Oid,
+    waited: &mut Waited,
+    f: impl Fn(&Step) -> Result<T>,
+) -> Result<T> {
     let budget = Duration::from_millis(PARTITION_LOCK_BUDGET.get().unsigned_abs().into());
     let started = Instant::now();
     let before = waited.tries;
     loop {
         let tries = waited.tries - before;
-        let step = Step::of(STEPS.get(tries.unsigned_abs() as usize).copied().unwrap_or(200));
+        let number = (others + tries).unsigned_abs() as usize;
+        let step = Step::of(STEPS.get(number).copied().unwrap_or(200));
         waited.tries += 1;
         let tried = guc::with(&[(c"deadlock_timeout", DEADLOCK_TIMEOUT)], || {
             step.rest(|| subtransaction(|| f(&step)))

@@ -56,6 +56,7 @@ pub struct Set {
     pub partitions: Vec<Partition>,
     /// How many there are, with the default partition.
     pub children: i64,
+    pub has_default: bool,
     /// now() or the rehearsal's clock, in UTC
     pub now: Micros,
     /// now() in any case
@@ -93,6 +94,7 @@ impl Set {
             grid,
             ahead,
             children: partitions.len() as i64,
+            has_default: false,
             partitions,
             now,
             real: now,

@@ -39,7 +39,8 @@ pub fn swap(work: &Move, waited: &mut Waited) -> Result<Option<Duration>> {
     let done = Cell::new(None);
     let replica_identity = blueprint::of(set)?.replica_identity;
     let made = made::all(set)?;
-    patience::tries(set.parent, waited, |step| {
+    // when it was waited for before, too much was changed in the meantime: with longer steps sooner
+    patience::tries_after(waited.tries, set.parent, waited, |step| {
         // parent before partitions, as queries lock them; what was made last, for who writes to a partition notes it
         // there
         step.lock(&[set.parent, source.oid])?;

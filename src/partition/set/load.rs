@@ -184,6 +184,7 @@ fn set(row: &SpiHeapTupleData, parent: pg_sys::Oid, options: &Options, extra: Ex
         owner: row.get_by_name("relowner")?.ok_or_else(lost)?,
         grid,
         ahead: options.ahead.unsigned_abs(),
+        has_default: partitions.len() < children.len(),
         partitions,
         children: children.len() as i64,
         now,
