@@ -191,5 +191,5 @@ COMMENT ON FUNCTION dbguard.partition_plan(regclass) IS
 CREATE PROCEDURE dbguard.partition_maintain()
   LANGUAGE c AS 'MODULE_PATHNAME', 'partition_maintain_wrapper';
 COMMENT ON PROCEDURE dbguard.partition_maintain() IS
-  'Makes what is missing in all sets and retires what is over, each partition in a transaction of its own; see dbguard.partition_run';
+  'Makes what is missing in all sets and retires what is over, in short transactions; see dbguard.partition_run';
 REVOKE EXECUTE ON PROCEDURE dbguard.partition_maintain() FROM PUBLIC;
