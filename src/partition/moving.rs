@@ -190,10 +190,9 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
     source::same_owner(&set, &source, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
     let parts = survey::parts(&set, &source, most)?;
-    let warning = match way(&set, &source, &parts) {
-        Ok(Way::Copy(_)) => lock_time::warning(&set, &source, &parts),
-        _ => None,
-    };
+    // where there is nothing to move nothing stands in the way
+    let copied = !survey::is_done(&source, &parts) && matches!(way(&set, &source, &parts)?, Way::Copy(_));
+    let warning = if copied { lock_time::warning(&set, &source, &parts) } else { None };
     let stage = stage::plan(&set, &blueprint, &source, parts)?;
     let of = (&*set.schema, &*set.name);
     let mut rows = vec![];

@@ -127,7 +127,7 @@ fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
     let parts = step(transactions, || survey::parts(set, source, wanted.most))?;
     let moved: i64 = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).sum();
     let left: i64 = parts.iter().filter(|part| !part.is_cell()).map(|part| part.rows).sum();
-    if parts.is_empty() || source.range.is_some() && parts.len() < 2 {
+    if survey::is_done(source, &parts) {
         notice(format!("no row of \"{}\" belongs to another partition", source.name));
         return Ok(());
     }

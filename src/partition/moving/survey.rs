@@ -32,6 +32,11 @@ pub fn parts(set: &Set, source: &Source, most: u32) -> Result<Vec<Part>> {
     }
 }
 
+/// Whether every row is where it belongs.
+pub fn is_done(source: &Source, parts: &[Part]) -> bool {
+    parts.is_empty() || source.range.is_some() && parts.len() < 2
+}
+
 /// The ranges that have rows, as far as maintenance would make them: a row of the far future makes no
 /// partition, one of the far past not more than there may be, and nothing is made only to be retired.
 fn of_default(set: &Set, source: &Source, most: u32) -> Result<Vec<Part>> {

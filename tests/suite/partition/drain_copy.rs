@@ -306,13 +306,16 @@ fn without_a_key_few_rows_go_and_many_are_refused() {
          SELECT dbguard.partition_enable('t', '1 day', 1);
          SET dbguard.partition_drain_rows = 19",
     );
-    let refused = db.error("CALL dbguard.partition_drain('t')");
-    assert_eq!(refused.code, "55000");
-    assert_eq!(refused.message, "\"t\" has no primary key and no unique index without NULLs");
-    assert_eq!(
-        refused.hint,
-        "SET dbguard.partition_drain_rows = 20; then each range is moved in one transaction."
-    );
+    // the plan says what the procedure does
+    for call in ["SELECT * FROM dbguard.partition_drain_plan('t')", "CALL dbguard.partition_drain('t')"] {
+        let refused = db.error(call);
+        assert_eq!(refused.code, "55000");
+        assert_eq!(refused.message, "\"t\" has no primary key and no unique index without NULLs");
+        assert_eq!(
+            refused.hint,
+            "SET dbguard.partition_drain_rows = 20; then each range is moved in one transaction."
+        );
+    }
     db.exec("SET dbguard.partition_drain_rows = 20");
     db.exec("CALL dbguard.partition_drain('t')");
     assert_eq!(db.value("SELECT count(*) FROM t_p20261110"), "20");

@@ -1,6 +1,6 @@
 //! What keeps an import from beginning or ends it half-way, and what others notice of it.
 
-use super::{database, partitions, set, CONFIG};
+use super::{database, partitions, set, settle, CONFIG};
 use dbguard_tests::Db;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,7 @@ fn a_table_that_is_held_keeps_no_other_and_a_cancelled_import_leaves_nothing() {
 fn not_while_pg_partman_is_at_work_nor_the_other_way_round() {
     let Some(mut db) = database() else { return };
     set(&mut db, "t", "timestamptz", "1 day", "none");
+    settle(&mut db);
     let mut theirs = db.connect();
     theirs.exec("BEGIN; SELECT partman.run_maintenance()");
     let e = db.error("SELECT dbguard.partition_import_partman('t')");

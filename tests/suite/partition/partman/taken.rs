@@ -1,6 +1,6 @@
 //! What is taken over, and that the next run makes what pg_partman would have made.
 
-use super::{database, hand_over, partitions, set, CONFIG};
+use super::{database, hand_over, partitions, set, settle, CONFIG};
 use crate::partition::oracle::{bounds, typed_bounds};
 use dbguard_tests::Db;
 
@@ -233,6 +233,7 @@ fn a_dry_run_tells_the_same_and_changes_nothing() {
 fn pg_partman_does_nothing_any_more() {
     let Some(mut db) = database() else { return };
     set(&mut db, "t", "timestamptz", "1 day", "none");
+    settle(&mut db);
     db.exec("UPDATE partman.part_config SET retention = '1 day', retention_keep_table = false");
     for dry in ["true", "false"] {
         let message = db.value(&format!("SELECT message FROM dbguard.partition_import_partman('t', {dry})"));
@@ -274,7 +275,8 @@ fn the_way_back_after_partitions_were_made() {
          UPDATE partman.part_config SET premake = 7; SELECT partman.run_maintenance()",
     );
     let made = bounds(&mut db, "t");
-    assert_eq!(made.len(), 12);
+    // four past ones, today's and seven ahead; in the afternoon eight
+    assert!((12..=13).contains(&made.len()), "{made:?}");
     assert!(crate::partition::oracle::without_holes(&made), "{made:?}");
 }
 
