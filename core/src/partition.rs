@@ -11,6 +11,7 @@ pub mod node;
 pub mod partman;
 pub mod plan;
 pub mod retire;
+pub mod rounds;
 pub mod width;
 pub mod zone;
 

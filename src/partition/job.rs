@@ -30,6 +30,7 @@ impl Kind {
 }
 
 /// Work on one table, in whatever transaction.
+#[derive(Clone)]
 pub struct Job {
     relation: Oid,
     kind: Kind,
@@ -98,7 +99,8 @@ impl Job {
         write(PHASE, &[self.relation.into(), phase.into(), total.into()]).map(drop)
     }
 
-    /// Notes what is made on the table for the time of the work: what others call alike is not ours.
+    /// Notes what is made on the table, or as a partition of it, for the time of the work: what others call alike is not
+    /// ours.
     pub fn makes(&self, name: &str) -> Result<()> {
         const MAKES: &str = "UPDATE dbguard.partition_job SET made = made || $2::name WHERE relation = $1";
         write(MAKES, &[self.relation.into(), name.into()]).map(drop)

@@ -7,12 +7,12 @@ mod capture;
 mod copy;
 pub mod few;
 mod leftover;
-mod lock_time;
 mod made;
 mod old;
 mod outside;
 mod references;
 mod resting;
+mod rounds;
 mod run;
 mod source;
 mod stage;
@@ -20,6 +20,7 @@ mod still;
 mod survey;
 mod swap;
 mod way;
+mod whole;
 
 use super::job::{self, Kind};
 use super::set::{self, Set};
@@ -192,7 +193,7 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
     let parts = survey::parts(&set, &source, most)?;
     // where there is nothing to move nothing stands in the way
     let copied = !survey::is_done(&source, &parts) && matches!(way(&set, &source, &parts)?, Way::Copy(_));
-    let warning = if copied { lock_time::warning(&set, &source, &parts) } else { None };
+    let note = if copied { rounds::note(&set, &source, &parts) } else { None };
     let stage = stage::plan(&set, &blueprint, &source, parts)?;
     let of = (&*set.schema, &*set.name);
     let mut rows = vec![];
@@ -223,6 +224,6 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
         let sql = if piece.is_default { String::new() } else { script(&statements) };
         rows.push((Some(piece.partition), piece.lower, piece.upper, piece.rows, sql));
     }
-    rows.extend(warning.map(|warning| (None, None, None, 0, format!("-- {warning}"))));
+    rows.extend(note.map(|note| (None, None, None, 0, format!("-- {note}"))));
     Ok(TableIterator::new(rows))
 }

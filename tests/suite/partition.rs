@@ -31,6 +31,7 @@ mod drain_kinds;
 mod drain_locked;
 mod drain_meanwhile;
 mod drain_restart;
+mod drain_rounds;
 mod fence;
 mod health;
 mod holes;

@@ -89,7 +89,7 @@ fn earlier_trigger(table: &Relation) -> Option<String> {
     let first = triggers
         .find(|t| t.after_row && !is_row_trigger(t) && t.enabled != 'D' && t.name.as_str() < ROW_TRIGGER)?;
     Some(format!(
-        "trigger \"{}\" fires before the audit trigger: what it changes of the same row is logged before the change itself",
+        "trigger \"{}\" fires before the audit trigger: what it changes of the same row has the lower id of the two changes, though the later time",
         first.name
     ))
 }

@@ -1,14 +1,11 @@
 //! A move from beginning to end: many transactions, each of which leaves what the next call takes back or
 //! `partition_drain_cancel` removes.
 
-use super::references::References;
 use super::source::{self, Leaf, Source};
-use super::stage::{self, Stage};
-use super::still::{self, Before};
 use super::survey::{self, Part};
-use super::swap::{self, Move};
 use super::way::{way, Way};
-use super::{build, copy, few, find, leftover, lock_time, made, old};
+use super::whole::whole;
+use super::{few, find, leftover, old, rounds, MOST_OF_ALL};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
@@ -20,11 +17,6 @@ use crate::pg::procedure::Transactions;
 use crate::pg::subxact::subtransaction;
 use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
-use std::time::Duration;
-
-/// Changes are applied before the swap until no more than so many come in the meantime, or so often.
-pub const FEW_CHANGES: i64 = 200;
-const ROUNDS: u32 = 20;
 
 /// The arguments of a call.
 pub struct Wanted {
@@ -36,7 +28,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn kind(&self) -> (Kind, &'static str) {
+    pub fn kind(&self) -> (Kind, &'static str) {
         match self.partition {
             None => (Kind::Drain, "drain"),
             Some(_) => (Kind::Regrain, "regrain"),
@@ -52,12 +44,27 @@ impl Wanted {
 }
 
 /// What was begun.
-struct Begun {
-    run: i64,
-    job: Job,
-    set: Set,
-    source: Source,
-    leaves: Vec<Leaf>,
+pub struct Begun {
+    pub run: i64,
+    pub job: Job,
+    pub set: Set,
+    pub source: Source,
+    pub leaves: Vec<Leaf>,
+    pub drop_old: bool,
+    /// The source was made on the way, to be divided.
+    pub is_interim: bool,
+}
+
+impl Begun {
+    /// The same with a partition made on the way as its source, or with what else is a partition now.
+    fn with(&self, partition: Oid, is_interim: bool) -> Result<Begun> {
+        let set = set::live(self.set.parent)?;
+        let source = source::partition(&set, partition)?;
+        let leaves = source.leaves()?;
+        source::check(&set, &source, &leaves)?;
+        let drop_old = is_interim || self.drop_old;
+        Ok(Begun { run: self.run, job: self.job.clone(), set, source, leaves, drop_old, is_interim })
+    }
 }
 
 pub fn run(transactions: &Transactions, wanted: &Wanted) -> Result<()> {
@@ -85,7 +92,8 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
     if leftover::take_back(&table)? {
         notice(format!("what was left of an earlier move of rows of \"{}\" was taken back", set.name));
     }
-    Ok(Some(Begun { run: config::begin_run()?, job, set, source, leaves }))
+    let (run, drop_old) = (config::begin_run()?, wanted.drop_old);
+    Ok(Some(Begun { run, job, set, source, leaves, drop_old, is_interim: false }))
 }
 
 /// After an error: takes back what can be, and leaves the rest to the next call.
@@ -94,7 +102,11 @@ fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Erro
         .and_then(|()| step(transactions, || leftover::release(wanted.parent)));
     step(transactions, || {
         match &taken_back {
-            Ok(()) => begun.job.end()?,
+            Ok(()) if begun.job.made()?.is_empty() => begun.job.end()?,
+            Ok(()) => {
+                notice("what is moved stays; the next call goes on");
+                begun.job.leave()?;
+            }
             Err(e) => {
                 notice(format!("what was begun could not be taken back yet: {}", e.message()));
                 begun.job.leave()?;
@@ -105,7 +117,7 @@ fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Erro
     })
 }
 
-fn entry(begun: &Begun) -> Entry<'_> {
+pub fn entry(begun: &Begun) -> Entry<'_> {
     Entry {
         schema: Some(&begun.set.schema),
         table: Some(&begun.set.name),
@@ -115,13 +127,29 @@ fn entry(begun: &Begun) -> Entry<'_> {
 }
 
 /// One transaction of the move; an error leaves nothing of it.
-fn step<T>(transactions: &Transactions, f: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn step<T>(transactions: &Transactions, f: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = pinned(|| subtransaction(f));
     transactions.commit();
     done
 }
 
 fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<()> {
+    let left = step(transactions, || begun.job.made())?;
+    if left.is_empty() {
+        return anew(transactions, wanted, begun);
+    }
+    for name in &left {
+        notice(format!("\"{name}\", left by an earlier call, is divided"));
+        divide(transactions, wanted, begun, name)?;
+    }
+    if left.contains(&begun.source.name) {
+        return Ok(());
+    }
+    let begun = step(transactions, || begun.with(begun.source.oid, false))?;
+    anew(transactions, wanted, &begun)
+}
+
+fn anew(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<()> {
     let Begun { job, set, source, .. } = begun;
     step(transactions, || job.phase("counting", None))?;
     let parts = step(transactions, || survey::parts(set, source, wanted.most))?;
@@ -141,13 +169,10 @@ fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
             }
         }
         Way::Copy(key) => {
-            if wanted.drop_old {
-                step(transactions, || old::can_be_dropped(source))?;
+            if let Some(note) = rounds::note(set, source, &parts) {
+                notice(note);
             }
-            if let Some(warning) = lock_time::warning(set, source, &parts) {
-                notice(warning);
-            }
-            whole(transactions, wanted, begun, parts, &key)?;
+            by_copying(transactions, wanted, begun, parts, &key)?;
         }
     }
     notice(format!("{moved} rows were moved out of \"{}\", {left} were left", source.name));
@@ -176,101 +201,57 @@ fn one_by_one(begun: &Begun, range: Range, rows: i64) -> Result<()> {
     config::log(begun.run, "drain", "done", entry)
 }
 
-/// The whole partition copied beside, and put in its place.
-fn whole(
+/// The whole partition copied beside and put in its place, and so with those that are wider than the grid after that.
+/// Each is a move of its own: what is done stays if a later one ends with an error.
+fn by_copying(
     transactions: &Transactions,
     wanted: &Wanted,
     begun: &Begun,
     parts: Vec<Part>,
     key: &[ddl::KeyColumn],
 ) -> Result<()> {
-    let Begun { job, set, source, leaves, .. } = begun;
-    let rows = parts.iter().map(|part| part.rows).sum();
-    let (stage, parent, keys) = step(transactions, || {
-        job.phase("copying", Some(rows))?;
-        let as_it_is = still::of_parent(set)?;
-        let parent = blueprint::of(set)?;
-        let stage = stage::plan(set, &parent, source, parts)?;
-        build::make(set, &parent, source, &stage, key)?;
-        Ok((stage, as_it_is, made::version(set, &made::KEYS)?))
-    })?;
-    let mut references = References::default();
-    for piece in &stage.pieces {
-        step(transactions, || references.add(set, piece))?;
-    }
-    let mut noting = vec![];
-    for leaf in leaves {
-        noting.push(step(transactions, || {
-            build::capture(set, &stage, leaf, key)?;
-            still::noting(leaf)
-        })?);
-    }
-    for leaf in leaves {
-        let pages = step(transactions, || copy::pages(leaf))?;
-        let mut page = 0;
-        while page < pages {
-            step(transactions, || job.advance(copy::pages_from(set, source, &stage, leaf, page)?))?;
-            page += copy::PAGES;
-        }
-    }
-    step(transactions, || {
-        job.phase("indexing", Some(rows))?;
-        copy::remove_noted(set, &stage, key)
-    })?;
-    for piece in &stage.pieces {
+    if begun.drop_old {
         step(transactions, || {
-            copy::index(set, &stage, piece)?;
-            job.advance(piece.rows)
+            old::can_be_dropped(&begun.source).map_err(|e| match begun.is_interim {
+                true => e.hint("Drop them and call the procedure again."),
+                false => e,
+            })
         })?;
     }
-    let pieces = step(transactions, || made::version(set, &made::PIECES))?;
-    let before = Before { parent, noting, keys, pieces };
-    step(transactions, || job.phase("swapping", None))?;
-    let mut waited = Waited::default();
-    let work = Move {
-        set,
-        source,
-        leaves,
-        before: &before,
-        references: &references,
-        key,
-        stage: &stage,
-        drop_old: wanted.drop_old,
-    };
-    let mut locked = Duration::ZERO;
-    for round in 1.. {
-        if step(transactions, || copy::catch_up(set, source, &stage, key))? > FEW_CHANGES && round < ROUNDS {
-            continue;
-        }
-        if let Some(time) = step(transactions, || swap::swap(&work, &mut waited))? {
-            locked = time;
-            break;
-        }
-        if round >= 2 * ROUNDS {
-            return Err(Error::not_in_state(format!(
-                "rows of \"{}\" change faster than they are copied",
-                source.name
-            ))
-            .hint("Call the procedure again when less is written."));
-        }
+    let parts = rounds::next(&begun.set, parts);
+    for wide in whole(transactions, wanted, begun, parts, key)? {
+        divide(transactions, wanted, begun, &wide)?;
     }
-    step(transactions, || log(wanted, begun, &stage, &waited, locked))
+    Ok(())
 }
 
-fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited, locked: Duration) -> Result<()> {
-    let action = wanted.kind().1;
-    for piece in &stage.pieces {
-        let (lower, upper) = (piece.lower.as_deref(), piece.upper.as_deref());
-        let note = Some(format!("rows moved: {}", piece.rows));
-        let entry = Entry { partition: Some(&piece.partition), lower, upper, note, ..entry(begun) };
-        config::log(begun.run, action, "done", entry)?;
+/// A partition that was made on the way replaced by those of the grid, if it is still there.
+fn divide(transactions: &Transactions, wanted: &Wanted, begun: &Begun, name: &str) -> Result<()> {
+    let found = step(transactions, || match partition_of(&begun.set, name)? {
+        Some(partition) => begun.with(partition, true).map(Some),
+        None => Ok(None),
+    })?;
+    if let Some(interim) = found {
+        let Begun { set, source, .. } = &interim;
+        let parts = step(transactions, || survey::parts(set, source, MOST_OF_ALL))?;
+        if !survey::is_done(source, &parts) {
+            match step(transactions, || way(set, source, &parts))? {
+                Way::Copy(key) => by_copying(transactions, wanted, &interim, parts, &key)?,
+                Way::Few => {
+                    return Err(Error::internal("a range that is moved like the default partition's"))
+                }
+            }
+        }
     }
-    let note = match wanted.drop_old {
-        true => "the old partition was dropped".to_owned(),
-        false => format!("the old partition is now table \"{}\", for you to drop", stage.old),
-    };
-    notice(&*note);
-    let note = format!("{note}; the table was locked for {} ms", locked.as_millis());
-    let entry = Entry { note: Some(note), waited: Some(waited), ..entry(begun) };
-    config::log(begun.run, action, "done", entry)
+    step(transactions, || begun.job.unmade(name))
+}
+
+/// A partition by name. As a write, to see what another session has just done.
+fn partition_of(set: &Set, name: &str) -> Result<Option<Oid>> {
+    const PARTITION: &str = "
+        SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhparent = $1 AND n.nspname = $2 AND c.relname = $3";
+    let args = [set.parent.into(), set.schema.as_str().into(), name.into()];
+    Ok(source::rows(PARTITION, &args, |row| Ok(row.get::<Oid>(1)?))?.into_iter().flatten().next())
 }

@@ -6,7 +6,7 @@ use super::source::Source;
 use super::survey::Part;
 use crate::ddl::moving as ddl;
 use crate::ddl::partition::{self, Blueprint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::make::{self, exists};
 use crate::partition::set::Set;
 use dbguard_core::partition::{civil, name, Micros};
@@ -20,6 +20,7 @@ pub struct Piece {
     pub lower: Option<String>,
     pub upper: Option<String>,
     pub is_default: bool,
+    pub is_wide: bool,
     pub rows: i64,
     /// The statements that make the table, and those that make indexes of its own.
     pub table: Vec<String>,
@@ -50,11 +51,18 @@ pub struct Stage {
     pub old: String,
 }
 
+impl Stage {
+    /// The pieces that are to be divided.
+    pub fn wide(&self) -> impl Iterator<Item = &Piece> {
+        self.pieces.iter().filter(|piece| piece.is_wide)
+    }
+}
+
 /// A name that nobody has: that of a table, and what follows it.
 fn free((schema, table): ddl::Table, suffix: &str, chosen: &mut Vec<String>) -> Result<String> {
     let identity = format!("{schema}.{table} {suffix}");
     let name = name::fit(table, suffix, &identity, |name| {
-        Ok::<_, crate::error::Error>(chosen.iter().any(|other| other == name) || exists(schema, name)?)
+        Ok::<_, Error>(chosen.iter().any(|other| other == name) || exists(schema, name)?)
     })?;
     chosen.push(name.clone());
     Ok(name)
@@ -74,6 +82,11 @@ pub fn plan(set: &Set, parent: &Blueprint, source: &Source, parts: Vec<Part>) ->
                 || (name != source.name || set.schema != source.schema) && exists(&set.schema, name)?)
         };
         let partition = match part.range.filter(|_| part.is_cell()) {
+            // one of the grid takes the name that it would have
+            Some(range) if part.is_wide => {
+                let first = name::choose(&set.grid, range, &set.name, &identity, |_| Ok::<_, Error>(false))?;
+                name::fit(&first, "_wide", &identity, |name| taken(name, &chosen))?
+            }
             Some(range) => name::choose(&set.grid, range, &set.name, &identity, |name| taken(name, &chosen))?,
             None => name::fit(&source.name, "", &identity, |name| taken(name, &chosen))?,
         };
@@ -92,6 +105,7 @@ pub fn plan(set: &Set, parent: &Blueprint, source: &Source, parts: Vec<Part>) ->
             lower: bound(part.range.map(|range| range.from))?,
             upper: bound(part.range.map(|range| range.to))?,
             is_default: part.range.is_none(),
+            is_wide: part.is_wide,
             rows: part.rows,
             table: partition::table(parent, &name, &children),
             indexes: partition::own_indexes(parent, &name),

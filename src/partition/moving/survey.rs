@@ -15,6 +15,8 @@ pub struct Part {
     /// None: what is left, in a new default partition.
     pub range: Option<Range>,
     pub rows: i64,
+    /// To be divided afterwards.
+    pub is_wide: bool,
 }
 
 impl Part {
@@ -45,14 +47,16 @@ fn of_default(set: &Set, source: &Source, most: u32) -> Result<Vec<Part>> {
     let (rows, all) = count(set, source, &missing)?;
     let mut parts: Vec<Part> = missing
         .into_iter()
-        .filter_map(|range| rows.get(&range.from).map(|rows| Part { range: Some(range), rows: *rows }))
+        .filter_map(|range| {
+            rows.get(&range.from).map(|rows| Part { range: Some(range), rows: *rows, is_wide: false })
+        })
         .collect();
     if parts.len() > most as usize {
         return Err(too_many(source, parts.len(), most));
     }
     let rest = all - parts.iter().map(|part| part.rows).sum::<i64>();
     if !parts.is_empty() {
-        parts.push(Part { range: None, rows: rest });
+        parts.push(Part { range: None, rows: rest, is_wide: false });
     }
     Ok(parts)
 }
@@ -91,16 +95,17 @@ fn of_range(set: &Set, source: &Source, range: Range, most: u32) -> Result<Vec<P
     let (Some(first), Some(last)) = (cells.first().copied(), cells.last().copied()) else {
         return Ok(vec![]);
     };
-    let of_cell = |range: Range| Part { range: Some(range), rows: *rows.get(&range.from).unwrap_or(&0) };
+    let part = |range: Range, rows: i64| Part { range: Some(range), rows, is_wide: false };
+    let of_cell = |range: Range| part(range, *rows.get(&range.from).unwrap_or(&0));
     let mut parts: Vec<Part> = cells.into_iter().map(of_cell).collect();
     let left = all - parts.iter().map(|part| part.rows).sum::<i64>();
     // beyond both ends at once nobody counts which rows lie where
     if open.1 {
-        parts.push(Part { range: Some(Range { from: last.to, to: Micros::MAX }), rows: left });
+        parts.push(part(Range { from: last.to, to: Micros::MAX }, left));
     }
     if open.0 {
         let rows = if open.1 { 0 } else { left };
-        parts.push(Part { range: Some(Range { from: Micros::MIN, to: first.from }), rows });
+        parts.push(part(Range { from: Micros::MIN, to: first.from }, rows));
     }
     Ok(parts)
 }
