@@ -32,7 +32,9 @@ pub fn take() -> Result<Facts> {
         of(all, oid, &mut |r| r.attributes.push(a.clone()));
     }
     let constraints = include_str!("sql/constraints.sql").replace("{conenforced}", compat::CONENFORCED);
-    for (oid, k) in rows(&constraints, constraint)? {
+    let mut disabled = disabled()?;
+    for (oid, mut k) in rows(&constraints, constraint)? {
+        k.disabled = disabled.remove(&k.oid).unwrap_or_default();
         of(all, oid, &mut |r| r.constraints.push(k.clone()));
     }
     let special = special_opclasses()?;
@@ -88,6 +90,20 @@ fn special_opclasses() -> Result<HashSet<u32>> {
     Ok(rows(sql, |r| r.oid(1))?.into_iter().collect())
 }
 
+/// Triggers that enforce foreign keys and are disabled, by constraint.
+fn disabled() -> Result<HashMap<u32, Vec<(u32, String)>>> {
+    let mut disabled: HashMap<u32, Vec<(u32, String)>> = HashMap::new();
+    let all = rows(
+        "SELECT t.tgconstraint, t.tgrelid, t.tgname::text FROM pg_catalog.pg_trigger t
+         WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgenabled = 'D' ORDER BY t.oid",
+        |r| Ok((r.oid(1)?, r.oid(2)?, r.get(3)?)),
+    )?;
+    for (constraint, relation, name) in all {
+        disabled.entry(constraint).or_default().push((relation, name));
+    }
+    Ok(disabled)
+}
+
 fn members(facts: &mut Facts) -> Result<()> {
     for (kind, oid) in rows(include_str!("sql/members.sql"), |r| Ok((r.letter(1)?, r.oid(2)?)))? {
         match kind {
@@ -124,6 +140,7 @@ fn relation(r: Row) -> Result<Relation> {
         partition_bound: r.maybe(15)?,
         partition_strategy: r.letter(16)?,
         partition_key: r.list(17)?,
+        numbers_used: r.get(18)?,
         ..Relation::default()
     })
 }
@@ -160,6 +177,10 @@ fn constraint(r: Row) -> Result<(u32, Constraint)> {
         enforced: r.get(10)?,
         inherited: r.get(11)?,
         definition: r.maybe(12)?,
+        on_delete: r.letter(13)?.unwrap_or_default(),
+        on_update: r.letter(14)?.unwrap_or_default(),
+        delete_sets: r.list(15)?,
+        disabled: vec![],
     };
     Ok((r.oid(1)?, constraint))
 }
@@ -220,6 +241,7 @@ fn trigger(r: Row) -> Result<(u32, Trigger)> {
         function: r.oid(6)?,
         arguments,
         inherited: r.get(8)?,
+        disabled: r.get(9)?,
     };
     Ok((r.oid(1)?, trigger))
 }
@@ -255,6 +277,8 @@ fn sequences() -> Result<Vec<Sequence>> {
             increment: r.get(5)?,
             cycle: r.get(6)?,
             unreadable: r.maybe(7)?,
+            unlogged: r.get(8)?,
+            owned: r.get(9)?,
             last_value: None,
             feeds: feeds.remove(&oid).unwrap_or_default(),
             linted: false,

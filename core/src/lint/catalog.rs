@@ -56,6 +56,8 @@ pub struct Relation {
     pub partition_strategy: Option<char>,
     /// Attribute numbers of the partition key; 0 is an expression.
     pub partition_key: Vec<i16>,
+    /// How many attribute numbers were given out; those of dropped columns are never used again.
+    pub numbers_used: i16,
     pub attributes: Vec<Attribute>,
     pub constraints: Vec<Constraint>,
     pub indexes: Vec<Index>,
@@ -107,6 +109,13 @@ pub struct Constraint {
     pub inherited: bool,
     /// pg_get_constraintdef of a CHECK.
     pub definition: Option<String>,
+    /// confdeltype, confupdtype: a (no action), r(estrict), c(ascade), n (set null), d (set default).
+    pub on_delete: char,
+    pub on_update: char,
+    /// Those that ON DELETE SET NULL or SET DEFAULT sets; empty is all of the key.
+    pub delete_sets: Vec<i16>,
+    /// Triggers that enforce it and are disabled: their table and name.
+    pub disabled: Vec<(Oid, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -162,7 +171,10 @@ pub struct Trigger {
     pub name: String,
     /// tgtype bits.
     pub bits: i16,
+    /// Fires in an ordinary session.
     pub enabled: bool,
+    /// Fires nowhere: neither there nor for rows that replication applies.
+    pub disabled: bool,
     pub function: Oid,
     pub arguments: Vec<String>,
     /// Made by the same trigger of a partitioned parent.
@@ -215,6 +227,9 @@ pub struct Sequence {
     pub maximum: i64,
     pub increment: i64,
     pub cycle: bool,
+    pub unlogged: bool,
+    /// Goes with the column that owns it.
+    pub owned: bool,
     /// Why the last value could not be read.
     pub unreadable: Option<String>,
     pub last_value: Option<i64>,

@@ -140,6 +140,11 @@ impl Catalog {
             .filter(move |(_, c)| c.ref_columns.contains(&attnum))
     }
 
+    /// Whether foreign keys, its own ones too, refer to a table.
+    pub fn is_referred_to(&self, relation: Oid) -> bool {
+        self.referring.contains_key(&relation)
+    }
+
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }

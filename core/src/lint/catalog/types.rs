@@ -17,6 +17,9 @@ pub const DATE: Oid = 1082;
 pub const TIMESTAMP: Oid = 1114;
 pub const TIMESTAMPTZ: Oid = 1184;
 pub const UUID: Oid = 2950;
+pub const JSONB: Oid = 3802;
+/// Arrays of smallint, integer, bigint and uuid.
+pub const ARRAYS_OF_KEYS: [Oid; 4] = [1005, 1007, 1016, 2951];
 
 /// Rank of an integer type by width; None for other types.
 pub fn integer_width(oid: Oid) -> Option<u8> {

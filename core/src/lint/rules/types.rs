@@ -3,11 +3,14 @@ use crate::lint::finding::{Finding, Report};
 use crate::lint::rule::Rule;
 use crate::lint::rules::fix::retype;
 
+mod array_of_foreign_keys;
+mod case_sensitive_unique_email;
 mod char_n;
 mod float_for_money;
 mod int4_primary_key;
 mod json_instead_of_jsonb;
 mod money_type;
+mod serial_instead_of_identity;
 mod timestamp_without_time_zone;
 
 pub const RULES: &[&Rule] = &[
@@ -15,8 +18,11 @@ pub const RULES: &[&Rule] = &[
     &char_n::RULE,
     &money_type::RULE,
     &float_for_money::RULE,
+    &serial_instead_of_identity::RULE,
     &json_instead_of_jsonb::RULE,
     &int4_primary_key::RULE,
+    &array_of_foreign_keys::RULE,
+    &case_sensitive_unique_email::RULE,
 ];
 
 /// A column with what is wrong with it and the type it should have.

@@ -11,8 +11,7 @@ pub static RULE: Rule = Rule {
     title: "Index is the same as another one",
     why: "Both are maintained by every write, one is enough. The same means: access method, key \
           columns in order with operator class, collation and direction, expressions, predicate \
-          and INCLUDE; a plain index beside a unique one over the same is a copy too. An index \
-          that serves a constraint, a foreign key, CLUSTER or the replica identity is never the \
+          and INCLUDE. A plain index beside a unique one is IDX004. An index that serves a constraint, a foreign key, CLUSTER or the replica identity is never the \
           one to drop.",
     bad: "CREATE INDEX a ON t (x); CREATE INDEX b ON t (x);",
     good: "CREATE INDEX a ON t (x);",
@@ -23,7 +22,7 @@ pub static RULE: Rule = Rule {
     check,
     fires: &[
         case("twice", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),
-        case("beside the primary key", "CREATE TABLE t (a int PRIMARY KEY); CREATE INDEX i ON t (a)"),
+        case("unique beside the primary key", "CREATE TABLE t (a int PRIMARY KEY); CREATE UNIQUE INDEX i ON t (a)"),
         case("expression and predicate", r#"CREATE TABLE "T.t" ("A" text); CREATE INDEX "I i" ON "T.t" (lower("A")) WHERE "A" > ''; CREATE INDEX j ON "T.t" (lower("A")) WHERE "A" > ''"#),
         case("unique twice", "CREATE TABLE t (a int UNIQUE); CREATE UNIQUE INDEX i ON t (a)"),
         case("include in another order", "CREATE TABLE t (a int, b int, c int); CREATE INDEX i ON t (a) INCLUDE (b, c); CREATE INDEX j ON t (a) INCLUDE (c, b)"),
@@ -37,6 +36,7 @@ pub static RULE: Rule = Rule {
         case("other predicate", "CREATE TABLE t (a int); CREATE INDEX i ON t (a) WHERE a > 0; CREATE INDEX j ON t (a) WHERE a > 1"),
         case("other method", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t USING hash (a)"),
         case("other include", "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a) INCLUDE (b); CREATE INDEX j ON t (a)"),
+        case("plain beside a unique one", "CREATE TABLE t (a int PRIMARY KEY); CREATE INDEX i ON t (a)"),
         case("both constraints", "CREATE TABLE t (a int PRIMARY KEY, UNIQUE (a))"),
         case("nulls differ", "CREATE TABLE t (a int); CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT; CREATE UNIQUE INDEX j ON t (a)"),
     ],
@@ -47,27 +47,39 @@ type Shape<'i> = (&'i str, &'i [IndexKey], Option<&'i str>, Option<&'i str>, BTr
 
 fn check(c: &Catalog, out: &mut Report) {
     for t in c.tables() {
-        let mut shapes: HashMap<Shape, Vec<&Index>> = HashMap::new();
-        for i in t.indexes.iter().filter(|i| i.valid) {
-            out.examine(&t.schema);
-            let shape = (
-                i.method.as_str(),
-                i.keys.as_slice(),
-                i.opclass_options.as_deref(),
-                i.predicate.as_deref(),
-                i.include.iter().copied().collect(),
-            );
-            shapes.entry(shape).or_default().push(i);
-        }
-        for mut same in shapes.into_values() {
-            // The one worth most first: it stays.
-            same.sort_by_key(|i| (std::cmp::Reverse((needed(i), i.unique, i.scans)), i.name.as_str()));
-            let Some((kept, copies)) = same.split_first() else { continue };
-            for copy in copies.iter().filter(|i| !needed(i) && enforces_no_more(i, kept)) {
-                out.find(finding(t, copy, kept));
-            }
+        examine(t, out);
+        for (copy, kept) in copies(t).into_iter().filter(|(copy, kept)| copy.unique || !kept.unique) {
+            out.find(finding(t, copy, kept));
         }
     }
+}
+
+pub fn examine(t: &Relation, out: &mut Report) {
+    t.indexes.iter().filter(|i| i.valid).for_each(|_| out.examine(&t.schema));
+}
+
+/// Indexes that nothing would miss, each with the one that does the same.
+pub fn copies(t: &Relation) -> Vec<(&Index, &Index)> {
+    let mut shapes: HashMap<Shape, Vec<&Index>> = HashMap::new();
+    for i in t.indexes.iter().filter(|i| i.valid) {
+        let shape = (
+            i.method.as_str(),
+            i.keys.as_slice(),
+            i.opclass_options.as_deref(),
+            i.predicate.as_deref(),
+            i.include.iter().copied().collect(),
+        );
+        shapes.entry(shape).or_default().push(i);
+    }
+    let mut found = vec![];
+    for mut same in shapes.into_values() {
+        // The one worth most first: it stays.
+        same.sort_by_key(|i| (std::cmp::Reverse((needed(i), i.unique, i.scans)), i.name.as_str()));
+        let Some((kept, copies)) = same.split_first() else { continue };
+        let spare = copies.iter().filter(|i| !needed(i) && enforces_no_more(i, kept));
+        found.extend(spare.map(|copy| (*copy, *kept)));
+    }
+    found
 }
 
 /// Something beside queries relies on it.
@@ -80,7 +92,7 @@ fn enforces_no_more(copy: &Index, kept: &Index) -> bool {
     !copy.unique || (kept.unique && as_strict && copy.nulls_not_distinct == kept.nulls_not_distinct)
 }
 
-fn finding(t: &Relation, copy: &Index, kept: &Index) -> Finding {
+pub fn finding(t: &Relation, copy: &Index, kept: &Index) -> Finding {
     let columns: Vec<i16> = copy.keys.iter().map(|k| k.attnum).collect();
     Finding::new(copy.object(), format!("index {} is the same as {}", copy.sql_name(), kept.sql_name()))
         .key(t, &t.names(&columns).join(","))
