@@ -6,12 +6,12 @@ CREATE TABLE dbguard.partition_move (
   role text NOT NULL,
   schema_name name NOT NULL,
   table_name name NOT NULL,
-  PRIMARY KEY (parent, relation)
+  PRIMARY KEY (parent, relation, role)
 );
 COMMENT ON TABLE dbguard.partition_move IS 'What a move of rows that is under way has made; removed with it, or by dbguard.partition_drain_cancel';
 COMMENT ON COLUMN dbguard.partition_move.parent IS 'OID of the partitioned table';
 COMMENT ON COLUMN dbguard.partition_move.relation IS 'OID of the table';
-COMMENT ON COLUMN dbguard.partition_move.role IS 'source: it has the trigger that notes changes; keys: where they are noted; piece: a partition to be; work: goes with the move';
+COMMENT ON COLUMN dbguard.partition_move.role IS 'source: it has the trigger that notes changes; keys: where they are noted; piece: a partition to be; work: goes with the move; wide: a partition that is still to be divided';
 COMMENT ON COLUMN dbguard.partition_move.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN dbguard.partition_move.table_name IS 'Name of the table';
 GRANT SELECT ON dbguard.partition_move TO PUBLIC;

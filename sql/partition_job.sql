@@ -23,7 +23,7 @@ COMMENT ON COLUMN dbguard.partition_job.kind IS 'What is done: convert, unconver
 COMMENT ON COLUMN dbguard.partition_job.phase IS 'What it is at';
 COMMENT ON COLUMN dbguard.partition_job.rows_done IS 'Rows done in this phase';
 COMMENT ON COLUMN dbguard.partition_job.rows_total IS 'Rows to do in this phase, estimated; NULL where nothing is counted';
-COMMENT ON COLUMN dbguard.partition_job.made IS 'A check and indexes made on the table for the time of the work, to be taken back if it ends early; of drain and regrain, partitions that are still to be divided';
+COMMENT ON COLUMN dbguard.partition_job.made IS 'A check and indexes made on the table for the time of the work, to be taken back if it ends early';
 COMMENT ON COLUMN dbguard.partition_job.pid IS 'The session that is at it';
 COMMENT ON COLUMN dbguard.partition_job.backend_start IS 'When that session began';
 COMMENT ON COLUMN dbguard.partition_job.started IS 'When the work began';

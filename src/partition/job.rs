@@ -35,6 +35,7 @@ pub struct Job {
     relation: Oid,
     kind: Kind,
     name: String,
+    quiet: bool,
 }
 
 /// Notes that this session begins, or takes up, work on a table. Refused while another session is at it,
@@ -45,10 +46,10 @@ pub fn begin(relation: Oid, table: &Relation, kind: Kind) -> Result<Job> {
         SELECT $1::name, $2::name, $3, $4, 'beginning', a.pid, a.backend_start
         FROM pg_stat_get_activity(pg_backend_pid()) a
         ON CONFLICT (relation) DO UPDATE
-        SET schema_name = excluded.schema_name, table_name = excluded.table_name, pid = excluded.pid,
+        SET kind = excluded.kind, schema_name = excluded.schema_name, table_name = excluded.table_name, pid = excluded.pid,
             backend_start = excluded.backend_start, phase = 'beginning', rows_done = 0, rows_total = NULL,
             started = excluded.started, phase_started = excluded.phase_started
-        WHERE j.kind = excluded.kind
+        WHERE (j.kind = excluded.kind OR (j.kind, excluded.kind) IN (('drain', 'regrain'), ('regrain', 'drain')))
           AND NOT EXISTS (SELECT FROM pg_stat_get_activity(j.pid) a
                           WHERE a.pid = j.pid AND a.pid <> pg_backend_pid() AND a.backend_start = j.backend_start)";
     let args =
@@ -56,7 +57,7 @@ pub fn begin(relation: Oid, table: &Relation, kind: Kind) -> Result<Job> {
     if write(BEGIN, &args)? == 0 {
         return Err(under_way(relation, &table.name)?);
     }
-    Ok(Job { relation, kind, name: table.name.clone() })
+    Ok(Job { relation, kind, name: table.name.clone(), quiet: false })
 }
 
 /// Whether work on a table is under way, or was begun and is not ended.
@@ -78,29 +79,40 @@ fn under_way(relation: Oid, name: &str) -> Result<Error> {
     let (kind, pid) = Spi::connect(|client| {
         client.select(WHICH, Some(1), &[relation.into()])?.first().get_two::<String, i32>()
     })?;
-    let kind = kind.unwrap_or_default();
-    let pid = pid.unwrap_or(0);
-    Ok(Error::not_in_state(format!("dbguard.partition_{kind} of \"{name}\" is under way"))
-        .detail(format!("It was begun by the session with PID {pid}."))
-        .hint(format!(
+    let error = Error::not_in_state(format!(
+        "dbguard.partition_{} of \"{name}\" is under way",
+        kind.unwrap_or_default()
+    ));
+    Ok(match pid {
+        Some(pid) => error.detail(format!("It was begun by the session with PID {pid}.")).hint(format!(
             "See dbguard.partition_progress; SELECT pg_cancel_backend({pid}) ends it. \
              What a session that is gone left behind is ended by calling the same again."
-        )))
+        )),
+        None => error
+            .detail("It ended early and could not take back what it had begun.")
+            .hint("Call the same again, or the function that cancels it."),
+    })
 }
 
 impl Job {
+    /// Tells no phase to the client.
+    pub fn quietly(&self) -> Job {
+        Job { quiet: true, ..self.clone() }
+    }
+
     /// A phase begins; `total` rows are to be done in it, if rows are counted.
     pub fn phase(&self, phase: &str, total: Option<i64>) -> Result<()> {
         const PHASE: &str = "
             UPDATE dbguard.partition_job
             SET phase = $2, rows_done = 0, rows_total = $3, phase_started = clock_timestamp() WHERE relation = $1";
-        notice(format!("{} of \"{}\": {phase}", self.kind.word(), self.name));
+        if !self.quiet {
+            notice(format!("{} of \"{}\": {phase}", self.kind.word(), self.name));
+        }
         activity::report(&format!("dbguard {} {}: {phase}", self.kind.word(), self.name));
         write(PHASE, &[self.relation.into(), phase.into(), total.into()]).map(drop)
     }
 
-    /// Notes what is made on the table, or as a partition of it, for the time of the work: what others call alike is not
-    /// ours.
+    /// Notes what is made on the table for the time of the work: what others call alike is not ours.
     pub fn makes(&self, name: &str) -> Result<()> {
         const MAKES: &str = "UPDATE dbguard.partition_job SET made = made || $2::name WHERE relation = $1";
         write(MAKES, &[self.relation.into(), name.into()]).map(drop)

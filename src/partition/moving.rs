@@ -21,6 +21,7 @@ mod survey;
 mod swap;
 mod way;
 mod whole;
+mod wide;
 
 use super::job::{self, Kind};
 use super::set::{self, Set};
@@ -28,7 +29,7 @@ use super::{not_enabled, pinned, writable};
 use crate::catalog::own_table;
 use crate::ddl::partition::script;
 use crate::ddl::{moving as ddl, retire};
-use crate::error::{Error, Result};
+use crate::error::{notice, Error, Result};
 use crate::partition::blueprint;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -87,8 +88,13 @@ fn partition_drain_cancel(parent: Option<pg_sys::Oid>) -> std::result::Result<bo
         };
         let job = job::begin(parent, &table, kind)?;
         let found = leftover::take_back(&table)?;
+        let wide = wide::left(parent)?;
+        for (_, name) in &wide {
+            notice(format!("\"{name}\" stays wider than the grid; dbguard.partition_regrain divides it"));
+        }
+        wide::forget(parent)?;
         job.end()?;
-        Ok(found || begun.is_some())
+        Ok(found || begun.is_some() || !wide.is_empty())
     })?)
 }
 
@@ -187,13 +193,16 @@ fn find(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>) -> Result<(Set, Opt
 
 fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Result<Plan> {
     let (set, source) = find(parent, partition)?;
-    let Some(source) = source else { return Ok(TableIterator::empty()) };
+    let left: Vec<String> =
+        wide::left(parent)?.into_iter().map(|(_, name)| format!("-- \"{name}\" is divided")).collect();
+    let left = left.into_iter().map(|note| (None, None, None, 0, note));
+    let Some(source) = source else { return Ok(TableIterator::new(left)) };
     source::same_owner(&set, &source, &source.leaves()?)?;
     let blueprint = blueprint::of(&set)?;
     let parts = survey::parts(&set, &source, most)?;
     // where there is nothing to move nothing stands in the way
     let copied = !survey::is_done(&source, &parts) && matches!(way(&set, &source, &parts)?, Way::Copy(_));
-    let note = if copied { rounds::note(&set, &source, &parts) } else { None };
+    let note = if copied { rounds::note(&set, &source, &parts)? } else { None };
     let stage = stage::plan(&set, &blueprint, &source, parts)?;
     let of = (&*set.schema, &*set.name);
     let mut rows = vec![];
@@ -225,5 +234,6 @@ fn plan(parent: pg_sys::Oid, partition: Option<pg_sys::Oid>, most: u32) -> Resul
         rows.push((Some(piece.partition), piece.lower, piece.upper, piece.rows, sql));
     }
     rows.extend(note.map(|note| (None, None, None, 0, format!("-- {note}"))));
+    rows.extend(left);
     Ok(TableIterator::new(rows))
 }

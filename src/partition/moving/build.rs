@@ -83,7 +83,7 @@ pub fn oid(schema: &str, name: &str) -> Result<Oid> {
     })
 }
 
-fn note(set: &Set, role: &str, relation: Oid, (schema, name): ddl::Table) -> Result<()> {
+pub fn note(set: &Set, role: &str, relation: Oid, (schema, name): ddl::Table) -> Result<()> {
     const NOTE: &str = "
         INSERT INTO dbguard.partition_move (parent, relation, role, schema_name, table_name)
         VALUES ($1, $2, $3, $4::name, $5::name)";

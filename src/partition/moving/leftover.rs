@@ -12,7 +12,8 @@ use pgrx::prelude::*;
 
 /// What was noted is no longer work to be taken back.
 pub fn forget(parent: Oid) -> Result<()> {
-    write("DELETE FROM dbguard.partition_move WHERE parent = $1", &[parent.into()]).map(drop)
+    write("DELETE FROM dbguard.partition_move WHERE parent = $1 AND role <> 'wide'", &[parent.into()])
+        .map(drop)
 }
 
 /// A relation that was noted and is still there under its name.
@@ -73,7 +74,7 @@ fn left(parent: Oid) -> Result<Vec<Left>> {
         FROM dbguard.partition_move m
         JOIN pg_class c ON c.oid = m.relation
         JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE m.parent = $1 AND (m.role = 'source' OR (n.nspname, c.relname) = (m.schema_name, m.table_name))
+        WHERE m.parent = $1 AND m.role <> 'wide' AND (m.role = 'source' OR (n.nspname, c.relname) = (m.schema_name, m.table_name))
         ORDER BY m.role <> 'work', c.oid";
     Spi::connect_mut(|client| {
         let mut left = vec![];
@@ -130,7 +131,7 @@ fn note_dumped(table: &Relation) -> Result<()> {
         FROM pg_trigger g
         WHERE g.tgrelid IN (SELECT relid FROM pg_partition_tree($1))
           AND g.tgfoid = 'dbguard.partition_capture()'::regprocedure
-          AND NOT EXISTS (SELECT FROM dbguard.partition_move m WHERE m.parent = $1)
+          AND NOT EXISTS (SELECT FROM dbguard.partition_move m WHERE m.parent = $1 AND m.role = 'source')
         ON CONFLICT DO NOTHING";
     let (schema, name) = (&*table.schema, &*table.name);
     write(

@@ -23,7 +23,7 @@ pub struct Made {
 pub fn all(set: &Set) -> Result<Vec<Made>> {
     const MADE: &str = "
         SELECT relation, schema_name::text, table_name::text FROM dbguard.partition_move
-        WHERE parent = $1 AND role <> 'source' ORDER BY 1";
+        WHERE parent = $1 AND role NOT IN ('source', 'wide') ORDER BY 1";
     Spi::connect_mut(|client| {
         let mut made = vec![];
         for row in client.update(MADE, None, &[set.parent.into()])? {

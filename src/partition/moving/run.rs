@@ -3,9 +3,9 @@
 
 use super::source::{self, Leaf, Source};
 use super::survey::{self, Part};
-use super::way::{way, Way};
+use super::way::{copying_key, way, Way};
 use super::whole::whole;
-use super::{few, find, leftover, old, rounds, MOST_OF_ALL};
+use super::{few, find, leftover, old, rounds, wide, MOST_OF_ALL};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
@@ -14,7 +14,7 @@ use crate::partition::patience::Waited;
 use crate::partition::set::Set;
 use crate::partition::{blueprint, busy, lock, make, pinned, set, writable};
 use crate::pg::procedure::Transactions;
-use crate::pg::subxact::subtransaction;
+use crate::pg::subxact::interruptible;
 use dbguard_core::partition::Range;
 use pgrx::pg_sys::Oid;
 
@@ -56,14 +56,15 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// The same with a partition made on the way as its source, or with what else is a partition now.
-    fn with(&self, partition: Oid, is_interim: bool) -> Result<Begun> {
+    /// The same with a partition that was made on the way as its source.
+    fn with(&self, partition: Oid) -> Result<Begun> {
         let set = set::live(self.set.parent)?;
         let source = source::partition(&set, partition)?;
         let leaves = source.leaves()?;
         source::check(&set, &source, &leaves)?;
-        let drop_old = is_interim || self.drop_old;
-        Ok(Begun { run: self.run, job: self.job.clone(), set, source, leaves, drop_old, is_interim })
+        notice(format!("\"{}\" is divided", source.name));
+        let job = self.job.quietly();
+        Ok(Begun { run: self.run, job, set, source, leaves, drop_old: true, is_interim: true })
     }
 }
 
@@ -71,21 +72,28 @@ pub fn run(transactions: &Transactions, wanted: &Wanted) -> Result<()> {
     writable(wanted.procedure())?;
     let Some(begun) = pinned(|| begin(wanted))? else { return Ok(()) };
     transactions.commit();
-    let done = work(transactions, wanted, &begun);
-    let ended = match &done {
-        Ok(()) => step(transactions, || begun.job.end()),
-        Err(error) => end(transactions, wanted, &begun, error),
+    let Err(error) = work(transactions, wanted, &begun) else {
+        return step(transactions, || begun.job.end());
     };
-    done.and(ended)
+    if let Err(e) = end(transactions, wanted, &begun, &error) {
+        notice(format!("what was begun could not be ended: {}", e.message()));
+    }
+    Err(error)
 }
 
 fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
     let table = crate::catalog::own_table(wanted.parent)?;
     let (set, source) = find(wanted.parent, wanted.partition)?;
-    let Some(source) = source else {
-        notice(format!("\"{}\" has no default partition", set.name));
-        return Ok(None);
+    let wide = wide::left(wanted.parent)?;
+    let source = match (source, wide.first()) {
+        (Some(source), _) => source,
+        (None, Some((first, _))) => source::partition(&set, *first)?,
+        (None, None) => {
+            notice(format!("\"{}\" has no default partition", set.name));
+            return Ok(None);
+        }
     };
+    let is_interim = wide.iter().any(|(oid, _)| *oid == source.oid);
     let leaves = source.leaves()?;
     source::check(&set, &source, &leaves)?;
     let job = job::begin(wanted.parent, &table, wanted.kind().0)?;
@@ -93,24 +101,33 @@ fn begin(wanted: &Wanted) -> Result<Option<Begun>> {
         notice(format!("what was left of an earlier move of rows of \"{}\" was taken back", set.name));
     }
     let (run, drop_old) = (config::begin_run()?, wanted.drop_old);
-    Ok(Some(Begun { run, job, set, source, leaves, drop_old, is_interim: false }))
+    Ok(Some(Begun { run, job, set, source, leaves, drop_old, is_interim }))
 }
 
-/// After an error: takes back what can be, and leaves the rest to the next call.
+/// After an error: takes back what can be, and leaves the rest to the next call. Who cancels does not wait for that.
 fn end(transactions: &Transactions, wanted: &Wanted, begun: &Begun, error: &Error) -> Result<()> {
-    let taken_back = step(transactions, || leftover::remove_copies(wanted.parent))
-        .and_then(|()| step(transactions, || leftover::release(wanted.parent)));
+    let cancelled = error.ends_the_statement();
+    let taken_back = match cancelled {
+        true => Ok(()),
+        false => step(transactions, || leftover::remove_copies(wanted.parent))
+            .and_then(|()| step(transactions, || leftover::release(wanted.parent))),
+    };
     step(transactions, || {
         match &taken_back {
-            Ok(()) if begun.job.made()?.is_empty() => begun.job.end()?,
-            Ok(()) => {
-                notice("what is moved stays; the next call goes on");
-                begun.job.leave()?;
-            }
+            Ok(()) if cancelled => begun.job.leave()?,
+            Ok(()) => begun.job.end()?,
             Err(e) => {
                 notice(format!("what was begun could not be taken back yet: {}", e.message()));
                 begun.job.leave()?;
             }
+        }
+        let wide = wide::left(wanted.parent)?.len();
+        if wide > 0 {
+            let call = ddl::drain((&begun.set.schema, &begun.set.name), None);
+            notice(format!("what was moved stays; {wide} partitions are still to be divided: {call}"));
+        }
+        if cancelled {
+            return Ok(());
         }
         let entry = Entry { error: Some(error), ..entry(begun) };
         config::log(begun.run, wanted.kind().1, "failed", entry)
@@ -126,27 +143,22 @@ pub fn entry(begun: &Begun) -> Entry<'_> {
     }
 }
 
-/// One transaction of the move; an error leaves nothing of it.
+/// One transaction of the move; an error leaves nothing of it. A cancel comes back as one.
 pub fn step<T>(transactions: &Transactions, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    let done = pinned(|| subtransaction(f));
+    let done = pinned(|| interruptible(f));
     transactions.commit();
     done
 }
 
+/// The source first: the partitions made on the way are divided faster beside an empty default partition.
 fn work(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<()> {
-    let left = step(transactions, || begun.job.made())?;
-    if left.is_empty() {
-        return anew(transactions, wanted, begun);
+    if !begun.is_interim {
+        anew(transactions, wanted, begun)?;
     }
-    for name in &left {
-        notice(format!("\"{name}\", left by an earlier call, is divided"));
-        divide(transactions, wanted, begun, name)?;
+    while let Some((wide, _)) = step(transactions, || Ok(wide::left(wanted.parent)?.into_iter().next()))? {
+        divide(transactions, wanted, begun, wide)?;
     }
-    if left.contains(&begun.source.name) {
-        return Ok(());
-    }
-    let begun = step(transactions, || begun.with(begun.source.oid, false))?;
-    anew(transactions, wanted, &begun)
+    Ok(())
 }
 
 fn anew(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<()> {
@@ -169,7 +181,7 @@ fn anew(transactions: &Transactions, wanted: &Wanted, begun: &Begun) -> Result<(
             }
         }
         Way::Copy(key) => {
-            if let Some(note) = rounds::note(set, source, &parts) {
+            if let Some(note) = step(transactions, || rounds::note(set, source, &parts))? {
                 notice(note);
             }
             by_copying(transactions, wanted, begun, parts, &key)?;
@@ -201,8 +213,7 @@ fn one_by_one(begun: &Begun, range: Range, rows: i64) -> Result<()> {
     config::log(begun.run, "drain", "done", entry)
 }
 
-/// The whole partition copied beside and put in its place, and so with those that are wider than the grid after that.
-/// Each is a move of its own: what is done stays if a later one ends with an error.
+/// The whole partition copied beside and put in its place.
 fn by_copying(
     transactions: &Transactions,
     wanted: &Wanted,
@@ -218,40 +229,19 @@ fn by_copying(
             })
         })?;
     }
-    let parts = rounds::next(&begun.set, parts);
-    for wide in whole(transactions, wanted, begun, parts, key)? {
-        divide(transactions, wanted, begun, &wide)?;
-    }
-    Ok(())
+    let parts = step(transactions, || rounds::next(&begun.set, &begun.source, parts))?;
+    whole(transactions, wanted, begun, parts, key)
 }
 
-/// A partition that was made on the way replaced by those of the grid, if it is still there.
-fn divide(transactions: &Transactions, wanted: &Wanted, begun: &Begun, name: &str) -> Result<()> {
-    let found = step(transactions, || match partition_of(&begun.set, name)? {
-        Some(partition) => begun.with(partition, true).map(Some),
-        None => Ok(None),
-    })?;
-    if let Some(interim) = found {
-        let Begun { set, source, .. } = &interim;
-        let parts = step(transactions, || survey::parts(set, source, MOST_OF_ALL))?;
-        if !survey::is_done(source, &parts) {
-            match step(transactions, || way(set, source, &parts))? {
-                Way::Copy(key) => by_copying(transactions, wanted, &interim, parts, &key)?,
-                Way::Few => {
-                    return Err(Error::internal("a range that is moved like the default partition's"))
-                }
-            }
-        }
+/// A partition that was made on the way replaced by those of the grid. A move of its own: what is done stays if a later
+/// one ends with an error.
+fn divide(transactions: &Transactions, wanted: &Wanted, begun: &Begun, partition: Oid) -> Result<()> {
+    let interim = step(transactions, || begun.with(partition))?;
+    let Begun { set, source, .. } = &interim;
+    let parts = step(transactions, || survey::parts(set, source, MOST_OF_ALL))?;
+    if !survey::is_done(source, &parts) {
+        let key = step(transactions, || copying_key(set, source))?;
+        by_copying(transactions, wanted, &interim, parts, &key)?;
     }
-    step(transactions, || begun.job.unmade(name))
-}
-
-/// A partition by name. As a write, to see what another session has just done.
-fn partition_of(set: &Set, name: &str) -> Result<Option<Oid>> {
-    const PARTITION: &str = "
-        SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.inhparent = $1 AND n.nspname = $2 AND c.relname = $3";
-    let args = [set.parent.into(), set.schema.as_str().into(), name.into()];
-    Ok(source::rows(PARTITION, &args, |row| Ok(row.get::<Oid>(1)?))?.into_iter().flatten().next())
+    step(transactions, || wide::done(wanted.parent, partition))
 }

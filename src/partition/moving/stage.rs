@@ -51,13 +51,6 @@ pub struct Stage {
     pub old: String,
 }
 
-impl Stage {
-    /// The pieces that are to be divided.
-    pub fn wide(&self) -> impl Iterator<Item = &Piece> {
-        self.pieces.iter().filter(|piece| piece.is_wide)
-    }
-}
-
 /// A name that nobody has: that of a table, and what follows it.
 fn free((schema, table): ddl::Table, suffix: &str, chosen: &mut Vec<String>) -> Result<String> {
     let identity = format!("{schema}.{table} {suffix}");

@@ -23,18 +23,28 @@ pub fn way(set: &Set, source: &Source, parts: &[Part]) -> Result<Way> {
     if may_be_few && moved <= most {
         return Ok(Way::Few);
     }
-    let key = source::identity(set)?;
-    let referrer = source::referrer(set, source)?;
-    if let (false, None) = (key.is_empty(), &referrer) {
-        return Ok(Way::Copy(key));
-    }
+    let refused = match copying_key(set, source) {
+        Ok(key) => return Ok(Way::Copy(key)),
+        Err(refused) => refused,
+    };
     let largest = parts.iter().filter(|part| part.is_cell()).map(|part| part.rows).max().unwrap_or(0);
     if may_be_few && largest <= most {
         return Ok(Way::Few);
     }
     let raise =
         format!("SET dbguard.partition_drain_rows = {largest}; then each range is moved in one transaction.");
-    let error = match referrer {
+    Err(match may_be_few {
+        true => refused.hint(raise),
+        false if source.range.is_some() => refused,
+        false => refused.hint("Move the rows by hand."),
+    })
+}
+
+/// The key that rows are known by while they are copied; an error says why they cannot be.
+pub fn copying_key(set: &Set, source: &Source) -> Result<Vec<ddl::KeyColumn>> {
+    let key = source::identity(set)?;
+    let error = match source::referrer(set, source)? {
+        None if !key.is_empty() => return Ok(key),
         Some(referrer) => {
             Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
                 .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
@@ -45,11 +55,5 @@ pub fn way(set: &Set, source: &Source, parts: &[Part]) -> Result<Way> {
         ))
         .detail("Rows that change while they are copied are known by it."),
     };
-    Err(match may_be_few {
-        true => error.hint(raise),
-        false if source.range.is_some() => {
-            error.hint("Add one, or drop the foreign key until the rows are moved.")
-        }
-        false => error.hint("Move the rows by hand."),
-    })
+    Err(error.hint("Add one, or drop the foreign key until the rows are moved."))
 }

@@ -6,7 +6,7 @@ use super::stage::{self, Stage};
 use super::still::{self, Before};
 use super::survey::Part;
 use super::swap::{self, Move};
-use super::{build, copy, made};
+use super::{build, copy, made, wide};
 use crate::ddl::moving as ddl;
 use crate::error::{notice, Error, Result};
 use crate::partition::blueprint;
@@ -19,14 +19,13 @@ use std::time::Duration;
 pub const FEW_CHANGES: i64 = 200;
 const ROUNDS: u32 = 20;
 
-/// Names the partitions made that are to be divided.
 pub fn whole(
     transactions: &Transactions,
     wanted: &Wanted,
     begun: &Begun,
     parts: Vec<Part>,
     key: &[ddl::KeyColumn],
-) -> Result<Vec<String>> {
+) -> Result<()> {
     let Begun { job, set, source, leaves, drop_old, .. } = begun;
     let rows = parts.iter().map(|part| part.rows).sum();
     let (stage, parent, keys) = step(transactions, || {
@@ -88,8 +87,7 @@ pub fn whole(
         let swapped = step(transactions, || {
             let swapped = swap::swap(&work, &mut waited)?;
             if swapped.is_some() {
-                // a later call finds what this one comes to divide no more
-                stage.wide().try_for_each(|piece| job.makes(&piece.partition))?;
+                wide::note(set, stage.pieces.iter().filter(|piece| piece.is_wide))?;
             }
             Ok(swapped)
         })?;
@@ -105,8 +103,7 @@ pub fn whole(
             .hint("Call the procedure again when less is written."));
         }
     }
-    step(transactions, || log(wanted, begun, &stage, &waited, locked))?;
-    Ok(stage.wide().map(|piece| piece.partition.clone()).collect())
+    step(transactions, || log(wanted, begun, &stage, &waited, locked))
 }
 
 fn log(wanted: &Wanted, begun: &Begun, stage: &Stage, waited: &Waited, locked: Duration) -> Result<()> {

@@ -195,11 +195,8 @@ fn cancelled_and_killed_at_each_phase() {
                 "0",
             );
             assert_eq!(db.value("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t"), rows);
-            if how == "pg_terminate_backend" {
-                assert_eq!(db.value("SELECT state FROM dbguard.partition_progress"), "abandoned");
-            }
-            drop(runner);
-            wait_for(&mut db, &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), "0");
+            // though who cancelled is still connected
+            assert_eq!(db.value("SELECT state FROM dbguard.partition_progress"), "abandoned");
             assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "t");
             assert_eq!(db.lines(CATALOG), before, "{phase} {how}");
             assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "f");

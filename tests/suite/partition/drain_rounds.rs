@@ -90,8 +90,9 @@ fn nobody_notices_any_of_the_moves() {
             }
             written
         });
-        db.exec("CALL dbguard.partition_drain('t')");
+        let ended = db.try_exec("CALL dbguard.partition_drain('t')");
         done.store(true, Ordering::Relaxed);
+        assert_eq!(ended, Ok(()));
         assert!(reading.join().unwrap().iter().all(|count| count == "9360"));
         // one trigger for each statement of the writer, none for rows that were moved
         let written: i64 = writing.join().unwrap();
@@ -152,8 +153,12 @@ fn an_error_on_the_way() {
         assert_eq!(db.lines(ROWS), rows);
         assert_ne!(db.value(WIDE), "0");
         assert_eq!(db.value("SELECT count(*) FROM t_rest"), "1");
-        assert_eq!(db.value("SELECT state FROM dbguard.partition_progress"), "abandoned");
-        let wide = db.lines("SELECT inhrelid::regclass FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = 't'::regclass AND relname LIKE '%wide'");
+        assert_eq!(db.value("SELECT count(*) FROM dbguard.partition_progress"), "0");
+        // its name is the user's
+        db.exec("ALTER TABLE t_p20260713_wide RENAME TO \"Mine\"; CREATE SCHEMA other; ALTER TABLE \"Mine\" SET SCHEMA other");
+        let plan = db.lines("SELECT sql FROM dbguard.partition_drain_plan('t')");
+        assert!(plan.contains(&"-- \"Mine\" is divided".to_owned()), "{plan:?}");
+        let wide = db.lines("SELECT inhrelid::regclass FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = 't'::regclass AND relname ~ 'wide|Mine'");
         if cancelled {
             assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "t");
             assert_eq!(db.value("SELECT dbguard.partition_drain_cancel('t')"), "f");
@@ -189,5 +194,63 @@ fn a_session_killed_on_the_way() {
     let rows = db.lines(ROWS);
     db.exec("CALL dbguard.partition_drain('t')");
     assert_eq!(db.lines(ROWS), rows);
+    each_in_its_own(&mut db, "131");
+}
+
+/// A regrain that ended early has no partition to be called with again, and a drain that did may have none to drain
+/// any more: whichever is called goes on.
+#[test]
+fn whichever_is_called_goes_on() {
+    for kill in [false, true] {
+        let mut db = Db::new();
+        full(&mut db);
+        db.exec(
+            "CREATE TABLE broad (LIKE t INCLUDING ALL EXCLUDING INDEXES); INSERT INTO broad (id, at) SELECT id, at FROM t WHERE id > 0;
+             DELETE FROM t; DROP TABLE t_rest;
+             ALTER TABLE t ATTACH PARTITION broad FOR VALUES FROM ('2026-07-13 00:00+00') TO ('2026-11-20 00:00+00')",
+        );
+        let rows = db.lines(ROWS);
+        let mut runner = db.connect();
+        runner.exec(SETTINGS);
+        let pid = runner.value("SELECT pg_backend_pid()");
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| runner.try_exec("CALL dbguard.partition_regrain('t', 'broad')"));
+            wait_for(&mut db, &WIDE.replace("count(*)", "count(*) > 0"), "t");
+            db.exec(&match kill {
+                true => format!("SELECT pg_terminate_backend({pid}, 60000)"),
+                false => format!("SELECT pg_cancel_backend({pid})"),
+            });
+            let ended = run.join().unwrap().unwrap_err();
+            assert!(kill || ended.code == "57014", "{ended:?}");
+        });
+        assert_ne!(db.value(WIDE), "0");
+        assert_eq!(db.error("CALL dbguard.partition_regrain('t', 'broad')").code, "42P01");
+        db.exec("CALL dbguard.partition_drain('t')");
+        assert_eq!(db.lines(ROWS), rows);
+        each_in_its_own(&mut db, "130");
+    }
+}
+
+/// Beside a DEFAULT partition with rows each partition that is attached has them scanned: it is drained first, and what is
+/// still to be divided afterwards.
+#[test]
+fn the_default_partition_comes_first() {
+    let mut db = Db::new();
+    full(&mut db);
+    db.exec(
+        "CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_name LIKE '%wide') THEN RAISE 'stopped'; END IF; END $$;
+         CREATE EVENT TRIGGER stop ON sql_drop EXECUTE FUNCTION stop()",
+    );
+    assert_eq!(db.error("CALL dbguard.partition_drain('t')").message, "stopped");
+    db.exec("DROP EVENT TRIGGER stop; INSERT INTO t (id, at) SELECT 10000 + n, '2026-07-01' FROM generate_series(1, 1000) n");
+    db.exec("CALL dbguard.partition_drain('t')");
+    assert_eq!(
+        db.value(
+            "SELECT partition_name FROM dbguard.partition_run
+             WHERE run = (SELECT max(run) FROM dbguard.partition_run) AND message LIKE '%the table was locked for%' ORDER BY at LIMIT 1"
+        ),
+        "t_rest"
+    );
     each_in_its_own(&mut db, "131");
 }
