@@ -5,8 +5,10 @@ mod constraint_not_validated;
 mod disabled_trigger_or_ri_trigger;
 mod duplicate_foreign_key;
 mod fk_column_type_mismatch;
+mod god_table;
 mod join_table_without_unique_pair;
 mod missing_fk_by_name;
+mod polymorphic_association;
 mod redundant_check;
 mod sequence_exhaustion;
 mod set_null_on_not_null_column;
@@ -27,7 +29,9 @@ pub const RULES: &[&Rule] = &[
     &missing_fk_by_name::RULE,
     &unique_with_nullable_columns::RULE,
     &three_state_boolean::RULE,
+    &god_table::RULE,
     &column_slots_exhausting::RULE,
+    &polymorphic_association::RULE,
     &redundant_check::RULE,
     &unlogged_table_or_sequence::RULE,
     &sequence_exhaustion::RULE,

@@ -10,6 +10,7 @@ mod float_for_money;
 mod int4_primary_key;
 mod json_instead_of_jsonb;
 mod money_type;
+mod same_name_different_type;
 mod serial_instead_of_identity;
 mod timestamp_without_time_zone;
 
@@ -21,6 +22,7 @@ pub const RULES: &[&Rule] = &[
     &serial_instead_of_identity::RULE,
     &json_instead_of_jsonb::RULE,
     &int4_primary_key::RULE,
+    &same_name_different_type::RULE,
     &array_of_foreign_keys::RULE,
     &case_sensitive_unique_email::RULE,
 ];
