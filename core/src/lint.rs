@@ -15,3 +15,4 @@ pub mod scope;
 pub mod score;
 pub mod select;
 pub mod text;
+pub mod tree;

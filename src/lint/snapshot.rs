@@ -1,6 +1,7 @@
 //! Fills `Facts` by a handful of catalog queries, none of them a relation or a rule at a time.
 
 use crate::error::{Error, Result};
+use crate::lint::access;
 use crate::lint::read::{rows, Row};
 use crate::pg::compat;
 use dbguard_core::lint::catalog::{
@@ -15,7 +16,13 @@ pub fn take() -> Result<Facts> {
     let mut facts = facts()?;
     facts.keywords = keywords()?;
     facts.schemas = rows(include_str!("sql/schemas.sql"), |r| {
-        Ok(Schema { oid: r.oid(1)?, name: r.get(2)?, owner: r.oid(3)?, creators: r.oids(4)? })
+        Ok(Schema {
+            oid: r.oid(1)?,
+            name: r.get(2)?,
+            owner: r.oid(3)?,
+            creators: r.oids(4)?,
+            open: r.get(5)?,
+        })
     })?;
     facts.domains = domains()?;
     members(&mut facts)?;
@@ -44,9 +51,17 @@ pub fn take() -> Result<Facts> {
     for (oid, t) in rows(include_str!("sql/triggers.sql"), trigger)? {
         of(all, oid, &mut |r| r.triggers.push(t.clone()));
     }
-    for (oid, p) in rows(include_str!("sql/policies.sql"), |r| Ok((r.oid(1)?, r.get::<String>(2)?)))? {
+    for (oid, p) in rows(include_str!("sql/policies.sql"), access::policy)? {
         of(all, oid, &mut |r| r.policies.push(p.clone()));
     }
+    for (oid, g) in rows(include_str!("sql/grants.sql"), access::grant)? {
+        of(all, oid, &mut |r| r.grants.push(g.clone()));
+    }
+    for (oid, reads, asks_session) in rows(include_str!("sql/views.sql"), access::view)? {
+        of(all, oid, &mut |r| (r.reads, r.asks_session) = (reads.clone(), asks_session));
+    }
+    facts.roles = access::roles()?;
+    facts.equality = access::equality()?;
     facts.functions = rows(include_str!("sql/functions.sql"), function)?;
     facts.sequences = sequences()?;
     Ok(facts)
@@ -141,6 +156,8 @@ fn relation(r: Row) -> Result<Relation> {
         partition_strategy: r.letter(16)?,
         partition_key: r.list(17)?,
         numbers_used: r.get(18)?,
+        force_row_security: r.get(19)?,
+        owner: r.oid(20)?,
         ..Relation::default()
     })
 }
@@ -257,6 +274,9 @@ fn function(r: Row) -> Result<Function> {
         security_definer: r.get(7)?,
         config: r.list(8)?,
         source: r.maybe(9)?,
+        public_execute: r.get(10)?,
+        trigger: r.get(11)?,
+        volatility: r.letter(12)?.unwrap_or('v'),
         linted: false,
     })
 }

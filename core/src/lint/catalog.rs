@@ -3,9 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+mod access;
 mod linked;
 pub mod types;
 
+pub use access::{Grant, Policy, Role, PUBLIC};
 pub use linked::Catalog;
 
 pub type Oid = u32;
@@ -17,6 +19,8 @@ pub struct Schema {
     pub owner: Oid,
     /// Roles that may create objects here, the owner among them unless it is a superuser; 0 is PUBLIC.
     pub creators: Vec<Oid>,
+    /// PUBLIC has USAGE: whoever connects may name what is in it.
+    pub open: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +48,9 @@ pub struct Relation {
     /// Made by CREATE TABLE OF: its columns belong to the type.
     pub typed: bool,
     pub row_security: bool,
+    /// Policies bind the owner too.
+    pub force_row_security: bool,
+    pub owner: Oid,
     /// relreplident: d(efault), n(othing), f(ull), i(ndex).
     pub replica_identity: char,
     /// Planner's row estimate; negative when never analyzed.
@@ -62,7 +69,13 @@ pub struct Relation {
     pub constraints: Vec<Constraint>,
     pub indexes: Vec<Index>,
     pub triggers: Vec<Trigger>,
-    pub policies: Vec<String>,
+    pub policies: Vec<Policy>,
+    /// What others than the owner may do.
+    pub grants: Vec<Grant>,
+    /// Relations the query of a view or materialized view names.
+    pub reads: Vec<Oid>,
+    /// A view that asks who the session is, or what its settings say.
+    pub asks_session: bool,
     /// For a DEFAULT partition: whether a row was seen in it, or why nobody could look.
     pub rows_seen: Option<Result<bool, String>>,
     /// Rules look at it: set by `Catalog::new`.
@@ -212,6 +225,12 @@ pub struct Function {
     /// pg_get_function_identity_arguments.
     pub arguments: String,
     pub security_definer: bool,
+    /// PUBLIC may call it.
+    pub public_execute: bool,
+    /// Called by a trigger or an event trigger, not by users.
+    pub trigger: bool,
+    /// provolatile: i(mmutable), s(table), v(olatile).
+    pub volatility: char,
     /// `name=value`, as in proconfig.
     pub config: Vec<String>,
     /// Body of a trigger function.
@@ -270,6 +289,9 @@ pub struct Facts {
     pub functions: Vec<Function>,
     pub sequences: Vec<Sequence>,
     pub domains: HashMap<Oid, Domain>,
+    pub roles: HashMap<Oid, Role>,
+    /// Operators that B-trees take for equality.
+    pub equality: HashSet<Oid>,
     /// OIDs of schemas, relations and functions that belong to an extension. OIDs are unique
     /// within a catalog only, hence one set each.
     pub member_schemas: HashSet<Oid>,

@@ -1,7 +1,7 @@
 //! What a rule hands back.
 
 use crate::lint::catalog::{
-    Attribute, Constraint, Function, Index, Oid, Relation, RelationKind, Schema, Sequence, Trigger,
+    Attribute, Constraint, Function, Index, Oid, Policy, Relation, RelationKind, Schema, Sequence, Trigger,
 };
 use crate::quote::{ident, qualified};
 use serde_json::{Map, Value};
@@ -124,6 +124,10 @@ impl Relation {
 
     pub fn constraint_object(&self, c: &Constraint) -> Object {
         self.part("constraint", &c.name, c.oid)
+    }
+
+    pub fn policy_object(&self, p: &Policy) -> Object {
+        self.part("policy", &p.name, p.oid)
     }
 
     pub fn trigger_object(&self, t: &Trigger) -> Object {

@@ -9,6 +9,7 @@ mod integrity;
 mod maintenance;
 mod naming;
 mod partitioning;
+mod policies;
 mod security;
 mod tenancy;
 mod types;

@@ -8,6 +8,7 @@ SELECT n.oid, n.nspname::text, n.nspowner,
              FROM pg_catalog.pg_database d, pg_catalog.pg_roles o, pg_catalog.pg_roles r
              WHERE d.datname = pg_catalog.current_database() AND o.oid = n.nspowner
                AND r.oid = CASE o.rolname WHEN 'pg_database_owner' THEN d.datdba ELSE o.oid END
-               AND NOT r.rolsuper)
+               AND NOT r.rolsuper),
+       EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) a WHERE a.grantee = 0 AND a.privilege_type = 'USAGE')
 FROM pg_catalog.pg_namespace n
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'

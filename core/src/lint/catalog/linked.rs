@@ -2,6 +2,7 @@
 
 use crate::lint::catalog::*;
 use crate::lint::scope::Scope;
+use crate::lint::text::only_not_null;
 
 /// The facts with their cross references resolved and the scope marked.
 #[derive(Debug, Clone, Default)]
@@ -145,6 +146,11 @@ impl Catalog {
         self.referring.contains_key(&relation)
     }
 
+    /// Policies that are in force on tables that rules look at.
+    pub fn policies(&self) -> impl Iterator<Item = (&Relation, &Policy)> {
+        self.tables().filter(|t| t.row_security).flat_map(|t| t.policies.iter().map(move |p| (t, p)))
+    }
+
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }
@@ -171,6 +177,17 @@ impl Relation {
 
     pub fn names(&self, nums: &[i16]) -> Vec<&str> {
         nums.iter().filter_map(|n| self.attribute(*n)).map(|a| a.name.as_str()).collect()
+    }
+
+    /// An index by which rows are found by this column alone.
+    pub fn finds_by(&self, column: i16) -> bool {
+        let names = self.names(&[column]);
+        self.indexes.iter().any(|i| {
+            i.valid
+                && matches!(i.method.as_str(), "btree" | "hash")
+                && i.keys.first().is_some_and(|k| k.attnum == column)
+                && i.predicate.as_deref().is_none_or(|p| only_not_null(p, &names))
+        })
     }
 
     pub fn primary_key(&self) -> Option<&Constraint> {

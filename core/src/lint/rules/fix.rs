@@ -1,7 +1,8 @@
 //! Statements that several rules propose.
 
-use crate::lint::catalog::{Attribute, Catalog, Relation};
-use crate::lint::finding::{Fix, Safety};
+use crate::lint::catalog::{Attribute, Catalog, Relation, RelationKind};
+use crate::lint::finding::{Fix, Safety, Severity};
+use crate::lint::text::idents;
 use crate::quote::ident;
 
 /// `ALTER COLUMN TYPE`, where the server would accept it.
@@ -47,4 +48,23 @@ pub fn widen_with_references(c: &Catalog, t: &Relation, a: &Attribute) -> Option
         sql.push(format!("ALTER SEQUENCE {} AS bigint;", s.object().identity));
     }
     Some(Fix::new(sql.join("\n"), Safety::Rewrite))
+}
+
+/// CONCURRENTLY is not to be had on a partitioned table. Without a name: the server finds a free one.
+pub fn create_index(t: &Relation, columns: &[i16]) -> Fix {
+    let (how, safety) = match t.kind {
+        RelationKind::PartitionedTable => ("", Safety::Rewrite),
+        _ => (" CONCURRENTLY", Safety::Online),
+    };
+    let columns = idents(&t.names(columns));
+    Fix::new(format!("CREATE INDEX{how} ON {} ({columns});", t.sql_name()), safety)
+}
+
+/// By the rows that are read for want of the index.
+pub fn missing_index_severity(t: &Relation) -> Severity {
+    match t.tuples {
+        n if n >= 100_000.0 => Severity::Error,
+        n if (0.0..1000.0).contains(&n) && t.kind == RelationKind::Table => Severity::Info,
+        _ => Severity::Warning,
+    }
 }

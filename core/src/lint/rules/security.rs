@@ -1,8 +1,23 @@
 use crate::lint::rule::Rule;
 
+mod policy_always_true;
+mod policy_column_not_indexed;
+mod policy_per_row_function;
 mod policy_without_rls;
+mod public_create_on_schema;
 mod rls_enabled_without_policy;
+mod security_definer_public_execute;
 mod security_definer_search_path;
+mod table_granted_to_public;
 
-pub const RULES: &[&Rule] =
-    &[&security_definer_search_path::RULE, &rls_enabled_without_policy::RULE, &policy_without_rls::RULE];
+pub const RULES: &[&Rule] = &[
+    &public_create_on_schema::RULE,
+    &table_granted_to_public::RULE,
+    &security_definer_search_path::RULE,
+    &security_definer_public_execute::RULE,
+    &rls_enabled_without_policy::RULE,
+    &policy_without_rls::RULE,
+    &policy_always_true::RULE,
+    &policy_per_row_function::RULE,
+    &policy_column_not_indexed::RULE,
+];

@@ -2,10 +2,17 @@ use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::rule::Rule;
 use std::collections::HashMap;
 
+mod policy_ignores_tenant_column;
 mod tenant_column_nullable;
+mod tenant_policy_fails_open;
 mod tenant_table_without_rls;
 
-pub const RULES: &[&Rule] = &[&tenant_table_without_rls::RULE, &tenant_column_nullable::RULE];
+pub const RULES: &[&Rule] = &[
+    &tenant_table_without_rls::RULE,
+    &policy_ignores_tenant_column::RULE,
+    &tenant_column_nullable::RULE,
+    &tenant_policy_fails_open::RULE,
+];
 
 /// Names that mean a tenant wherever they stand.
 const CERTAIN: &[&str] = &["tenant_id", "tenant_uuid", "tenant_key"];

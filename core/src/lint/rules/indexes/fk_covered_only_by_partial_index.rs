@@ -1,7 +1,8 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::rules::indexes::fk_without_index::{coverage, create_index, Coverage};
+use crate::lint::rules::fix::create_index;
+use crate::lint::rules::indexes::fk_without_index::{coverage, Coverage};
 use crate::lint::text::idents;
 
 pub static RULE: Rule = Rule {
@@ -45,7 +46,7 @@ fn check(c: &Catalog, out: &mut Report) {
             let found = Finding::new(t.constraint_object(fk), message)
                 .key(t, &names.join(","))
                 .evidence("partial_index", index)
-                .fix(create_index(t, fk));
+                .fix(create_index(t, &fk.columns));
             out.find(found);
         }
     }

@@ -1,6 +1,7 @@
-use crate::lint::catalog::{Catalog, Constraint, Index, Relation, RelationKind};
-use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::catalog::{Catalog, Constraint, Index, Relation};
+use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::rules::fix::{create_index, missing_index_severity};
 use crate::lint::text::{idents, only_not_null};
 
 pub static RULE: Rule = Rule {
@@ -43,19 +44,14 @@ fn check(c: &Catalog, out: &mut Report) {
         out.examine(&t.schema);
         if coverage(t, fk) == Coverage::None {
             let (columns, name) = (idents(&t.names(&fk.columns)), t.sql_name());
-            let severity = match t.tuples {
-                n if n >= 100_000.0 => Severity::Error,
-                n if (0.0..1000.0).contains(&n) && t.kind == RelationKind::Table => Severity::Info,
-                _ => Severity::Warning,
-            };
             let found = Finding::new(
                 t.constraint_object(fk),
                 format!("foreign key {} of {name} ({columns}) has no index", fk.name),
             )
             .key(t, &t.names(&fk.columns).join(","))
-            .severity(severity)
+            .severity(missing_index_severity(t))
             .evidence("rows", t.tuples)
-            .fix(create_index(t, fk));
+            .fix(create_index(t, &fk.columns));
             out.find(found);
         }
     }
@@ -87,14 +83,4 @@ fn leads(i: &Index, columns: &[i16]) -> bool {
     let lead = i.keys.get(..columns.len());
     let usable = i.valid && (i.method == "btree" || (i.method == "hash" && columns.len() == 1));
     usable && lead.is_some_and(|keys| columns.iter().all(|c| keys.iter().any(|k| k.attnum == *c)))
-}
-
-/// CONCURRENTLY is not to be had on a partitioned table. Without a name: the server finds a free one.
-pub fn create_index(t: &Relation, fk: &Constraint) -> Fix {
-    let (how, safety) = match t.kind {
-        RelationKind::PartitionedTable => ("", Safety::Rewrite),
-        _ => (" CONCURRENTLY", Safety::Online),
-    };
-    let columns = idents(&t.names(&fk.columns));
-    Fix::new(format!("CREATE INDEX{how} ON {} ({columns});", t.sql_name()), safety)
 }

@@ -1,7 +1,7 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::quote::ident;
+use crate::lint::text::idents;
 
 pub static RULE: Rule = Rule {
     code: "SEC013",
@@ -47,12 +47,12 @@ fn check(c: &Catalog, out: &mut Report) {
     for t in c.tables().filter(|t| !t.policies.is_empty()) {
         out.examine(&t.schema);
         if !t.row_security {
-            let (table, policies) =
-                (t.sql_name(), t.policies.iter().map(|p| ident(p)).collect::<Vec<_>>().join(", "));
+            let names: Vec<&str> = t.policies.iter().map(|p| p.name.as_str()).collect();
+            let (table, policies) = (t.sql_name(), idents(&names));
             let fix = Fix::new(format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"), Safety::Review)
                 .undo(format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;"));
             let message = format!("table {table} has policies ({policies}), but row-level security is off");
-            out.find(Finding::new(t.object(), message).evidence("policies", t.policies.clone()).fix(fix));
+            out.find(Finding::new(t.object(), message).evidence("policies", names).fix(fix));
         }
     }
 }
