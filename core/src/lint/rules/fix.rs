@@ -1,6 +1,6 @@
 //! Statements that several rules propose.
 
-use crate::lint::catalog::{Attribute, Catalog, Relation, RelationKind};
+use crate::lint::catalog::{Attribute, Catalog, Grant, Relation, RelationKind, PUBLIC};
 use crate::lint::finding::{Fix, Safety, Severity};
 use crate::lint::text::idents;
 use crate::quote::ident;
@@ -67,4 +67,25 @@ pub fn missing_index_severity(t: &Relation) -> Severity {
         n if (0.0..1000.0).contains(&n) && t.kind == RelationKind::Table => Severity::Info,
         _ => Severity::Warning,
     }
+}
+
+/// Nobody but the owner reads it. None: somebody with rights has no name.
+pub fn revoke_select(c: &Catalog, t: &Relation) -> Option<Fix> {
+    let readers = || t.grants.iter().filter(|g| g.has("SELECT"));
+    let name = |g: &Grant| match g.grantee {
+        PUBLIC => Some("PUBLIC".to_owned()),
+        role => c.roles.get(&role).map(|r| ident(&r.name)),
+    };
+    let table = t.sql_name();
+    let mut roles = readers().map(name).collect::<Option<Vec<_>>>()?;
+    let undo: Vec<String> = readers()
+        .zip(&roles)
+        .map(|(g, role)| match g.column {
+            0 => format!("GRANT SELECT ON {table} TO {role};"),
+            column => format!("GRANT SELECT ({}) ON {table} TO {role};", idents(&t.names(&[column]))),
+        })
+        .collect();
+    roles.dedup();
+    let sql = format!("REVOKE SELECT ON {table} FROM {};", roles.join(", "));
+    Some(Fix::new(sql, Safety::Review).undo(undo.join("\n")))
 }

@@ -1,5 +1,7 @@
 use crate::lint::rule::Rule;
 
+mod materialized_or_foreign_over_rls;
+mod past_policies;
 mod policy_always_true;
 mod policy_column_not_indexed;
 mod policy_per_row_function;
@@ -9,6 +11,7 @@ mod rls_enabled_without_policy;
 mod security_definer_public_execute;
 mod security_definer_search_path;
 mod table_granted_to_public;
+mod view_bypasses_rls;
 
 pub const RULES: &[&Rule] = &[
     &public_create_on_schema::RULE,
@@ -20,4 +23,6 @@ pub const RULES: &[&Rule] = &[
     &policy_always_true::RULE,
     &policy_per_row_function::RULE,
     &policy_column_not_indexed::RULE,
+    &view_bypasses_rls::RULE,
+    &materialized_or_foreign_over_rls::RULE,
 ];

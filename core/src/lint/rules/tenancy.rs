@@ -23,6 +23,11 @@ const LIKELY: &[&str] =
 const LIKELY_TABLES: usize = 3;
 const LIKELY_SHARE: f64 = 0.4;
 
+/// A name that means a tenant wherever it stands.
+pub fn surely_tenant(name: &str) -> bool {
+    CERTAIN.contains(&name.to_ascii_lowercase().as_str())
+}
+
 /// Tables with the column that says whose each row is, and how sure that is.
 fn tenant_columns(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
     let folded = |a: &Attribute| a.name.to_ascii_lowercase();
