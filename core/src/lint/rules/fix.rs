@@ -60,6 +60,13 @@ pub fn create_index(t: &Relation, columns: &[i16]) -> Fix {
     Fix::new(format!("CREATE INDEX{how} ON {} ({columns});", t.sql_name()), safety)
 }
 
+/// Whether no index finds rows by the column and no other rule says so: IDX001 tells of foreign keys.
+pub fn index_wanted(t: &Relation, column: i16) -> bool {
+    !t.finds_by(column)
+        && t.partition_key.first() != Some(&column)
+        && !t.constraints.iter().any(|k| k.kind == 'f' && k.columns == [column])
+}
+
 /// By the rows that are read for want of the index.
 pub fn missing_index_severity(t: &Relation) -> Severity {
     match t.tuples {

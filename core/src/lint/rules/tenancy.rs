@@ -2,16 +2,28 @@ use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::rule::Rule;
 use std::collections::HashMap;
 
+mod fk_allows_cross_tenant_reference;
+mod no_tenant_first_index;
 mod policy_ignores_tenant_column;
+mod table_missing_tenant_column;
 mod tenant_column_nullable;
+mod tenant_column_type_inconsistent;
+mod tenant_column_without_fk;
 mod tenant_policy_fails_open;
 mod tenant_table_without_rls;
+mod unique_without_tenant;
 
 pub const RULES: &[&Rule] = &[
     &tenant_table_without_rls::RULE,
     &policy_ignores_tenant_column::RULE,
     &tenant_column_nullable::RULE,
     &tenant_policy_fails_open::RULE,
+    &no_tenant_first_index::RULE,
+    &tenant_column_without_fk::RULE,
+    &unique_without_tenant::RULE,
+    &fk_allows_cross_tenant_reference::RULE,
+    &table_missing_tenant_column::RULE,
+    &tenant_column_type_inconsistent::RULE,
 ];
 
 /// Names that mean a tenant wherever they stand.
@@ -22,6 +34,12 @@ const LIKELY: &[&str] =
     &["organization_id", "organisation_id", "org_id", "workspace_id", "account_id", "company_id", "team_id"];
 const LIKELY_TABLES: usize = 3;
 const LIKELY_SHARE: f64 = 0.4;
+
+/// Those tables but the list of tenants itself, which has one row for each.
+fn tenant_tables(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
+    let list = |t: &Relation, a: &Attribute| t.primary_key().is_some_and(|k| k.columns == [a.num]);
+    tenant_columns(c).into_iter().filter(|(t, a, _)| !list(t, a)).collect()
+}
 
 /// A name that means a tenant wherever it stands.
 pub fn surely_tenant(name: &str) -> bool {

@@ -1,7 +1,7 @@
-use crate::lint::catalog::{Catalog, Relation};
+use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::rules::fix::{create_index, missing_index_severity};
+use crate::lint::rules::fix::{create_index, index_wanted, missing_index_severity};
 use crate::lint::rules::policies::equality;
 use crate::lint::tree::Node;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ fn check(c: &Catalog, out: &mut Report) {
         }
         for (column, policies) in columns {
             out.examine(&t.schema);
-            let Some(a) = t.attribute(column).filter(|_| !served(t, column)) else { continue };
+            let Some(a) = t.attribute(column).filter(|_| index_wanted(t, column)) else { continue };
             let object = t.column_object(a);
             let message = format!("no index starts with {}, which a policy compares", object.identity);
             out.find(
@@ -74,11 +74,4 @@ fn compared(c: &Catalog, e: &Node) -> Vec<i16> {
             _ => None,
         })
         .collect()
-}
-
-/// Rows are found by the column, or another rule says that they are not.
-fn served(t: &Relation, column: i16) -> bool {
-    t.finds_by(column)
-        || t.partition_key.first() == Some(&column)
-        || t.constraints.iter().any(|k| k.kind == 'f' && k.columns == [column])
 }
