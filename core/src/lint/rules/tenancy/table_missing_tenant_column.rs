@@ -1,4 +1,4 @@
-use crate::lint::catalog::{Catalog, Oid, Relation};
+use crate::lint::catalog::{Attribute, Catalog, Oid, Relation};
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::rules::tenancy::tenant_tables;
@@ -40,6 +40,8 @@ const LEAST_SHARE: f64 = 0.6;
 
 fn check(c: &Catalog, out: &mut Report) {
     let tables = tenant_tables(c);
+    let named = |t: &Relation, a: &Attribute| (t.schema.clone(), a.name.to_ascii_lowercase());
+    let names: HashSet<(String, String)> = tables.iter().map(|(t, a, _)| named(t, a)).collect();
     let scoped: HashSet<Oid> = tables.iter().map(|(t, ..)| t.oid).collect();
     let mut sizes: HashMap<&str, (usize, usize)> = HashMap::new();
     for t in c.tables().filter(|t| !is_tool_table(&t.name)) {
@@ -53,11 +55,8 @@ fn check(c: &Catalog, out: &mut Report) {
     };
     for t in c.tables().filter(|t| convention(t) && !is_tool_table(&t.name)) {
         out.examine(&t.schema);
-        let own = tables.iter().find(|(p, ..)| p.schema == t.schema);
         // Inherited columns are listed where they are defined, and lists of tenants not at all.
-        let has =
-            own.is_some_and(|(_, a, _)| t.attributes.iter().any(|b| b.name.eq_ignore_ascii_case(&a.name)));
-        if has || scoped.contains(&t.oid) {
+        if t.attributes.iter().any(|a| names.contains(&named(t, a))) {
             continue;
         }
         let parent = t.constraints.iter().find(|k| k.kind == 'f' && scoped.contains(&k.ref_relation));
