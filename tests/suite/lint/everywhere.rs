@@ -153,3 +153,17 @@ fn a_locked_table_is_waited_for_a_moment_only() {
     other.exec("ROLLBACK");
     db.exec("SELECT * FROM dbguard.lint()");
 }
+
+#[test]
+fn policies_and_views_of_a_locked_table_are_read_all_the_same() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (a name); ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY p ON t USING (a = current_user OR true);
+         CREATE VIEW v AS SELECT * FROM t; GRANT SELECT ON v TO pg_monitor",
+    );
+    let mut other = db.connect();
+    other.exec("BEGIN; LOCK TABLE t");
+    let seen = db.lines("SELECT code, object FROM dbguard.lint(rules => '{SEC011,SEC015}')");
+    assert_eq!(seen, ["SEC011 | public.v", "SEC015 | public.t.p"]);
+}

@@ -34,11 +34,19 @@ const LIKELY: &[&str] =
     &["organization_id", "organisation_id", "org_id", "workspace_id", "account_id", "company_id", "team_id"];
 const LIKELY_TABLES: usize = 3;
 const LIKELY_SHARE: f64 = 0.4;
+/// Of a database's tables, for it to be one of several tenants.
+const LEAST_SHARE: f64 = 0.1;
 
-/// Those tables but the list of tenants itself, which has one row for each.
+/// Those tables but the list of tenants itself, which has one row for each. None where few tables
+/// have the column: then it is something else's tenant, such as an identity provider's.
 fn tenant_tables(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
     let list = |t: &Relation, a: &Attribute| t.primary_key().is_some_and(|k| k.columns == [a.num]);
-    tenant_columns(c).into_iter().filter(|(t, a, _)| !list(t, a)).collect()
+    let mut tables = tenant_columns(c);
+    if (tables.len() as f64) < LEAST_SHARE * c.tables().count() as f64 {
+        return Vec::new();
+    }
+    tables.retain(|(t, a, _)| !list(t, a));
+    tables
 }
 
 /// A name that means a tenant wherever it stands.

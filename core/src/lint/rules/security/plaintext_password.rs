@@ -7,12 +7,13 @@ pub static RULE: Rule = Rule {
     name: "plaintext_password",
     category: Category::Security,
     severity: Severity::Error,
-    title: "Column seems to hold passwords as they are typed",
-    why: "Who reads the table, a backup or the statistics has them all, and people use one \
-          password in many places. Error where the column is too short for any hash; info where \
-          the catalogs do not say what is in it. Fixed lengths that hashes have, a salt or \
-          algorithm beside it, a CHECK of the form, and names that say hash or encrypted are left \
-          alone. No fix is proposed, for the values have to be hashed by what checks them.",
+    title: "Column for passwords is too short for a password hash",
+    why: "It can only hold passwords as they are typed: who reads the table, a backup or the \
+          statistics has them all, and people use one password in many places. The shortest hash \
+          takes 32 characters. Longer columns are left alone, for the catalogs do not say what is \
+          in them, and so are tables with a salt or algorithm, a CHECK of the form, and names that \
+          say hash or encrypted. No fix is proposed, for the values have to be hashed by what \
+          checks them.",
     bad: "CREATE TABLE users (login text, password varchar(20));",
     good: "CREATE TABLE users (login text, password_hash text);",
     remedy: "store only the result of a password hash such as argon2, scrypt or bcrypt, in a column named for it",
@@ -22,17 +23,17 @@ pub static RULE: Rule = Rule {
     check,
     fires: &[
         case("too short", "CREATE TABLE t (id int, password varchar(20))"),
-        case("unknown", "CREATE TABLE t (login text, passwd text)"),
-        case("hostile names, domain, partitioned", r#"CREATE DOMAIN d AS varchar(255); CREATE TABLE "T.t" ("User_Password" d, "userPassword" text) PARTITION BY LIST ("userPassword"); CREATE TABLE t1 PARTITION OF "T.t" DEFAULT"#),
+        case("blank-padded", "CREATE TABLE t (login text, passwd char(31))"),
+        case("hostile names, domain, partitioned", r#"CREATE DOMAIN d AS varchar(12); CREATE TABLE "T.t" ("User_Password" d, "userPassword" varchar(30)) PARTITION BY LIST ("userPassword"); CREATE TABLE t1 PARTITION OF "T.t" DEFAULT"#),
     ],
     silent: &[
-        case("says hash", r#"CREATE TABLE "T.t" (password_hash text, hashed_password text, "EncryptedPassword" text, password_digest text, "PasswordHash" varchar(20))"#),
-        case("length of a hash", "CREATE TABLE t (a int, password varchar(60)); CREATE TABLE u (password char(64)); CREATE TABLE v (password varchar(128))"),
-        case("salted", "CREATE TABLE t (password text, password_salt text); CREATE TABLE u (password text, hash_algorithm text)"),
-        case("checked", "CREATE TABLE t (password text CHECK (password LIKE '$argon2id$%'))"),
+        case("says hash", r#"CREATE TABLE "T.t" (password_hash varchar(20), "EncryptedPassword" varchar(20))"#),
+        case("long enough", "CREATE TABLE t (a int, password varchar(32)); CREATE TABLE u (password char(64)); CREATE TABLE v (password text)"),
+        case("salted", "CREATE TABLE t (password varchar(20), password_salt text); CREATE TABLE u (password varchar(20), hash_algorithm text)"),
+        case("checked", "CREATE TABLE t (password varchar(20) CHECK (password LIKE 'x$%'))"),
         case("no text", "CREATE TABLE t (password bool, passwd timestamptz, user_password bytea, pwd int)"),
-        case("about passwords", "CREATE TABLE t (password_reset_token text, password_hint text, password_policy text, force_new_password_at text)"),
-        case("view, temporary", "CREATE VIEW v AS SELECT 'x'::text AS password; CREATE TEMP TABLE t (password text)"),
+        case("about passwords", "CREATE TABLE t (password_reset_token varchar(9), password_hint varchar(9), password_policy varchar(9), force_new_password_at text)"),
+        case("view, temporary", "CREATE VIEW v AS SELECT 'x'::varchar(9) AS password; CREATE TEMP TABLE t (password varchar(9))"),
     ],
 };
 
@@ -41,21 +42,15 @@ const PASSWORD: &[&str] = &["password", "passwd", "pwd", "passwort", "contrasena
 const HASHED: &[&str] = &["hash", "digest", "crypt", "salt", "algorithm", "argon", "sha1", "sha256", "md5"];
 /// Shorter values than this no password hash has.
 const SHORTEST_HASH: i32 = 32;
-/// Lengths in characters of what hash functions give, in hexadecimal, base64 or their own form.
-const HASH_LENGTHS: &[i32] = &[32, 40, 44, 56, 60, 64, 88, 96, 97, 98, 128];
 
 fn check(c: &Catalog, out: &mut Report) {
     for (t, a) in c.columns().filter(|(_, a)| names_password(a)) {
         out.examine(&t.schema);
-        let Some(severity) = severity(t, a) else { continue };
-        let column = t.column_object(a);
-        let (message, confidence) = match severity {
-            Severity::Error => {
-                (format!("{} is {}, too short for a password hash", column.identity, a.type_name), 0.9)
-            }
-            _ => (format!("{} may hold passwords as they are typed", column.identity), 0.4),
-        };
-        out.find(Finding::new(column, message).severity(severity).confidence(confidence));
+        if too_short(t, a) {
+            let column = t.column_object(a);
+            let message = format!("{} is {}, too short for a password hash", column.identity, a.type_name);
+            out.find(Finding::new(column, message).confidence(0.9));
+        }
     }
 }
 
@@ -69,16 +64,9 @@ fn names_password(a: &Attribute) -> bool {
     text && PASSWORD.iter().any(|p| name.ends_with(p))
 }
 
-fn severity(t: &Relation, a: &Attribute) -> Option<Severity> {
+fn too_short(t: &Relation, a: &Attribute) -> bool {
     let hashed = t.attributes.iter().any(|b| HASHED.iter().any(|w| folded(b).contains(w)));
     let checked = t.constraints.iter().any(|k| k.kind == 'c' && k.columns == [a.num]);
-    if hashed || checked {
-        return None;
-    }
-    // A length modifier counts four bytes of header.
-    match a.base_typmod - 4 {
-        n if (1..SHORTEST_HASH).contains(&n) => Some(Severity::Error),
-        n if HASH_LENGTHS.contains(&n) => None,
-        _ => Some(Severity::Info),
-    }
+    // A length modifier counts four bytes of header; without one it is negative.
+    !hashed && !checked && (1..SHORTEST_HASH).contains(&(a.base_typmod - 4))
 }
