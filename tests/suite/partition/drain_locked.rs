@@ -18,7 +18,7 @@ fn many_partitions_are_told_before() {
         "SELECT lower, upper, rows, sql FROM dbguard.partition_drain_plan('t') WHERE partition IS NULL";
     assert_eq!(
         db.lines(note),
-        ["<null> | <null> | 0 | -- 151 partitions attached at once would lock the table for about 995 ms. They are made in 7 moves of at most about 149 ms; each but the first copies the rows of a wider partition again."]
+        ["<null> | <null> | 0 | -- 151 partitions attached at once would lock the table for about 995 ms. They are made in 7 moves of at most about 148 ms; each but the first copies the rows of a wider partition again."]
     );
     assert_eq!(db.lines(&note.replace("('t')", "('t', 40)")), Vec::<String>::new());
     // beside many rows that stay, each partition that is attached would have them scanned
