@@ -2,10 +2,8 @@
 
 use dbguard_tests::Db;
 
-/// Each partition that is attached takes the server longer than the one before: it is told before how long the table
-/// will be locked, and afterwards how long it was.
-#[test]
-fn many_partitions_are_told_before() {
+/// A row in each of 150 days, in the DEFAULT partition.
+fn full() -> Db<'static> {
     let mut db = Db::new();
     db.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0");
     db.exec(
@@ -14,6 +12,14 @@ fn many_partitions_are_told_before() {
          INSERT INTO t SELECT n, '2026-11-19'::date - n FROM generate_series(1, 150) n;
          SELECT dbguard.partition_enable('t', '1 day', 1)",
     );
+    db
+}
+
+/// Each partition that is attached takes the server longer than the one before: it is told before how long the table
+/// will be locked, and afterwards how long it was.
+#[test]
+fn many_partitions_are_told_before() {
+    let mut db = full();
     let note =
         "SELECT lower, upper, rows, sql FROM dbguard.partition_drain_plan('t') WHERE partition IS NULL";
     assert_eq!(
@@ -41,14 +47,7 @@ fn many_partitions_are_told_before() {
 /// Each partition that is attached beside rows that stay has them scanned: fewer fit into a move.
 #[test]
 fn rows_that_stay_make_more_moves() {
-    let mut db = Db::new();
-    db.exec("SET dbguard.partition_clock = '2026-11-20 12:00:00+00'; SET dbguard.partition_drain_rows = 0");
-    db.exec(
-        "CREATE TABLE t (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
-         CREATE TABLE t_rest PARTITION OF t DEFAULT;
-         INSERT INTO t SELECT n, '2026-11-19'::date - n FROM generate_series(1, 150) n;
-         SELECT dbguard.partition_enable('t', '1 day', 1)",
-    );
+    let mut db = full();
     let mut moves = || {
         let note = db.value("SELECT sql FROM dbguard.partition_drain_plan('t') WHERE partition IS NULL");
         db.exec(

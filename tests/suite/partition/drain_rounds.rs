@@ -12,6 +12,13 @@ const ROWS: &str = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY id)) F
 const WIDE: &str = "SELECT count(*) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
     WHERE inhparent = 't'::regclass AND relname LIKE '%wide'";
 
+/// The first move that drops a wider partition fails.
+const STOP: &str = "
+    CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_name LIKE '%wide') THEN
+        RAISE 'stopped'; END IF; END $$;
+    CREATE EVENT TRIGGER stop ON sql_drop EXECUTE FUNCTION stop()";
+
 /// A table with whatever goes from the parent to partitions, 130 days of rows in its DEFAULT partition.
 fn full(db: &mut Db) {
     db.exec(SETTINGS);
@@ -28,6 +35,16 @@ fn full(db: &mut Db) {
          SELECT n, '2026-07-13 00:00+00'::timestamptz + n % 3120 * interval '1 hour', n % 5, 'v' || n FROM generate_series(1, 9360) n;
          INSERT INTO t (id, at) VALUES (0, 'infinity');
          SELECT dbguard.partition_enable('t', '1 day', 1)",
+    );
+}
+
+/// The same with all the days in one partition, and the rest in the DEFAULT one.
+fn broad(db: &mut Db) {
+    db.exec(
+        "CREATE TABLE broad (LIKE t INCLUDING ALL EXCLUDING INDEXES);
+         INSERT INTO broad (id, at) SELECT id, at FROM t WHERE id > 0;
+         DELETE FROM t WHERE id > 0;
+         ALTER TABLE t ATTACH PARTITION broad FOR VALUES FROM ('2026-07-13 00:00+00') TO ('2026-11-20 00:00+00')",
     );
 }
 
@@ -113,15 +130,13 @@ fn nobody_notices_any_of_the_moves() {
 fn the_plan_is_what_is_made() {
     let mut db = Db::new();
     full(&mut db);
-    db.exec("CREATE TABLE wide (LIKE t INCLUDING ALL EXCLUDING INDEXES); INSERT INTO wide (id, at) SELECT id, at FROM t WHERE id > 0;
-             DELETE FROM t; INSERT INTO t (id, at) VALUES (0, 'infinity');
-             ALTER TABLE t ATTACH PARTITION wide FOR VALUES FROM ('2026-07-13 00:00+00') TO ('2026-11-20 00:00+00')");
-    let plan = db.lines("SELECT partition_name, lower, upper, rows FROM dbguard.partition_regrain_plan('t', 'wide') WHERE partition_name IS NOT NULL");
+    broad(&mut db);
+    let plan = db.lines("SELECT partition_name, lower, upper, rows FROM dbguard.partition_regrain_plan('t', 'broad') WHERE partition_name IS NOT NULL");
     assert_eq!(plan.len(), 130);
     let note =
-        db.value("SELECT sql FROM dbguard.partition_regrain_plan('t', 'wide') WHERE partition_name IS NULL");
+        db.value("SELECT sql FROM dbguard.partition_regrain_plan('t', 'broad') WHERE partition_name IS NULL");
     let rows = db.lines(ROWS);
-    db.exec("CALL dbguard.partition_regrain('t', 'wide')");
+    db.exec("CALL dbguard.partition_regrain('t', 'broad')");
     assert_eq!(db.lines(ROWS), rows);
     each_in_its_own(&mut db, "130");
     let made = db.lines(
@@ -132,7 +147,7 @@ fn the_plan_is_what_is_made() {
     let swaps = db
         .value("SELECT count(*) FROM dbguard.partition_run WHERE message LIKE '%the table was locked for%'");
     assert!(note.contains(&format!("They are made in {swaps} moves of at most about 1")), "{note}");
-    assert_eq!(db.value("SELECT count(*) FROM wide_old"), "9360");
+    assert_eq!(db.value("SELECT count(*) FROM broad_old"), "9360");
 }
 
 /// What ends a later move leaves what was moved before; the next call goes on, or the user does.
@@ -142,12 +157,7 @@ fn an_error_on_the_way() {
         let mut db = Db::new();
         full(&mut db);
         let rows = db.lines(ROWS);
-        db.exec(
-            "CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-               IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_name LIKE '%wide') THEN
-                 RAISE 'stopped'; END IF; END $$;
-             CREATE EVENT TRIGGER stop ON sql_drop EXECUTE FUNCTION stop()",
-        );
+        db.exec(STOP);
         assert_eq!(db.error("CALL dbguard.partition_drain('t')").code, "P0001");
         db.exec("DROP EVENT TRIGGER stop");
         assert_eq!(db.lines(ROWS), rows);
@@ -204,11 +214,8 @@ fn whichever_is_called_goes_on() {
     for kill in [false, true] {
         let mut db = Db::new();
         full(&mut db);
-        db.exec(
-            "CREATE TABLE broad (LIKE t INCLUDING ALL EXCLUDING INDEXES); INSERT INTO broad (id, at) SELECT id, at FROM t WHERE id > 0;
-             DELETE FROM t; DROP TABLE t_rest;
-             ALTER TABLE t ATTACH PARTITION broad FOR VALUES FROM ('2026-07-13 00:00+00') TO ('2026-11-20 00:00+00')",
-        );
+        broad(&mut db);
+        db.exec("DELETE FROM t WHERE id = 0; DROP TABLE t_rest");
         let rows = db.lines(ROWS);
         let mut runner = db.connect();
         runner.exec(SETTINGS);
@@ -237,11 +244,7 @@ fn whichever_is_called_goes_on() {
 fn the_default_partition_comes_first() {
     let mut db = Db::new();
     full(&mut db);
-    db.exec(
-        "CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-           IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_name LIKE '%wide') THEN RAISE 'stopped'; END IF; END $$;
-         CREATE EVENT TRIGGER stop ON sql_drop EXECUTE FUNCTION stop()",
-    );
+    db.exec(STOP);
     assert_eq!(db.error("CALL dbguard.partition_drain('t')").message, "stopped");
     db.exec("DROP EVENT TRIGGER stop; INSERT INTO t (id, at) SELECT 10000 + n, '2026-07-01' FROM generate_series(1, 1000) n");
     db.exec("CALL dbguard.partition_drain('t')");
