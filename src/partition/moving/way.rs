@@ -23,7 +23,7 @@ pub fn way(set: &Set, source: &Source, parts: &[Part]) -> Result<Way> {
     if may_be_few && moved <= most {
         return Ok(Way::Few);
     }
-    let refused = match copying_key(set, source) {
+    let refused = match key(set, source)? {
         Ok(key) => return Ok(Way::Copy(key)),
         Err(refused) => refused,
     };
@@ -40,11 +40,16 @@ pub fn way(set: &Set, source: &Source, parts: &[Part]) -> Result<Way> {
     })
 }
 
-/// The key that rows are known by while they are copied; an error says why they cannot be.
+/// The key that rows are known by while they are copied.
 pub fn copying_key(set: &Set, source: &Source) -> Result<Vec<ddl::KeyColumn>> {
+    key(set, source)?
+}
+
+/// The same; the inner error says why rows cannot be copied, which another way may not mind.
+fn key(set: &Set, source: &Source) -> Result<Result<Vec<ddl::KeyColumn>>> {
     let key = source::identity(set)?;
     let error = match source::referrer(set, source)? {
-        None if !key.is_empty() => return Ok(key),
+        None if !key.is_empty() => return Ok(Ok(key)),
         Some(referrer) => {
             Error::unsupported(format!("rows of \"{}\" are referred to by {referrer}", source.name))
                 .detail("PostgreSQL refuses to detach a partition with rows that are referred to.")
@@ -55,5 +60,5 @@ pub fn copying_key(set: &Set, source: &Source) -> Result<Vec<ddl::KeyColumn>> {
         ))
         .detail("Rows that change while they are copied are known by it."),
     };
-    Err(error.hint("Add one, or drop the foreign key until the rows are moved."))
+    Ok(Err(error.hint("Add one, or drop the foreign key until the rows are moved.")))
 }
