@@ -36,7 +36,8 @@ COMMENT ON FUNCTION dbguard.lint_explain(text) IS
   'A lint rule in words: what, why, a bad and a good example, how to mend it, how to silence it';
 
 CREATE FUNCTION dbguard._lint_rules()
-  RETURNS TABLE (code text, rule text, category text, severity text, title text, remedy text, reads_rows boolean)
+  RETURNS TABLE (code text, rule text, category text, severity text, title text, remedy text,
+                 reads text[], recommended boolean)
   LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 30
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'lint_list_rules_wrapper';

@@ -8,7 +8,7 @@ use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
 use dbguard_core::lint::engine::{self, Run};
 use dbguard_core::lint::finding::Severity;
-use dbguard_core::lint::rule::Rule;
+use dbguard_core::lint::rule::{Rule, Section};
 use dbguard_core::lint::scope::Scope;
 use dbguard_core::lint::{explain, rules, score};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -29,7 +29,8 @@ fn run(schemas: Schemas, rules: &[&'static Rule], min_severity: Severity) -> Res
     })?;
     let schemas = schemas_argument(schemas, &facts)?;
     rows::sequence_values(&mut facts);
-    if rules.iter().any(|r| r.reads_rows) {
+    let wanted = |section| rules.iter().any(|r| r.reads.contains(&section));
+    if wanted(Section::Rows) {
         let scope = Scope::new(&facts, schemas.as_deref());
         rows::default_partitions(&mut facts, &scope);
     }
@@ -96,14 +97,14 @@ fn lint_list_rules() -> TableIterator<
         name!(severity, &'static str),
         name!(title, &'static str),
         name!(remedy, &'static str),
-        name!(reads_rows, bool),
+        name!(reads, Vec<&'static str>),
+        name!(recommended, bool),
     ),
 > {
-    TableIterator::new(
-        rules::all().into_iter().map(|r| {
-            (r.code, r.name, r.category.as_str(), r.severity.as_str(), r.title, r.remedy, r.reads_rows)
-        }),
-    )
+    TableIterator::new(rules::all().into_iter().map(|r| {
+        let reads = r.reads.iter().map(|s| s.as_str()).collect();
+        (r.code, r.name, r.category.as_str(), r.severity.as_str(), r.title, r.remedy, reads, r.recommended)
+    }))
 }
 
 #[pg_extern(sql = false)]

@@ -283,6 +283,8 @@ pub struct Facts {
     pub now: i64,
     /// Settings rules ask for.
     pub settings: HashMap<String, String>,
+    /// Numbers of rules that the user chose, by code and name.
+    pub params: HashMap<(String, String), f64>,
     pub keywords: HashMap<String, Keyword>,
     pub schemas: Vec<Schema>,
     pub relations: Vec<Relation>,

@@ -14,10 +14,14 @@ pub enum Category {
     Partitioning,
     Maintenance,
     Naming,
+    Functions,
+    Performance,
+    Configuration,
+    Queries,
 }
 
 impl Category {
-    pub const ALL: [Category; 9] = [
+    pub const ALL: [Category; 13] = [
         Category::Integrity,
         Category::Security,
         Category::Tenancy,
@@ -27,6 +31,10 @@ impl Category {
         Category::Partitioning,
         Category::Maintenance,
         Category::Naming,
+        Category::Functions,
+        Category::Performance,
+        Category::Configuration,
+        Category::Queries,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -40,6 +48,10 @@ impl Category {
             Category::Partitioning => "partitioning",
             Category::Maintenance => "maintenance",
             Category::Naming => "naming",
+            Category::Functions => "functions/views/triggers",
+            Category::Performance => "performance/statistics",
+            Category::Configuration => "configuration",
+            Category::Queries => "queries",
         }
     }
 }
@@ -68,6 +80,42 @@ pub const fn case(name: &'static str, sql: &'static str) -> Case {
     Case { name, sql }
 }
 
+/// A part of the snapshot that is read only when a rule that runs asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// A look into tables: whether DEFAULT partitions hold rows.
+    Rows,
+    /// What ANALYZE found in columns.
+    Samples,
+    /// What the server counted since its statistics were reset.
+    Statistics,
+    /// The server as a whole: settings, sessions, replication.
+    Cluster,
+    /// pg_stat_statements.
+    Workload,
+}
+
+impl Section {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Section::Rows => "rows",
+            Section::Samples => "samples",
+            Section::Statistics => "statistics",
+            Section::Cluster => "cluster",
+            Section::Workload => "workload",
+        }
+    }
+}
+
+/// A number of a rule that a user may choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    pub name: &'static str,
+    pub default: f64,
+    /// With its unit.
+    pub about: &'static str,
+}
+
 #[derive(Debug)]
 pub struct Rule {
     pub code: &'static str,
@@ -83,11 +131,17 @@ pub struct Rule {
     pub good: &'static str,
     /// How to mend it, in words.
     pub remedy: &'static str,
+    /// What other tools call it; empty where none has it.
+    pub peers: &'static str,
     /// Codes that say less about the same object, silent when this rule speaks.
     pub hides: &'static [&'static str],
     pub rollup: Option<Rollup>,
-    /// Wants to know whether tables hold rows, not only what the catalogs say.
-    pub reads_rows: bool,
+    /// What it reads beside the catalogs.
+    pub reads: &'static [Section],
+    /// Numbers that `lint_configure` may change.
+    pub params: &'static [Param],
+    /// False: it runs only in the profile strict, or named by its code.
+    pub recommended: bool,
     pub check: fn(&Catalog, &mut Report),
     /// Each makes the rule speak.
     pub fires: &'static [Case],

@@ -26,7 +26,7 @@ pub fn category_weight(category: Category) -> f64 {
     match category {
         Category::Integrity | Category::Security => 3.0,
         Category::Tenancy | Category::Indexes | Category::Types => 2.0,
-        Category::Lifecycle | Category::Partitioning | Category::Maintenance | Category::Naming => 1.0,
+        _ => 1.0,
     }
 }
 

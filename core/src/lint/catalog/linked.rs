@@ -1,6 +1,7 @@
 //! The facts tied together: who refers to whom, and what is looked at at all.
 
 use crate::lint::catalog::*;
+use crate::lint::rule::Rule;
 use crate::lint::scope::Scope;
 use crate::lint::text::only_not_null;
 
@@ -149,6 +150,12 @@ impl Catalog {
     /// Policies that are in force on tables that rules look at.
     pub fn policies(&self) -> impl Iterator<Item = (&Relation, &Policy)> {
         self.tables().filter(|t| t.row_security).flat_map(|t| t.policies.iter().map(move |p| (t, p)))
+    }
+
+    /// A number of a rule: the user's, or the rule's own.
+    pub fn param(&self, rule: &Rule, name: &str) -> f64 {
+        let own = rule.params.iter().find(|p| p.name == name).map_or(0.0, |p| p.default);
+        self.params.get(&(rule.code.to_owned(), name.to_owned())).copied().unwrap_or(own)
     }
 
     pub fn setting(&self, name: &str) -> Option<&str> {

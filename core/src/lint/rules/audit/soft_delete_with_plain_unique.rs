@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE users (email text UNIQUE, deleted_at timestamptz);",
     good: "CREATE UNIQUE INDEX ON users (email) WHERE deleted_at IS NULL;",
     remedy: "replace it by a unique index over the live rows; ON CONFLICT must then name the predicate",
+    peers: "",
     hides: &["INT017"],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("another collation", "CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, deleted_at timestamptz); CREATE UNIQUE INDEX u ON t (name COLLATE \"C\")"),

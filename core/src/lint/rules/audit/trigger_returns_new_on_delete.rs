@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ...; RETURN NEW; END$$;",
     good: "... RETURN coalesce(NEW, OLD); ...",
     remedy: "RETURN OLD when TG_OP is DELETE, and read OLD there",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("for every operation", "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM 1; RETURN NEW; END$$; CREATE TRIGGER g BEFORE INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION f()"),

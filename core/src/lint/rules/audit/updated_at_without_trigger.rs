@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (updated_at timestamptz DEFAULT now());",
     good: "SELECT dbguard.touch_enable('orders');",
     remedy: "a BEFORE UPDATE trigger with dbguard.set_updated_at",
+    peers: "",
     hides: &[],
     rollup: Some(Rollup { at_least: 5, share: 0.8 }),
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("no trigger", "CREATE TABLE t (updated_at timestamptz)"),

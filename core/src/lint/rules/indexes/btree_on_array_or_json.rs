@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE INDEX ON posts (tags); -- tags text[]",
     good: "CREATE INDEX ON posts USING gin (tags);",
     remedy: "CREATE INDEX CONCURRENTLY ... USING gin (jsonb_path_ops for @> alone), then drop the B-tree",
+    peers: "db_verifier i1010, pg-index-health, pgcrab",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("array", "CREATE TABLE t (a text[]); CREATE INDEX i ON t (a)"),

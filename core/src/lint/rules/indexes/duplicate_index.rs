@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE INDEX a ON t (x); CREATE INDEX b ON t (x);",
     good: "CREATE INDEX a ON t (x);",
     remedy: "DROP INDEX CONCURRENTLY",
+    peers: "splinter 0009, pglinter B002, db_verifier i1001, pg-index-health, pghero, pgcrab, pytest-pghealth, pgFirstAid, pgassistant, pgdoctor",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("twice", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE INDEX ON items (order_id) WHERE deleted_at IS NULL;",
     good: "CREATE INDEX ON items (order_id);",
     remedy: "add a full index; the partial one may then be dropped",
+    peers: "pgassistant",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("live rows only", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a, deleted_at timestamptz); CREATE INDEX i ON t (a) WHERE deleted_at IS NULL"),

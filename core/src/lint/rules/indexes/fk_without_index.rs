@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE items (order_id bigint REFERENCES orders);",
     good: "CREATE TABLE items (order_id bigint REFERENCES orders); CREATE INDEX ON items (order_id);",
     remedy: "CREATE INDEX CONCURRENTLY on the columns",
+    peers: "splinter 0001, pglinter B003, pg-index-health, schemalint index-referencing-column, pgcrab, pytest-pghealth, pgFirstAid, pgassistant, pg-advisor, SchemaCrawler, active_record_doctor, database_consistency, eugene E15, pg-migration-lint PGM501",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("no index", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a)"),

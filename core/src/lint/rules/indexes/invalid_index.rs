@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a); -- ERROR: could not create unique index",
     good: "REINDEX INDEX CONCURRENTLY i; -- once the duplicates are gone",
     remedy: "REINDEX INDEX CONCURRENTLY, or drop it; leftovers of a failed REINDEX (_ccnew, _ccold) are dropped",
+    peers: "db_verifier i1002, pg-index-health, pghero, check_pgactivity, pg-advisor, pgdoctor, pytest-pghealth, pganalyze",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("a failed build", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE t (id int PRIMARY KEY); CREATE INDEX ON t (id);",
     good: "CREATE TABLE t (id int PRIMARY KEY);",
     remedy: "DROP INDEX CONCURRENTLY the plain one",
+    peers: "db_verifier i1003, pghero, pgassistant, database_consistency",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("beside the primary key", "CREATE TABLE t (a int PRIMARY KEY); CREATE INDEX i ON t (a)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE INDEX ON t (a); CREATE INDEX ON t (a, b);",
     good: "CREATE INDEX ON t (a, b);",
     remedy: "DROP INDEX CONCURRENTLY the shorter one",
+    peers: "pglinter B002, pg-index-health intersected_indexes, pghero, pgcrab, pg-advisor, database_consistency, active_record_doctor, pg-migration-lint PGM508, pgassistant, pgdoctor",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("prefix", "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); CREATE INDEX j ON t (a, b)"),

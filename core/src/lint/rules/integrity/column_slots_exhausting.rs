@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE t ADD COLUMN tmp int; ALTER TABLE t DROP COLUMN tmp; -- a thousand times",
     good: "CREATE TABLE t_new (LIKE t INCLUDING ALL); -- copied and renamed: its numbers begin anew",
     remedy: "copy the table into a new one and swap the names, before the limit is reached",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("added and dropped", "CREATE TABLE t (a int); DO $$BEGIN FOR n IN 1..12 LOOP EXECUTE (SELECT 'ALTER TABLE t ' || string_agg('ADD c' || i || ' int', ',') FROM generate_series(1, 100) i); EXECUTE (SELECT 'ALTER TABLE t ' || string_agg('DROP c' || i, ',') FROM generate_series(1, 100) i); END LOOP; END$$"),

@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;",
     good: "ALTER TABLE orders VALIDATE CONSTRAINT positive;",
     remedy: "VALIDATE CONSTRAINT: it reads the table, but blocks neither readers nor writers",
+    peers: "db_verifier c1001, pg-index-health, pghero, pytest-pghealth",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("check", "CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID"),

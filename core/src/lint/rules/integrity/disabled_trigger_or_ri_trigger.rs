@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE items DISABLE TRIGGER ALL; -- and never enabled again",
     good: "ALTER TABLE items ENABLE TRIGGER ALL;",
     remedy: "ENABLE TRIGGER, then look for rows that broke the rule meanwhile",
+    peers: "check_postgres disabled_triggers, pg-migration-lint PGM020",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("all of a child", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a); ALTER TABLE t DISABLE TRIGGER ALL"),

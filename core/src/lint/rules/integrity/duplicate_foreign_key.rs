@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE items ADD FOREIGN KEY (order_id) REFERENCES orders; -- twice",
     good: "ALTER TABLE items ADD FOREIGN KEY (order_id) REFERENCES orders;",
     remedy: "DROP CONSTRAINT the younger one",
+    peers: "db_verifier fk1010, pg-index-health, pgcrab",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("twice", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a REFERENCES a)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (a_id int REFERENCES a);",
     good: "CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (a_id bigint REFERENCES a);",
     remedy: "give the referring column the type of the referred one; the table is rewritten",
+    peers: "pglinter B008, db_verifier fk1001, pg-index-health, pgcrab, pytest-pghealth, active_record_doctor, database_consistency, pgassistant, SchemaCrawler, online_migrations",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("int to bigint", "CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE t (a int REFERENCES a)"),

@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE users (id bigint, ..., newsletter_font text); -- 130 columns",
     good: "CREATE TABLE user_preferences (user_id bigint PRIMARY KEY REFERENCES users, ...);",
     remedy: "tables of their own, one to one, for what is read and written together",
+    peers: "pgFirstAid(50/200), GitLab AddColumnsToWideTables",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("21", "DO $$BEGIN EXECUTE (SELECT 'CREATE TABLE t (' || string_agg('c' || i || ' int', ',') || ')' FROM generate_series(1, 21) i); END$$"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE user_roles (user_id int REFERENCES users, role_id int REFERENCES roles);",
     good: "CREATE TABLE user_roles (user_id int REFERENCES users, role_id int REFERENCES roles, PRIMARY KEY (user_id, role_id));",
     remedy: "a unique index over both columns, after the doubles are gone",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("bare", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a, b int REFERENCES b)"),

@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint);",
     good: "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint REFERENCES users);",
     remedy: "ADD FOREIGN KEY ... NOT VALID, then VALIDATE CONSTRAINT once no orphan is left",
+    peers: "active_record_doctor missing_foreign_keys, sqlcheck 1005, database_consistency",
     hides: &[],
     rollup: Some(Rollup { at_least: 5, share: 0.6 }),
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("plural", "CREATE TABLE users (id bigint PRIMARY KEY); CREATE TABLE t (user_id bigint)"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE comments (subject_type text, subject_id bigint);",
     good: "CREATE TABLE comments (post_id bigint REFERENCES posts, photo_id bigint REFERENCES photos, CHECK (num_nonnulls(post_id, photo_id) = 1));",
     remedy: "one foreign key column for each table, and a CHECK that one of them is set",
+    peers: "database_consistency, GitLab polymorphic cop",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("text", "CREATE TABLE t (subject_type text, subject_id bigint)"),

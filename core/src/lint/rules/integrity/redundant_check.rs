@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE t (a int NOT NULL CHECK (a IS NOT NULL));",
     good: "CREATE TABLE t (a int NOT NULL);",
     remedy: "DROP CONSTRAINT",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("twice", "CREATE TABLE t (a int CHECK (a > 0) CHECK (a > 0))"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY); -- and 1.9 billion rows later",
     good: "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY);",
     remedy: "make the column, all that refer to it, and the sequence bigint",
+    peers: "db_verifier s1010-12, pg-index-health, pghero, check_postgres sequence, check_pgactivity, pytest-pghealth, pgdoctor",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("serial near its end", "CREATE TABLE t (id serial PRIMARY KEY); SELECT setval('t_id_seq', 2000000000)"),

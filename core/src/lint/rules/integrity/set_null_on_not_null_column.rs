@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE items (order_id int NOT NULL REFERENCES orders ON DELETE SET NULL);",
     good: "CREATE TABLE items (order_id int NOT NULL REFERENCES orders ON DELETE CASCADE);",
     remedy: "let the column be NULL, or choose another action: RESTRICT says plainly what happens now",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("on delete", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int NOT NULL REFERENCES a ON DELETE SET NULL)"),

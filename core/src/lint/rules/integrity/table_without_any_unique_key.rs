@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE readings (sensor int, at timestamptz, value float8);",
     good: "CREATE TABLE readings (sensor int, at timestamptz, value float8, PRIMARY KEY (sensor, at));",
     remedy: "declare the columns that identify a row, or add an identity column",
+    peers: "db_verifier no1001, pgcrab table_without_replica_identity",
     hides: &["INT001"],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("bare table", "CREATE TABLE t (a int, b text)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (id bigint, total numeric);",
     good: "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, total numeric);",
     remedy: "make an existing unique NOT NULL index the primary key, or add an identity column",
+    peers: "splinter 0004, pglinter B001, db_verifier no1002, pg-index-health, schemalint require-primary-key, pgcrab, pytest-pghealth, pgFirstAid, SchemaCrawler, active_record_doctor, sqlcheck 1003, pg-migration-lint PGM502",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("unique and not null, but no key", "CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX u ON t (a)"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE users (active boolean);",
     good: "CREATE TABLE users (active boolean NOT NULL DEFAULT false);",
     remedy: "fill the NULLs, then SET NOT NULL with a default",
+    peers: "database_consistency ThreeStateBoolean, GitLab SaferBooleanColumn",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("nullable", "CREATE TABLE t (a bool)"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE (team, person));",
     good: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE NULLS NOT DISTINCT (team, person));",
     remedy: "NULLS NOT DISTINCT, or SET NOT NULL on the columns",
+    peers: "pytest-pghealth",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("constraint", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b))"),

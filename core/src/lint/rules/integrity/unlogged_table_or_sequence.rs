@@ -15,9 +15,13 @@ pub static RULE: Rule = Rule {
     bad: "CREATE UNLOGGED TABLE orders (id bigint PRIMARY KEY);",
     good: "CREATE TABLE orders (id bigint PRIMARY KEY);",
     remedy: "SET LOGGED, which writes the whole table to the log; or ignore it with the reason",
+    peers:
+        "db_verifier r1001,s1001, pytest-pghealth, pg-migration-lint PGM506, check_pgactivity table_unlogged",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("table", "CREATE UNLOGGED TABLE t (a int PRIMARY KEY)"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (id bigint) WITH (autovacuum_enabled = off);",
     good: "ALTER TABLE orders RESET (autovacuum_enabled);",
     remedy: "RESET the option; if a bulk load needed it, reset it afterwards and ANALYZE",
+    peers: "pg-advisor, check_pgactivity, pgdoctor",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("table", "CREATE TABLE t (a int) WITH (autovacuum_enabled = off)"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: r#"CREATE TABLE "OrderItems" ("Unit Price" numeric);"#,
     good: "CREATE TABLE order_items (unit_price numeric);",
     remedy: "ALTER ... RENAME TO a lower-case name, together with the queries that use it",
+    peers: "pglinter B005, pg-index-health, pgcrab, SchemaCrawler, db_verifier n1006.., Don't-Do-This, schemalint name-casing, pg-migration-lint PGM509",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("mixed case", r#"CREATE TABLE "OrderItems" (id int)"#),

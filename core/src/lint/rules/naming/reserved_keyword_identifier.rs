@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: r#"CREATE TABLE "order" ("user" int);"#,
     good: "CREATE TABLE orders (user_id int);",
     remedy: "ALTER ... RENAME TO another name, together with the queries that use it",
+    peers: "pglinter B010 (only upper-case, misses user/order), db_verifier n1030-40, pg-migration-lint PGM509, SchemaCrawler, rubocop-migration",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("table", r#"CREATE TABLE "order" (id int)"#),

@@ -1,7 +1,7 @@
 use crate::lint::bounds::is_default;
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Finding, Report, Severity};
-use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::rule::{case, Category, Rollup, Rule, Section};
 
 pub static RULE: Rule = Rule {
     code: "PAR003",
@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "INSERT INTO events VALUES ('2031-01-01'); -- lands in events_default",
     good: "SELECT count(*) FROM events_default; -- 0",
     remedy: "move the rows out, attach the partitions they belong to, insert them again",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: true,
+    reads: &[Section::Rows],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("not analyzed", "CREATE TABLE t (a int) PARTITION BY RANGE (a); CREATE TABLE t1 PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE events (at timestamptz) PARTITION BY RANGE (at); -- last partition: this month",
     good: "SELECT dbguard.partition_enable('events', every => '1 month', ahead => 4);",
     remedy: "make the next partitions, or have dbguard.partition_enable make them",
+    peers: "check_postgres partman_premake (partman only)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("ended", "CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2020-01-01') TO ('2020-02-01'); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM ('2020-02-01') TO ('2020-03-01')"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE events ENABLE ROW LEVEL SECURITY; GRANT SELECT ON events_2030_01 TO app;",
     good: "REVOKE ALL ON events_2030_01 FROM app;",
     remedy: "REVOKE the rights on the partitions, or enable row-level security on them: without a policy they show nothing, while queries of the parent go on",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("to read", "CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT; ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t, t1 TO pg_monitor"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE e (at date) PARTITION BY RANGE (at); -- January and March",
     good: "SELECT dbguard.partition_enable('e', every => '1 month'); -- fills holes",
     remedy: "make the partition that is missing; dbguard.partition_enable does",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("a month", "CREATE TABLE t (at date) PARTITION BY RANGE (at); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2020-01-01') TO ('2020-02-01'); CREATE TABLE t2 PARTITION OF t FOR VALUES FROM ('2020-03-01') TO ('2020-04-01')"),

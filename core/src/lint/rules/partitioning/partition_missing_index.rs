@@ -23,9 +23,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE INDEX ON events_2024_01 (user_id); -- on each partition by hand, one forgotten",
     good: "CREATE INDEX ON events (user_id); -- on the parent: every partition has it",
     remedy: "CREATE INDEX CONCURRENTLY on the partition, then one on ONLY the parent, attached",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("one of five", "CREATE TABLE t (a int, b int) PARTITION BY LIST (a); DO $$BEGIN FOR n IN 1..5 LOOP EXECUTE format('CREATE TABLE t%s PARTITION OF t FOR VALUES IN (%s)', n, n); IF n <> 3 THEN EXECUTE format('CREATE INDEX ON t%s (b)', n); END IF; END LOOP; END$$"),

@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "an hour a partition, kept for a year: 8760",
     good: "SELECT dbguard.partition_enable('events', every => '1 day');",
     remedy: "wider partitions, or a shorter time to keep them",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("too many", "CREATE TABLE t (a int) PARTITION BY LIST (a); DO $$BEGIN FOR n IN 1..1001 LOOP EXECUTE format('CREATE TABLE t%s PARTITION OF t FOR VALUES IN (%s)', n, n); END LOOP; END$$"),

@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE MATERIALIZED VIEW m AS SELECT * FROM orders; GRANT SELECT ON m TO app;",
     good: "CREATE VIEW mine AS SELECT * FROM m WHERE owner = current_user; GRANT SELECT ON mine TO app;",
     remedy: "REVOKE SELECT, and grant a view that filters",
+    peers: "splinter 0016-0017",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("materialized view", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; GRANT SELECT ON m TO pg_monitor, PUBLIC"),

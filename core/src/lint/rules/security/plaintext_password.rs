@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE users (login text, password varchar(20));",
     good: "CREATE TABLE users (login text, password_hash text);",
     remedy: "store only the result of a password hash such as argon2, scrypt or bcrypt, in a column named for it",
+    peers: "sqlcheck 4001, splinter 0023 (names)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("too short", "CREATE TABLE t (id int, password varchar(20))"),

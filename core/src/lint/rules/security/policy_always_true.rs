@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY p ON orders USING (true);",
     good: "CREATE POLICY p ON orders USING (owner = current_user);",
     remedy: "ALTER POLICY with an expression that looks at the row",
+    peers: "splinter 0024 (text compare)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("everything", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (true)"),

@@ -20,9 +20,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY p ON orders USING (owner = current_user);",
     good: "CREATE INDEX ON orders (owner);",
     remedy: "CREATE INDEX CONCURRENTLY on the column",
+    peers: "safegres --perf",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("no index", "CREATE TABLE t (a name); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = current_user)"),

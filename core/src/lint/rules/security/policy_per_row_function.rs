@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY p ON orders USING (tenant = my_tenant());",
     good: "CREATE POLICY p ON orders USING (tenant = (SELECT my_tenant()));",
     remedy: "ALTER POLICY with the call inside (SELECT ...)",
+    peers: "splinter 0003 (LIKE on text, 5 names)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("stable function", "CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1'; ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = f())"),

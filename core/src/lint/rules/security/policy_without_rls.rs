@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY own ON orders USING (owner = current_user); -- and nothing else",
     good: "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;",
     remedy: "ENABLE ROW LEVEL SECURITY, after checking that the policies let everybody see what they must",
+    peers: "splinter 0007",
     hides: &["TEN001"],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("policy only", "CREATE TABLE t (a int); CREATE POLICY p ON t USING (true)"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "GRANT CREATE ON SCHEMA public TO PUBLIC;",
     good: "GRANT CREATE ON SCHEMA public TO app_owner;",
     remedy: "REVOKE CREATE from PUBLIC, and grant it to the roles that make objects there",
+    peers: "pglinter S003",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("as before 15", "GRANT CREATE ON SCHEMA public TO PUBLIC"),

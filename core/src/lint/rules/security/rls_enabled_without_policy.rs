@@ -13,9 +13,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;",
     good: "CREATE POLICY own ON orders USING (owner = current_user);",
     remedy: "CREATE POLICY, or DISABLE ROW LEVEL SECURITY",
+    peers: "splinter 0008",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("enabled", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; -- the application logs in as the owner",
     good: "ALTER TABLE orders FORCE ROW LEVEL SECURITY;",
     remedy: "FORCE ROW LEVEL SECURITY, or let the application log in as a role of its own",
+    peers: "schemalint rowLevelSecurity(enforced)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("owned by who logs in", "DO $$ BEGIN CREATE ROLE lint_app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a name); ALTER TABLE t OWNER TO lint_app; ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = current_user)"),

@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'; -- and nothing else",
     good: "REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC; GRANT EXECUTE ON FUNCTION f() TO app;",
     remedy: "REVOKE EXECUTE from PUBLIC, and grant it to the roles that call it",
+    peers: "splinter 0028-0029",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("as it is made", "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"),

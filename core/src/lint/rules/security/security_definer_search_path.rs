@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM t';",
     good: "ALTER FUNCTION f() SET search_path = pg_catalog, app, pg_temp;",
     remedy: "SET search_path to pg_catalog, schemas only the owner can create in, and pg_temp last",
+    peers: "splinter 0011 (all functions)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("no search_path", "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "GRANT SELECT ON customers TO PUBLIC; -- with a column ssn",
     good: "REVOKE SELECT ON customers FROM PUBLIC; GRANT SELECT (id, name) ON customers TO PUBLIC;",
     remedy: "REVOKE SELECT on the table, and grant it on the other columns",
+    peers: "splinter 0023",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("by the table", "CREATE TABLE t (id int, ssn text); GRANT SELECT ON t TO PUBLIC"),

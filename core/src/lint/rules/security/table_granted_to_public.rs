@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "GRANT SELECT, UPDATE ON orders TO PUBLIC;",
     good: "GRANT SELECT, UPDATE ON orders TO app;",
     remedy: "REVOKE ALL from PUBLIC, and grant to the roles that need it",
+    peers: "splinter (anon/authenticated variants 0026-0027)",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("to read", "CREATE TABLE t (a int); GRANT SELECT ON t TO PUBLIC"),

@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE VIEW v AS SELECT * FROM orders; GRANT SELECT ON v TO app;",
     good: "ALTER VIEW v SET (security_invoker = true);",
     remedy: "SET (security_invoker = true), and let its readers read what it reads",
+    peers: "splinter 0010 (every exposed view)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("over a table", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE VIEW v AS SELECT * FROM t; GRANT SELECT ON v TO pg_monitor"),

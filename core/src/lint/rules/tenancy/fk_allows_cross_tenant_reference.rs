@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE items (tenant_id int, order_id int REFERENCES orders (id));",
     good: "CREATE TABLE items (tenant_id int, order_id int, FOREIGN KEY (tenant_id, order_id) REFERENCES orders (tenant_id, id));",
     remedy: "a second foreign key with the tenant in front, over UNIQUE (tenant, id) of the parent",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("one without among others with", "CREATE TABLE p (tenant_id int, id int PRIMARY KEY, UNIQUE (tenant_id, id)); CREATE TABLE t (tenant_id int, p int, FOREIGN KEY (tenant_id, p) REFERENCES p (tenant_id, id)); CREATE TABLE u (tenant_id int, p int REFERENCES p ON DELETE CASCADE)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (id bigint PRIMARY KEY, tenant_id int NOT NULL);",
     good: "CREATE INDEX ON orders (tenant_id, created_at);",
     remedy: "CREATE INDEX CONCURRENTLY on the tenant column, with what queries sort by behind it",
+    peers: "",
     hides: &["SEC018"],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("no index", "CREATE TABLE t (id int PRIMARY KEY, tenant_id int)"),

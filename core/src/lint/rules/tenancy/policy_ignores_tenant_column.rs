@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY p ON orders USING (NOT deleted);",
     good: "CREATE POLICY p ON orders USING (tenant_id = (SELECT current_setting('app.tenant_id')::int));",
     remedy: "a policy that compares the tenant column with the session's tenant",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("another column", "CREATE TABLE t (tenant_id int, deleted bool); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (NOT deleted)"),

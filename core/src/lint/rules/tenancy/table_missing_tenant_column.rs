@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE items (order_id int REFERENCES orders); -- orders and most others have tenant_id",
     good: "CREATE TABLE items (tenant_id int NOT NULL, order_id int REFERENCES orders);",
     remedy: "add the column, fill it from the parent, then SET NOT NULL",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("refers to a tenant's row", "CREATE TABLE a (tenant_id int, id int PRIMARY KEY); CREATE TABLE b (tenant_id int); CREATE TABLE c (tenant_id int); CREATE TABLE t (a int REFERENCES a)"),

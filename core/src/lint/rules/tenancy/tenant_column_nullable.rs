@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (tenant_id int);",
     good: "CREATE TABLE orders (tenant_id int NOT NULL);",
     remedy: "SET NOT NULL, once every row has a tenant",
+    peers: "",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("nullable", "CREATE TABLE t (tenant_id int)"),

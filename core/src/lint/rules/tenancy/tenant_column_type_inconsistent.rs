@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (tenant_id uuid); CREATE TABLE items (tenant_id text);",
     good: "CREATE TABLE orders (tenant_id uuid); CREATE TABLE items (tenant_id uuid);",
     remedy: "ALTER COLUMN TYPE to that of the others",
+    peers: "pg-index-health (generic)",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("text among uuid", "CREATE TABLE t (tenant_id uuid); CREATE TABLE u (tenant_id uuid); CREATE TABLE v (tenant_id text)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (tenant_id int NOT NULL);",
     good: "CREATE TABLE orders (tenant_id int NOT NULL REFERENCES tenants);",
     remedy: "ADD FOREIGN KEY ... NOT VALID, then VALIDATE CONSTRAINT",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("one with, one without", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (tenant_id int REFERENCES a); CREATE TABLE u (tenant_id int)"),

@@ -17,9 +17,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE POLICY p ON orders USING (tenant_id = current_setting('app.t', true)::int OR current_setting('app.t', true) IS NULL);",
     good: "CREATE POLICY p ON orders USING (tenant_id = current_setting('app.t', true)::int);",
     remedy: "take the OR away, so that a missing setting is NULL and shows nothing; give maintenance a policy TO its own role",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("null", "CREATE TABLE t (tenant_id int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (tenant_id = current_setting('a.a', true)::int OR current_setting('a.a', true) IS NULL)"),

@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     good: "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; CREATE POLICY tenant_isolation ON orders \
            USING (tenant_id = current_setting('app.tenant_id')::int);",
     remedy: "enable row-level security with a policy on the tenant column; the fix reads the setting app.tenant_id",
+    peers: "schemalint rowLevelSecurity, splinter 0013",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("one without among others with", "CREATE TABLE t (tenant_id int); CREATE TABLE u (tenant_id int); ALTER TABLE u ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON u USING (true)"),

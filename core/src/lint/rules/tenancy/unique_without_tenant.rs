@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE products (tenant_id int NOT NULL, sku text UNIQUE);",
     good: "CREATE TABLE products (tenant_id int NOT NULL, sku text, UNIQUE (tenant_id, sku));",
     remedy: "UNIQUE over the tenant column and the others",
+    peers: "",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("a name", "CREATE TABLE t (id int PRIMARY KEY, tenant_id int, name text UNIQUE)"),

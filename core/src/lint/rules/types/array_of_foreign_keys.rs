@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE posts (id bigint PRIMARY KEY, tag_ids bigint[]);",
     good: "CREATE TABLE post_tags (post_id bigint REFERENCES posts, tag_id bigint REFERENCES tags, PRIMARY KEY (post_id, tag_id));",
     remedy: "a table of pairs with two foreign keys",
+    peers: "sqlcheck 1001",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("bigint", "CREATE TABLE t (tag_ids bigint[])"),

@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE users (email text UNIQUE);",
     good: "CREATE UNIQUE INDEX ON users (lower(email));",
     remedy: "a unique index on lower(), after the doubles are merged; or CHECK (email = lower(email))",
+    peers: "database_consistency case_sensitive",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("email", "CREATE TABLE t (email text UNIQUE)"),

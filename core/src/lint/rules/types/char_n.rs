@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE parts (sku char(12));",
     good: "CREATE TABLE parts (sku text CHECK (length(sku) <= 12));",
     remedy: "ALTER COLUMN TYPE text, with a CHECK where the length matters",
+    peers: "pg-index-health, squawk ban-char-field, pgfence 34, pg-migration-lint PGM103, Don't-Do-This",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("char(12)", "CREATE TABLE t (a char(12))"),

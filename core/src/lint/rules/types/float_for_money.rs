@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (total_price float8);",
     good: "CREATE TABLE orders (total_price numeric(12,2));",
     remedy: "ALTER COLUMN TYPE numeric",
+    peers: "sqlcheck 2001",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case(

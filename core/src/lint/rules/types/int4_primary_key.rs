@@ -16,9 +16,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (id serial PRIMARY KEY);",
     good: "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);",
     remedy: "make the column, all that refer to it, and its sequence bigint, while the table is small",
+    peers: "squawk prefer-bigint, pgfence 31, active_record_doctor short_primary_key_type, pytest-pghealth, pgdoctor pk-types, pg-migration-lint PGM107, online_migrations, database_consistency",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("serial", "CREATE TABLE t (id serial PRIMARY KEY)"),

@@ -15,9 +15,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE events (payload json);",
     good: "CREATE TABLE events (payload jsonb);",
     remedy: "ALTER COLUMN TYPE jsonb",
+    peers: "pg-index-health, schemalint, pytest-pghealth, eugene E3, pgfence 29, pg-migration-lint PGM106, strong_migrations, online_migrations",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("json", "CREATE TABLE t (a json)"),

@@ -14,9 +14,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (total money);",
     good: "CREATE TABLE orders (total numeric(12,2), currency text);",
     remedy: "ALTER COLUMN TYPE numeric",
+    peers: "pg-index-health, pgcrab, pg-migration-lint PGM104, Don't-Do-This",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("money", "CREATE TABLE t (a money)"),

@@ -18,9 +18,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (customer_id bigint); CREATE TABLE notes (customer_id int);",
     good: "CREATE TABLE orders (customer_id bigint); CREATE TABLE notes (customer_id bigint);",
     remedy: "the type that the others have, or a name of its own",
+    peers: "pg-index-health, SchemaCrawler ColumnTypes",
     hides: &[],
     rollup: Rollup::NEVER,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("one of four", "CREATE TABLE a (user_ref bigint); CREATE TABLE b (user_ref bigint); CREATE TABLE c (user_ref bigint); CREATE TABLE d (user_ref int)"),

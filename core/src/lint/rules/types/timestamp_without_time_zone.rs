@@ -19,9 +19,12 @@ pub static RULE: Rule = Rule {
     bad: "CREATE TABLE orders (created_at timestamp);",
     good: "CREATE TABLE orders (created_at timestamptz);",
     remedy: "ALTER COLUMN TYPE timestamptz, saying in which zone the stored values are; the fix assumes UTC",
+    peers: "pg-index-health, schemalint, pgcrab, squawk prefer-timestamptz, pgfence 33, pg-migration-lint PGM101, Don't-Do-This",
     hides: &[],
     rollup: Rollup::CONVENTION,
-    reads_rows: false,
+    reads: &[],
+    params: &[],
+    recommended: true,
     check,
     fires: &[
         case("timestamp", "CREATE TABLE t (at timestamp)"),
