@@ -3,7 +3,11 @@
 
 mod access;
 mod arguments;
+mod baseline;
+mod config;
+mod ignores;
 mod read;
 mod rows;
+mod run;
 mod snapshot;
 mod surface;

@@ -31,7 +31,20 @@ pub static PARTITION_NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// What the partition part takes for now.
 pub static PARTITION_CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// For how many days a finding is ignored unless said otherwise.
+pub static LINT_IGNORE_DAYS: GucSetting<i32> = GucSetting::<i32>::new(180);
+
 pub fn define() {
+    GucRegistry::define_int_guc(
+        c"dbguard.lint_ignore_days",
+        c"For how many days dbguard.lint_ignore ignores a finding unless told otherwise.",
+        c"After that it is open again.",
+        &LINT_IGNORE_DAYS,
+        1,
+        36_500,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     GucRegistry::define_string_guc(
         c"dbguard.actor",
         c"Who is acting, as the application knows it.",

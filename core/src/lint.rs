@@ -3,16 +3,21 @@
 //! `catalog` is the picture, `rule` the form every rule fills in, `rules` the rules, `engine` runs
 //! them, `score` weighs what they found.
 
+pub mod baseline;
 pub mod bounds;
 pub mod catalog;
+pub mod config;
 pub mod engine;
 pub mod explain;
 pub mod finding;
+pub mod ignore;
 pub mod plpgsql;
+pub mod profile;
 pub mod rule;
 pub mod rules;
 pub mod scope;
 pub mod score;
 pub mod select;
+pub mod summary;
 pub mod text;
 pub mod tree;

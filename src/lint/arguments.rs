@@ -2,13 +2,16 @@
 
 use crate::error::{Error, Result};
 use dbguard_core::lint::catalog::Facts;
+use dbguard_core::lint::config::Config;
 use dbguard_core::lint::finding::Severity;
+use dbguard_core::lint::profile::{self, Profile};
 use dbguard_core::lint::rule::Rule;
 use dbguard_core::lint::scope::Scope;
 use dbguard_core::lint::{rules, select};
 use pgrx::PgSqlErrorCode;
+use std::time::Duration;
 
-type List = Option<Vec<Option<String>>>;
+pub type List = Option<Vec<Option<String>>>;
 
 /// An array argument; NULL as a whole is "all", NULL inside it is a mistake.
 fn elements(name: &str, list: List) -> Result<Option<Vec<String>>> {
@@ -21,23 +24,41 @@ fn elements(name: &str, list: List) -> Result<Option<Vec<String>>> {
     }
 }
 
-pub fn rules_argument(list: List) -> Result<Vec<&'static Rule>> {
+pub fn rules_argument(list: List, profile: Option<Profile>, config: &Config) -> Result<Vec<&'static Rule>> {
     let words = elements("rules", list)?;
-    select::select(&rules::all(), words.as_deref()).map_err(|unknown| {
-        Error::invalid_parameter(format!("no lint rule matches \"{}\"", unknown.word))
-            .detail(unknown.valid)
-            .hint(
-                "Name codes, rules or categories; * and ? stand for any characters, a leading - leaves out.",
-            )
+    profile::chosen(&rules::all(), words.as_deref(), profile, config)
+        .map_err(|unknown| no_such_rule(&unknown.word))
+}
+
+pub fn profile_argument(text: &str) -> Result<Profile> {
+    Profile::parse(text).ok_or_else(|| {
+        let all = Profile::ALL.map(Profile::as_str).join(", ");
+        Error::invalid_parameter(format!("unknown profile \"{text}\""))
+            .detail(format!("Profiles are {all}."))
+            .hint("Leave profile out for recommended.")
     })
 }
 
-pub fn severity_argument(text: Option<&str>) -> Result<Severity> {
-    let text = text.ok_or_else(|| Error::null_argument("min_severity"))?;
+/// A time limit in seconds.
+pub fn seconds_argument(seconds: f32) -> Result<Duration> {
+    Duration::try_from_secs_f32(seconds).map_err(|_| {
+        Error::invalid_parameter(format!("max_seconds must be zero or more, not {seconds}"))
+            .hint("NULL is no limit.")
+    })
+}
+
+pub fn no_such_rule(word: &str) -> Error {
+    Error::invalid_parameter(format!("no lint rule matches \"{word}\""))
+        .detail(select::valid_words(&rules::all()))
+        .hint("Name codes, rules or categories; * and ? stand for any characters, a leading - leaves out.")
+}
+
+pub fn severity_argument(name: &str, text: Option<&str>) -> Result<Severity> {
+    let text = text.ok_or_else(|| Error::null_argument(name))?;
     Severity::parse(text).ok_or_else(|| {
         Error::invalid_parameter(format!("unknown severity \"{text}\""))
             .detail("Severities are info, warning, error.")
-            .hint("To see everything, leave min_severity out.")
+            .hint(format!("Give {name} one of them, or leave it out."))
     })
 }
 

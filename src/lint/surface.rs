@@ -1,48 +1,66 @@
-//! The SQL functions.
+//! The SQL functions that answer with rows.
 
-use crate::error::{Error, Result};
-use crate::lint::arguments::{rules_argument, schemas_argument, severity_argument};
-use crate::lint::{rows, snapshot};
-use crate::pg::guc;
-use crate::pg::subxact::look;
+use crate::error::Error;
+use crate::lint::arguments::severity_argument;
+use crate::lint::run::{last_ms, run, Outcome, Request};
 use dbguard_core::lint::catalog::Catalog;
-use dbguard_core::lint::engine::{self, Run};
-use dbguard_core::lint::finding::Severity;
-use dbguard_core::lint::rule::{Rule, Section};
-use dbguard_core::lint::scope::Scope;
+use dbguard_core::lint::engine::Row;
+use dbguard_core::lint::finding::Object;
+use dbguard_core::lint::profile::Profile;
+use dbguard_core::lint::summary::{self, GroupBy};
 use dbguard_core::lint::{explain, rules, score};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use pgrx::JsonB;
+use serde_json::{json, Value};
 
-type Schemas = Option<Vec<Option<String>>>;
+/// A row of lint and lint_table.
+type Columns = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    String,
+    &'static str,
+    String,
+    Option<String>,
+    f32,
+    &'static str,
+    String,
+    Option<Oid>,
+    JsonB,
+);
 
-fn run(schemas: Schemas, rules: &[&'static Rule], min_severity: Severity) -> Result<Run> {
-    // index and constraint definitions are read under a lock on their table
-    let mut facts = look(|| guc::with(&[(c"lock_timeout", c"1s")], snapshot::take)).map_err(|e| {
-        if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE {
-            e.hint("Another session holds a table under an exclusive lock. Run lint again when it is done.")
-        } else {
-            e
-        }
-    })?;
-    let schemas = schemas_argument(schemas, &facts)?;
-    rows::sequence_values(&mut facts);
-    let wanted = |section| rules.iter().any(|r| r.reads.contains(&section));
-    if wanted(Section::Rows) {
-        let scope = Scope::new(&facts, schemas.as_deref());
-        rows::default_partitions(&mut facts, &scope);
-    }
-    Ok(engine::run(&Catalog::new(facts, schemas.as_deref()), rules, min_severity))
+fn columns(r: Row) -> Columns {
+    (
+        r.severity.as_str(),
+        r.rule.code,
+        r.rule.name,
+        r.rule.category.as_str(),
+        r.object.identity,
+        r.object.kind,
+        r.message,
+        r.fix.map(|f| f.sql),
+        r.confidence,
+        r.status.as_str(),
+        r.fingerprint,
+        (r.object.oid != 0).then(|| Oid::from(r.object.oid)),
+        JsonB(Value::Object(r.details)),
+    )
 }
 
+#[allow(clippy::too_many_arguments, reason = "the SQL function's")]
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = false)]
 fn lint(
     schemas: Option<Vec<Option<String>>>,
     rules: Option<Vec<Option<String>>>,
+    profile: Option<&str>,
     min_severity: Option<&str>,
+    baseline: Option<&str>,
+    include_ignored: Option<bool>,
+    max_seconds: Option<f32>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -64,24 +82,106 @@ fn lint(
     >,
     ErrorReport,
 > {
-    let min_severity = severity_argument(min_severity)?;
-    let rules = rules_argument(rules)?;
-    let run = run(schemas, &rules, min_severity)?;
-    Ok(TableIterator::new(run.rows.into_iter().map(|r| {
+    let min_severity = severity_argument("min_severity", min_severity)?;
+    let include_ignored = include_ignored.ok_or_else(|| Error::null_argument("include_ignored"))?;
+    let outcome =
+        run(Request { schemas, rules, profile, min_severity, baseline, include_ignored, max_seconds })?;
+    Ok(TableIterator::new(outcome.run.rows.into_iter().map(columns)))
+}
+
+/// What is about one table, view or index, and what is part of it.
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn lint_table(
+    relation: Option<Oid>,
+    rules: Option<Vec<Option<String>>>,
+    profile: Option<&str>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
         (
-            r.severity.as_str(),
-            r.rule.code,
-            r.rule.name,
-            r.rule.category.as_str(),
-            r.object.identity,
-            r.object.kind,
-            r.message,
-            r.fix.map(|f| f.sql),
-            r.confidence,
-            r.status.as_str(),
-            r.fingerprint,
-            (r.object.oid != 0).then(|| Oid::from(r.object.oid)),
-            JsonB(serde_json::Value::Object(r.details)),
+            name!(severity, &'static str),
+            name!(code, &'static str),
+            name!(rule, &'static str),
+            name!(category, &'static str),
+            name!(object, String),
+            name!(object_type, &'static str),
+            name!(message, String),
+            name!(fix_sql, Option<String>),
+            name!(confidence, f32),
+            name!(status, &'static str),
+            name!(fingerprint, String),
+            name!(objid, Option<Oid>),
+            name!(details, JsonB),
+        ),
+    >,
+    ErrorReport,
+> {
+    let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
+    let Outcome { catalog, run, .. } = run(Request { rules, profile, ..Request::default() })?;
+    let about = about(&catalog, relation.to_u32())?;
+    let rows: Vec<Row> = run.rows.into_iter().filter(|r| about(&r.object)).collect();
+    Ok(TableIterator::new(rows.into_iter().map(columns)))
+}
+
+/// Tells objects that are a relation, or part of it, or of the table it is a partition of.
+fn about(catalog: &Catalog, relation: u32) -> Result<impl Fn(&Object) -> bool, Error> {
+    let Some(found) = catalog.relation(relation).filter(|r| r.linted) else {
+        return Err(Error::wrong_object_type(format!("relation {relation} is none that lint looks at"))
+            .hint("Name a table or view of your own."));
+    };
+    let root = catalog.root_of(found).sql_name();
+    let names = [found.sql_name(), root];
+    let tables = catalog.tables_of_parts();
+    Ok(move |object: &Object| {
+        names.contains(&object.identity)
+            || tables.get(&(object.kind, object.oid)).is_some_and(|table| names.contains(table))
+    })
+}
+
+#[allow(clippy::type_complexity)]
+#[pg_extern(sql = false)]
+fn lint_summary(
+    group_by: Option<&str>,
+    schemas: Option<Vec<Option<String>>>,
+    rules: Option<Vec<Option<String>>>,
+    profile: Option<&str>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(grouped, String),
+            name!(errors, i64),
+            name!(warnings, i64),
+            name!(infos, i64),
+            name!(ignored, i64),
+            name!(skipped, i64),
+            name!(objects, i64),
+            name!(with_fix, i64),
+            name!(title, Option<&'static str>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let text = group_by.ok_or_else(|| Error::null_argument("group_by"))?;
+    let by = GroupBy::parse(text).ok_or_else(|| {
+        Error::invalid_parameter(format!("cannot group by \"{text}\""))
+            .detail(format!("Groups are {}.", GroupBy::ALL.map(GroupBy::as_str).join(", ")))
+            .hint("Leave group_by out for a line a rule.")
+    })?;
+    let outcome = run(Request { schemas, rules, profile, include_ignored: true, ..Request::default() })?;
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    Ok(TableIterator::new(summary::summary(&outcome.run.rows, by).into_iter().map(move |g| {
+        (
+            g.name,
+            count(g.errors),
+            count(g.warnings),
+            count(g.infos),
+            count(g.ignored),
+            count(g.skipped),
+            count(g.objects),
+            count(g.with_fix),
+            g.title,
         )
     })))
 }
@@ -99,11 +199,27 @@ fn lint_list_rules() -> TableIterator<
         name!(remedy, &'static str),
         name!(reads, Vec<&'static str>),
         name!(recommended, bool),
+        name!(profiles, Vec<&'static str>),
+        name!(params, JsonB),
+        name!(peers, &'static str),
+        name!(last_ms, Option<f64>),
     ),
 > {
     TableIterator::new(rules::all().into_iter().map(|r| {
-        let reads = r.reads.iter().map(|s| s.as_str()).collect();
-        (r.code, r.name, r.category.as_str(), r.severity.as_str(), r.title, r.remedy, reads, r.recommended)
+        (
+            r.code,
+            r.name,
+            r.category.as_str(),
+            r.severity.as_str(),
+            r.title,
+            r.remedy,
+            r.reads.iter().map(|s| s.as_str()).collect(),
+            r.recommended,
+            Profile::ALL.into_iter().filter(|p| p.has(r)).map(Profile::as_str).collect(),
+            JsonB(Value::Object(r.params.iter().map(|p| (p.name.to_owned(), json!(p.default))).collect())),
+            r.peers,
+            last_ms(r.code),
+        )
     }))
 }
 
@@ -126,6 +242,7 @@ fn lint_explain(code: Option<&str>) -> std::result::Result<String, ErrorReport> 
 #[pg_extern(sql = false)]
 fn lint_score(
     schemas: Option<Vec<Option<String>>>,
+    profile: Option<&str>,
 ) -> std::result::Result<
     TableIterator<
         'static,
@@ -142,10 +259,11 @@ fn lint_score(
     >,
     ErrorReport,
 > {
-    let run = run(schemas, &rules::all(), Severity::Info)?;
+    let outcome = run(Request { schemas, profile, ..Request::default() })?;
+    let weights = score::Weights::of(&outcome.catalog.params);
     let round = |x: f64| (x * 10.0).round() / 10.0;
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    Ok(TableIterator::new(score::score(&run).into_iter().map(move |l| {
+    Ok(TableIterator::new(score::score(&outcome.run, &weights).into_iter().map(move |l| {
         (
             l.category.map_or("overall", |c| c.as_str()),
             l.score.map(round),

@@ -2,5 +2,6 @@
 
 mod arguments;
 mod cases;
+mod chosen;
 mod docs;
 mod everywhere;

@@ -1,13 +1,16 @@
 //! The picture of the catalogs that rules look at: plain structures, filled once a call.
 //! Fields are named as the catalogs name them where that reads well.
 
+use crate::lint::ignore::Ignore;
 use std::collections::{HashMap, HashSet};
 
 mod access;
+mod ignored;
 mod linked;
 pub mod types;
 
 pub use access::{Grant, Policy, Role, PUBLIC};
+pub use ignored::Comment;
 pub use linked::Catalog;
 
 pub type Oid = u32;
@@ -285,6 +288,12 @@ pub struct Facts {
     pub settings: HashMap<String, String>,
     /// Numbers of rules that the user chose, by code and name.
     pub params: HashMap<(String, String), f64>,
+    /// Those with an annotation in them.
+    pub comments: Vec<Comment>,
+    /// Rows of dbguard.lint_ignored, and what the comments say as soon as `Catalog::new` read them.
+    pub ignores: Vec<Ignore>,
+    /// Whether `*` may be ignored.
+    pub blanket_ignores: bool,
     pub keywords: HashMap<String, Keyword>,
     pub schemas: Vec<Schema>,
     pub relations: Vec<Relation>,

@@ -2,16 +2,24 @@
 
 use crate::hash;
 use crate::lint::catalog::{Catalog, Oid};
-use crate::lint::finding::{Finding, Fix, Object, Report, Safety, Severity};
-use crate::lint::rule::{Rollup, Rule};
+use crate::lint::config::Config;
+use crate::lint::finding::{Finding, Fix, Object, Report, Severity};
+use crate::lint::ignore::{Ignore, Origin, Standing};
+use crate::lint::rule::Rule;
 use crate::quote::ident;
+use roll_up::roll_up;
 use serde_json::{json, Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+
+mod roll_up;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Open,
+    /// In the baseline.
+    Accepted,
+    Ignored,
     Skipped,
 }
 
@@ -19,6 +27,8 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Open => "open",
+            Status::Accepted => "accepted",
+            Status::Ignored => "ignored",
             Status::Skipped => "skipped",
         }
     }
@@ -40,11 +50,12 @@ pub struct Row {
     pub details: Map<String, Value>,
 }
 
-/// What one rule looked at, for the score.
+/// What one rule looked at, for the score, and how long it took.
 #[derive(Debug, Clone)]
 pub struct Examined {
     pub rule: &'static Rule,
     pub objects: usize,
+    pub ms: f64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -53,31 +64,116 @@ pub struct Run {
     pub examined: Vec<Examined>,
 }
 
-pub fn run(catalog: &Catalog, rules: &[&'static Rule], min_severity: Severity) -> Run {
-    let mut reports: Vec<(&'static Rule, Report, f64)> = rules
-        .iter()
-        .map(|rule| {
-            let start = Instant::now();
-            let mut report = Report::default();
-            (rule.check)(catalog, &mut report);
-            (*rule, report, start.elapsed().as_secs_f64() * 1000.0)
-        })
-        .collect();
+/// How to judge what the rules find.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub min_severity: Severity,
+    pub config: Config,
+    /// Fingerprints accepted before, and how many findings each stood for then.
+    pub baseline: Option<HashMap<String, usize>>,
+    /// Keep what is ignored among the rows.
+    pub include_ignored: bool,
+    /// Rules that have not begun by then are skipped; and the words that say so.
+    pub deadline: Option<(Instant, String)>,
+}
+
+pub fn run(catalog: &Catalog, rules: &[&'static Rule], options: &Options) -> Run {
+    let mut reports: Vec<(&'static Rule, Report, f64)> =
+        rules.iter().map(|rule| ask(catalog, rule, options)).collect();
     hide(&mut reports);
 
+    let ignoring = Ignoring::new(catalog);
     let mut run = Run::default();
-    for (rule, report, ms) in reports {
-        run.examined.push(Examined { rule, objects: report.examined_total() });
+    for (rule, mut report, ms) in reports {
         let ms = (ms * 1000.0).round() / 1000.0;
+        run.examined.push(Examined { rule, objects: report.examined_total(), ms });
         run.rows.extend(report.skipped.iter().map(|s| skipped_row(rule, &s.object, &s.reason)));
-        for (finding, affected) in roll_up(catalog, rule, report) {
-            run.rows.push(row(rule, finding, affected, ms));
+        let mut open = Vec::new();
+        for finding in std::mem::take(&mut report.findings) {
+            match ignoring.find(rule, &finding.object) {
+                Some(ignore) => run.rows.push(ignored(row(rule, finding, 1, ms), ignore)),
+                None => open.push(finding),
+            }
+        }
+        for (finding, affected) in roll_up(catalog, rule, &report, open) {
+            let found = row(rule, finding, affected, ms);
+            run.rows.push(match ignoring.find(rule, &found.object).filter(|_| affected > 1) {
+                Some(ignore) => ignored(found, ignore),
+                None => found,
+            });
         }
     }
-    run.rows.retain(|r| r.severity >= min_severity);
+    for r in &mut run.rows {
+        r.severity = options.config.severity(r.rule, &r.object.schema).unwrap_or(r.severity);
+    }
     run.rows.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     tell_apart(&mut run.rows);
+    if let Some(baseline) = &options.baseline {
+        run.rows.iter_mut().filter(|r| r.status == Status::Open).for_each(|r| compare(r, baseline));
+    }
+    run.rows.retain(|r| r.severity >= options.min_severity);
+    run.rows.retain(|r| options.include_ignored || r.status != Status::Ignored);
     run
+}
+
+/// What one rule says of schemas it speaks about.
+fn ask(catalog: &Catalog, rule: &'static Rule, options: &Options) -> (&'static Rule, Report, f64) {
+    let start = Instant::now();
+    let mut report = Report::default();
+    match options.deadline.as_ref().filter(|(end, _)| start >= *end) {
+        Some((_, why)) => report.skip(Object::database(&catalog.database), why),
+        None => (rule.check)(catalog, &mut report),
+    }
+    let speaks = |schema: &str| options.config.speaks(rule, schema);
+    report.findings.retain(|f| speaks(&f.object.schema));
+    report.skipped.retain(|s| speaks(&s.object.schema));
+    report.examined.retain(|(schema, _), _| speaks(schema));
+    (rule, report, start.elapsed().as_secs_f64() * 1000.0)
+}
+
+/// Those ignores that hold, and what objects are part of, if anything is ignored at all.
+struct Ignoring<'c> {
+    holding: Vec<&'c Ignore>,
+    tables: HashMap<(&'static str, Oid), String>,
+}
+
+impl<'c> Ignoring<'c> {
+    fn new(catalog: &'c Catalog) -> Ignoring<'c> {
+        let today = catalog.today();
+        let holds = |i: &&Ignore| i.standing(today) == Standing::Holds;
+        let holding: Vec<&Ignore> = catalog.ignores.iter().filter(holds).collect();
+        let tables = if holding.is_empty() { HashMap::new() } else { catalog.tables_of_parts() };
+        Ignoring { holding, tables }
+    }
+
+    fn find(&self, rule: &Rule, object: &Object) -> Option<&'c Ignore> {
+        let table = self.tables.get(&(object.kind, object.oid)).map(String::as_str);
+        self.holding.iter().find(|i| i.covers(rule, object, table)).copied()
+    }
+}
+
+fn ignored(mut row: Row, ignore: &Ignore) -> Row {
+    row.status = Status::Ignored;
+    row.details.insert("reason".into(), json!(ignore.reason));
+    row.details.insert("until".into(), json!(ignore.until.map(|day| day.to_string())));
+    let by = match &ignore.origin {
+        Origin::Table { author, .. } => author.as_str(),
+        Origin::Comment { .. } => "comment",
+    };
+    row.details.insert("ignored_by".into(), json!(by));
+    row
+}
+
+/// A convention that more objects follow than when it was accepted is open again.
+fn compare(row: &mut Row, baseline: &HashMap<String, usize>) {
+    match baseline.get(&row.fingerprint) {
+        Some(before) if row.affected <= *before => row.status = Status::Accepted,
+        Some(before) => {
+            row.details.insert("in_baseline".into(), json!(before));
+            row.message = format!("{}; {before} of them in the baseline", row.message);
+        }
+        None => {}
+    }
 }
 
 fn sort_key(r: &Row) -> (std::cmp::Reverse<Severity>, &str, &str, &str, &str) {
@@ -100,62 +196,6 @@ fn hide(reports: &mut [(&'static Rule, Report, f64)]) {
             report.findings.retain(|f| !objects.contains(&(f.object.kind, f.object.oid)));
         }
     }
-}
-
-/// Findings of a rule; those of a schema that break it nearly everywhere, object by kind, in one.
-fn roll_up(catalog: &Catalog, rule: &'static Rule, report: Report) -> Vec<(Finding, usize)> {
-    let Some(limit) = rule.rollup else {
-        return report.findings.into_iter().map(|f| (f, 1)).collect();
-    };
-    let mut alike: BTreeMap<(String, &'static str), (usize, Vec<Finding>)> = BTreeMap::new();
-    for f in report.findings.iter() {
-        let group = alike.entry((f.object.schema.clone(), f.object.kind));
-        group.or_insert_with(|| (report.examined_like(&f.object), Vec::new())).1.push(f.clone());
-    }
-    let mut out = Vec::new();
-    for ((schema, kind), (examined, findings)) in alike {
-        match catalog.schema(&schema) {
-            Some(s) if is_convention(limit, findings.len(), examined) => {
-                let affected = findings.len();
-                out.push((folded(rule, s.object(), kind, findings, examined), affected));
-            }
-            _ => out.extend(findings.into_iter().map(|f| (f, 1))),
-        }
-    }
-    out
-}
-
-fn is_convention(limit: Rollup, violations: usize, examined: usize) -> bool {
-    violations >= limit.at_least && violations as f64 >= limit.share * examined as f64
-}
-
-/// How many of the objects behind a folded finding its details name.
-const NAMED: usize = 50;
-
-fn folded(rule: &Rule, schema: Object, kind: &str, mut findings: Vec<Finding>, examined: usize) -> Finding {
-    findings.sort_by(|a, b| a.object.identity.cmp(&b.object.identity));
-    let severity = findings.iter().filter_map(|f| f.severity).max();
-    let confidence = findings.iter().map(|f| f.confidence).fold(1.0, f32::min);
-    let objects: Vec<&str> = findings.iter().take(NAMED).map(|f| f.object.identity.as_str()).collect();
-    let message =
-        format!("{}: {} of {examined} in schema {} ({kind})", rule.title, findings.len(), schema.identity);
-    let mut f = Finding::new(schema, message)
-        .confidence(confidence)
-        .fix(joined(&findings))
-        .evidence("affected", findings.len())
-        .evidence("examined", examined)
-        .evidence("objects", objects);
-    f.severity = severity;
-    f.key = format!("{}|{kind}", f.key);
-    f
-}
-
-/// One script for all of them, if each has one, cheap and fit to share a transaction.
-fn joined(findings: &[Finding]) -> Option<Fix> {
-    let fixes: Vec<&Fix> = findings.iter().map(|f| f.fix.as_ref()).collect::<Option<_>>()?;
-    let cheap = fixes.iter().all(|f| f.safety == Safety::BriefLock && !f.sql.contains(" CONCURRENTLY "));
-    let sql: Vec<&str> = fixes.iter().map(|f| f.sql.as_str()).collect();
-    cheap.then(|| Fix::new(sql.join("\n"), Safety::BriefLock))
 }
 
 fn row(rule: &'static Rule, finding: Finding, affected: usize, ms: f64) -> Row {

@@ -18,10 +18,11 @@ pub enum Category {
     Performance,
     Configuration,
     Queries,
+    Ignores,
 }
 
 impl Category {
-    pub const ALL: [Category; 13] = [
+    pub const ALL: [Category; 14] = [
         Category::Integrity,
         Category::Security,
         Category::Tenancy,
@@ -35,6 +36,7 @@ impl Category {
         Category::Performance,
         Category::Configuration,
         Category::Queries,
+        Category::Ignores,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -52,6 +54,7 @@ impl Category {
             Category::Performance => "performance/statistics",
             Category::Configuration => "configuration",
             Category::Queries => "queries",
+            Category::Ignores => "ignores",
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::lint::rule::Rule;
 
 mod audit;
 mod fix;
+mod ignores;
 mod indexes;
 mod integrity;
 mod maintenance;
@@ -16,6 +17,7 @@ mod types;
 
 const CATEGORIES: &[&[&Rule]] = &[
     audit::RULES,
+    ignores::RULES,
     indexes::RULES,
     integrity::RULES,
     maintenance::RULES,

@@ -6,6 +6,7 @@
 //! the schema. The whole is the weighted mean of the categories that had anything to look at, and
 //! at most 84 while an error is open.
 
+use crate::lint::config::SCORE;
 use crate::lint::engine::{Run, Status};
 use crate::lint::finding::Severity;
 use crate::lint::rule::Category;
@@ -14,21 +15,54 @@ use std::collections::{BTreeMap, HashMap};
 /// The most a schema with an open error can reach: 85 is the bar of a sound design.
 pub const CAP_WITH_ERROR: f64 = 84.0;
 
-pub fn severity_weight(severity: Severity) -> f64 {
-    match severity {
-        Severity::Error => 40.0,
-        Severity::Warning => 20.0,
-        Severity::Info => 5.0,
+/// The usual weights, or those that `lint_configure('score', ...)` chose.
+#[derive(Debug, Clone, Default)]
+pub struct Weights(HashMap<String, f64>);
+
+impl Weights {
+    pub fn of(params: &HashMap<(String, String), f64>) -> Weights {
+        let chosen = params.iter().filter(|((code, _), _)| code == SCORE);
+        Weights(chosen.map(|((_, name), value)| (name.clone(), *value)).collect())
+    }
+
+    fn severity(&self, severity: Severity) -> f64 {
+        self.0.get(severity.as_str()).copied().unwrap_or(match severity {
+            Severity::Error => 40.0,
+            Severity::Warning => 20.0,
+            Severity::Info => 5.0,
+        })
+    }
+
+    fn category(&self, category: Category) -> f64 {
+        self.0.get(category.as_str()).copied().unwrap_or(match category {
+            Category::Integrity | Category::Security => 3.0,
+            Category::Tenancy | Category::Indexes | Category::Types => 2.0,
+            _ => 1.0,
+        })
     }
 }
 
-pub fn category_weight(category: Category) -> f64 {
-    match category {
-        Category::Integrity | Category::Security => 3.0,
-        Category::Tenancy | Category::Indexes | Category::Types => 2.0,
-        _ => 1.0,
-    }
-}
+/// The names of the weights that `lint_configure('score', ...)` may change: of severities, then of
+/// categories.
+pub const WEIGHTS: [&str; 17] = [
+    "error",
+    "warning",
+    "info",
+    "integrity",
+    "security",
+    "multi-tenancy",
+    "indexes",
+    "types",
+    "audit/lifecycle",
+    "partitioning",
+    "maintenance",
+    "naming",
+    "functions/views/triggers",
+    "performance/statistics",
+    "configuration",
+    "queries",
+    "ignores",
+];
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -67,8 +101,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn lost(&self) -> f64 {
-        self.affected.iter().map(|(s, n)| penalty(*s, *n, self.examined)).sum()
+    fn lost(&self, weights: &Weights) -> f64 {
+        self.affected.iter().map(|(s, n)| penalty(*s, weights.severity(*s), *n, self.examined)).sum()
     }
 }
 
@@ -95,20 +129,22 @@ fn tally(run: &Run) -> Vec<Tally> {
 }
 
 /// The whole first, then every category.
-pub fn score(run: &Run) -> Vec<Line> {
+pub fn score(run: &Run, weights: &Weights) -> Vec<Line> {
     let tallies = tally(run);
-    let mut lines = vec![line(&tallies, None)];
-    lines.extend(Category::ALL.map(|c| line(&tallies, Some(c))));
+    let mut lines = vec![line(&tallies, weights, None)];
+    lines.extend(Category::ALL.map(|c| line(&tallies, weights, Some(c))));
     lines
 }
 
-fn line(tallies: &[Tally], category: Option<Category>) -> Line {
+fn line(tallies: &[Tally], weights: &Weights, category: Option<Category>) -> Line {
     let here = || tallies.iter().filter(|t| category.is_none_or(|c| t.category == c));
     let count = |s| here().filter_map(|t| t.findings.get(&s)).sum();
     let capped = |without| {
-        overall(tallies, without).map(|(mean, error)| if error { mean.min(CAP_WITH_ERROR) } else { mean })
+        overall(tallies, weights, without)
+            .map(|(mean, error)| if error { mean.min(CAP_WITH_ERROR) } else { mean })
     };
-    let gain = |t: &Tally| Some((capped(Some(t.code))? - capped(None)?, overall(tallies, Some(t.code))?.0));
+    let gain =
+        |t: &Tally| Some((capped(Some(t.code))? - capped(None)?, overall(tallies, weights, Some(t.code))?.0));
     // While another error holds the cap nothing is gained at once: then what weighs most.
     let best = here().filter(|t| !t.findings.is_empty()).filter_map(|t| Some((t.code, gain(t)?)));
     let best = best.max_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -116,7 +152,7 @@ fn line(tallies: &[Tally], category: Option<Category>) -> Line {
         category,
         score: match category {
             None => capped(None),
-            Some(c) => category_score(tallies, c, None),
+            Some(c) => category_score(tallies, weights, c, None),
         },
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
@@ -126,10 +162,10 @@ fn line(tallies: &[Tally], category: Option<Category>) -> Line {
 }
 
 /// The weighted mean, and whether an error is open.
-fn overall(tallies: &[Tally], without: Option<&str>) -> Option<(f64, bool)> {
+fn overall(tallies: &[Tally], weights: &Weights, without: Option<&str>) -> Option<(f64, bool)> {
     let scored: Vec<(f64, f64)> = Category::ALL
         .into_iter()
-        .filter_map(|c| Some((category_score(tallies, c, without)?, category_weight(c))))
+        .filter_map(|c| Some((category_score(tallies, weights, c, without)?, weights.category(c))))
         .collect();
     if scored.is_empty() {
         return None;
@@ -139,17 +175,22 @@ fn overall(tallies: &[Tally], without: Option<&str>) -> Option<(f64, bool)> {
     Some((mean, tallies.iter().any(error)))
 }
 
-fn category_score(tallies: &[Tally], category: Category, without: Option<&str>) -> Option<f64> {
+fn category_score(
+    tallies: &[Tally],
+    weights: &Weights,
+    category: Category,
+    without: Option<&str>,
+) -> Option<f64> {
     let mut here = tallies.iter().filter(|t| t.category == category && t.examined > 0).peekable();
     here.peek()?;
-    let lost: f64 = here.filter(|t| Some(t.code) != without).map(Tally::lost).sum();
+    let lost: f64 = here.filter(|t| Some(t.code) != without).map(|t| t.lost(weights)).sum();
     Some((100.0 - lost).max(0.0))
 }
 
-fn penalty(severity: Severity, affected: usize, examined: usize) -> f64 {
+fn penalty(severity: Severity, weight: f64, affected: usize, examined: usize) -> f64 {
     let share = affected as f64 / examined.max(affected) as f64;
     let density = 1.0 - (-4.0 * share).exp();
-    severity_weight(severity) * if severity == Severity::Error { density.max(0.25) } else { density }
+    weight * if severity == Severity::Error { density.max(0.25) } else { density }
 }
 
 #[cfg(test)]
@@ -161,7 +202,7 @@ mod tests {
     fn run(relations: Vec<Relation>) -> Run {
         let schemas = vec![Schema { oid: 1, name: "public".into(), ..Schema::default() }];
         let c = Catalog::new(Facts { schemas, relations, ..Facts::default() }, None);
-        engine::run(&c, &rules::all(), Severity::Info)
+        engine::run(&c, &rules::all(), &engine::Options::default())
     }
 
     fn table(oid: u32, key: bool) -> Relation {
@@ -189,26 +230,26 @@ mod tests {
 
     #[test]
     fn nothing_to_look_at_is_not_a_hundred() {
-        let lines = score(&run(vec![]));
+        let lines = score(&run(vec![]), &Weights::default());
         let tenancy = lines.iter().find(|l| l.category == Some(Category::Tenancy)).unwrap();
         assert_eq!((tenancy.score, tenancy.grade()), (None, "n/a"));
     }
 
     #[test]
     fn clean_is_a_hundred_and_an_error_caps() {
-        let clean = score(&run(vec![table(10, true)]));
+        let clean = score(&run(vec![table(10, true)]), &Weights::default());
         assert_eq!((clean[0].score, clean[0].grade(), clean[0].gain), (Some(100.0), "A", None));
         let many = (0..1000).map(|n| table(100 + n, n > 0)).collect();
-        let one_bad = &score(&run(many))[0];
+        let one_bad = &score(&run(many), &Weights::default())[0];
         assert_eq!((one_bad.score, one_bad.errors), (Some(CAP_WITH_ERROR), 1));
         assert_eq!(one_bad.gain.map(|(code, by)| (code, by.round())), Some(("INT002", 16.0)));
     }
 
     #[test]
     fn penalties_grow_and_saturate() {
-        let p = |n| penalty(Severity::Error, n, 1000);
+        let p = |n| penalty(Severity::Error, 40.0, n, 1000);
         assert_eq!(p(1), 10.0);
         assert!(p(100) > p(50) && p(500) > p(100) && p(1000) > p(500) && p(1000) < 40.0);
-        assert!(penalty(Severity::Warning, 1, 1000) < 0.1);
+        assert!(penalty(Severity::Warning, 20.0, 1, 1000) < 0.1);
     }
 }

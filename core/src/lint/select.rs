@@ -2,11 +2,10 @@
 
 use crate::lint::rule::{Category, Rule};
 
-/// A word of the selection that selects nothing, with what would have been understood.
+/// A word of the selection that selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     pub word: String,
-    pub valid: String,
 }
 
 /// Words are applied in order. A selection that starts by leaving out starts from all rules.
@@ -26,13 +25,14 @@ pub fn select<'r>(rules: &[&'r Rule], words: Option<&[String]>) -> Result<Vec<&'
             }
         }
         if !any {
-            return Err(Unknown { word: word.clone(), valid: valid_words(rules) });
+            return Err(Unknown { word: word.clone() });
         }
     }
     Ok(rules.iter().zip(&chosen).filter(|(_, c)| **c).map(|(r, _)| *r).collect())
 }
 
-fn means(word: &str, rule: &Rule) -> bool {
+/// Whether a word is a rule's code, a glob over it, its name or its category.
+pub fn means(word: &str, rule: &Rule) -> bool {
     let word = word.trim().to_ascii_lowercase();
     glob(&word, &rule.code.to_ascii_lowercase()) || word == rule.name || word == rule.category.as_str()
 }
@@ -52,7 +52,8 @@ pub fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-fn valid_words(rules: &[&Rule]) -> String {
+/// What a selection may name.
+pub fn valid_words(rules: &[&Rule]) -> String {
     let codes: Vec<&str> = rules.iter().map(|r| r.code).collect();
     let categories: Vec<&str> = Category::ALL.iter().map(|c| c.as_str()).collect();
     format!("Rules are {}. Categories are {}.", codes.join(", "), categories.join(", "))

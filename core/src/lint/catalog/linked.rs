@@ -74,6 +74,7 @@ impl Catalog {
             .enumerate()
             .flat_map(|(n, s)| s.feeds.iter().map(move |f| (*f, n)))
             .collect();
+        facts.read_comments();
         let by_oid = facts.relations.iter().enumerate().map(|(n, r)| (r.oid, n)).collect();
         let function_by_oid = facts.functions.iter().enumerate().map(|(n, f)| (f.oid, n)).collect();
         let linted_schemas = scope.into_names();
@@ -121,6 +122,15 @@ impl Catalog {
     /// Direct partitions of a partitioned table.
     pub fn partitions_of(&self, oid: Oid) -> impl Iterator<Item = &Relation> {
         self.partitions.get(&oid).into_iter().flatten().filter_map(|n| self.relations.get(*n))
+    }
+
+    /// The table at the top of a partition's tree; any other relation itself.
+    pub fn root_of<'a>(&'a self, relation: &'a Relation) -> &'a Relation {
+        let mut root = relation;
+        while let Some(parent) = root.parent.and_then(|oid| self.relation(oid)) {
+            root = parent;
+        }
+        root
     }
 
     /// The sequence a column takes its values from.

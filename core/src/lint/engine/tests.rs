@@ -27,7 +27,7 @@ fn catalog(relations: Vec<Relation>) -> Catalog {
 
 fn run_rules(catalog: &Catalog, words: &[&str]) -> Vec<Row> {
     let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-    run(catalog, &select(&rules::all(), Some(&words)).unwrap(), Severity::Info).rows
+    run(catalog, &select(&rules::all(), Some(&words)).unwrap(), &Options::default()).rows
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn fingerprints_are_for_ever() {
 #[test]
 fn severity_filter() {
     let c = catalog(vec![table(10, "a", &[("at", types::TIMESTAMP), ("m", types::MONEY)])]);
-    let rows = run(&c, &rules::all(), Severity::Error).rows;
+    let rows = run(&c, &rules::all(), &Options { min_severity: Severity::Error, ..Options::default() }).rows;
     assert!(!rows.is_empty() && rows.iter().all(|r| r.severity == Severity::Error));
 }
 

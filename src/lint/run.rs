@@ -1,0 +1,84 @@
+//! One run of the linter: what was asked, the picture, the judgement.
+
+use crate::error::Result;
+use crate::lint::arguments::{self, List};
+use crate::lint::{baseline, config, ignores, rows, snapshot};
+use crate::pg::guc;
+use crate::pg::subxact::look;
+use dbguard_core::lint::catalog::Catalog;
+use dbguard_core::lint::engine::{self, Options, Run};
+use dbguard_core::lint::finding::Severity;
+use dbguard_core::lint::rule::Section;
+use dbguard_core::lint::rules;
+use dbguard_core::lint::scope::Scope;
+use pgrx::PgSqlErrorCode;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// What a caller may ask for.
+#[derive(Default)]
+pub struct Request<'a> {
+    pub schemas: List,
+    pub rules: List,
+    pub profile: Option<&'a str>,
+    pub min_severity: Severity,
+    pub baseline: Option<&'a str>,
+    pub include_ignored: bool,
+    pub max_seconds: Option<f32>,
+}
+
+/// What was found, in the picture it was found in.
+pub struct Outcome {
+    pub catalog: Catalog,
+    pub run: Run,
+}
+
+thread_local! {
+    /// Milliseconds of each rule in this session's last run that had it.
+    static LAST_MS: RefCell<HashMap<&'static str, f64>> = RefCell::new(HashMap::new());
+}
+
+pub fn last_ms(code: &str) -> Option<f64> {
+    LAST_MS.with(|last| last.borrow().get(code).copied())
+}
+
+pub fn run(request: Request) -> Result<Outcome> {
+    let began = Instant::now();
+    let deadline = request.max_seconds.map(arguments::seconds_argument).transpose()?;
+    let config = config::read()?;
+    let profile = request.profile.map(arguments::profile_argument).transpose()?;
+    let rules = arguments::rules_argument(request.rules, profile, &config)?;
+    let baseline = request.baseline.map(baseline::read).transpose()?;
+
+    // index and constraint definitions are read under a lock on their table
+    let mut facts = look(|| guc::with(&[(c"lock_timeout", c"1s")], snapshot::take)).map_err(|e| {
+        if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE {
+            e.hint("Another session holds a table under an exclusive lock. Run lint again when it is done.")
+        } else {
+            e
+        }
+    })?;
+    facts.params = config.params(&rules::all());
+    facts.blanket_ignores = config.allows_blanket_ignores();
+    ignores::read(&mut facts)?;
+    let schemas = arguments::schemas_argument(request.schemas, &facts)?;
+    rows::sequence_values(&mut facts);
+    let wanted = |section| rules.iter().any(|r| r.reads.contains(&section));
+    if wanted(Section::Rows) {
+        let scope = Scope::new(&facts, schemas.as_deref());
+        rows::default_partitions(&mut facts, &scope);
+    }
+    let catalog = Catalog::new(facts, schemas.as_deref());
+    let options = Options {
+        min_severity: request.min_severity,
+        config,
+        baseline: baseline.map(|b| b.accepted()),
+        include_ignored: request.include_ignored,
+        deadline: deadline
+            .map(|d| (began + d, format!("the time limit of {} s was reached", d.as_secs_f32()))),
+    };
+    let run = engine::run(&catalog, &rules, &options);
+    LAST_MS.with(|last| last.borrow_mut().extend(run.examined.iter().map(|e| (e.rule.code, e.ms))));
+    Ok(Outcome { catalog, run })
+}
