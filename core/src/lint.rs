@@ -13,6 +13,7 @@ pub mod finding;
 pub mod ignore;
 pub mod plpgsql;
 pub mod profile;
+pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod scope;

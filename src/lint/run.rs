@@ -14,6 +14,7 @@ use dbguard_core::lint::scope::Scope;
 use pgrx::PgSqlErrorCode;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::time::Instant;
 
 /// What a caller may ask for.
@@ -43,6 +44,15 @@ pub fn last_ms(code: &str) -> Option<f64> {
     LAST_MS.with(|last| last.borrow().get(code).copied())
 }
 
+/// Index and constraint definitions are read under a lock on their table. Compiling a catalog query
+/// costs more than it spares, other processes' work would not be seen, and sorts fit into memory.
+const SNAPSHOT: &[(&CStr, &CStr)] = &[
+    (c"lock_timeout", c"1s"),
+    (c"jit", c"off"),
+    (c"max_parallel_workers_per_gather", c"0"),
+    (c"work_mem", c"64MB"),
+];
+
 pub fn run(request: Request) -> Result<Outcome> {
     let began = Instant::now();
     let deadline = request.max_seconds.map(arguments::seconds_argument).transpose()?;
@@ -51,8 +61,7 @@ pub fn run(request: Request) -> Result<Outcome> {
     let rules = arguments::rules_argument(request.rules, profile, &config)?;
     let baseline = request.baseline.map(baseline::read).transpose()?;
 
-    // index and constraint definitions are read under a lock on their table
-    let mut facts = look(|| guc::with(&[(c"lock_timeout", c"1s")], snapshot::take)).map_err(|e| {
+    let mut facts = look(|| guc::with(SNAPSHOT, snapshot::take)).map_err(|e| {
         if e.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE {
             e.hint("Another session holds a table under an exclusive lock. Run lint again when it is done.")
         } else {

@@ -283,9 +283,18 @@ fn function(r: Row) -> Result<Function> {
 
 fn sequences() -> Result<Vec<Sequence>> {
     let mut feeds: HashMap<u32, Vec<(u32, i16)>> = HashMap::new();
-    let all = rows(include_str!("sql/sequence_feeds.sql"), |r| Ok((r.oid(1)?, r.oid(2)?, r.get::<i16>(3)?)))?;
-    for (sequence, relation, attnum) in all {
-        feeds.entry(sequence).or_default().push((relation, attnum));
+    let mut owned: HashSet<u32> = HashSet::new();
+    let all = rows(include_str!("sql/sequence_feeds.sql"), |r| {
+        Ok((r.oid(1)?, (r.oid(2)?, r.get::<i16>(3)?), r.get::<bool>(4)?))
+    })?;
+    for (sequence, column, owns) in all {
+        let columns = feeds.entry(sequence).or_default();
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+        if owns {
+            owned.insert(sequence);
+        }
     }
     rows(include_str!("sql/sequences.sql"), |r| {
         let oid = r.oid(1)?;
@@ -298,7 +307,7 @@ fn sequences() -> Result<Vec<Sequence>> {
             cycle: r.get(6)?,
             unreadable: r.maybe(7)?,
             unlogged: r.get(8)?,
-            owned: r.get(9)?,
+            owned: owned.contains(&oid),
             last_value: None,
             feeds: feeds.remove(&oid).unwrap_or_default(),
             linted: false,

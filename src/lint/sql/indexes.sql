@@ -21,8 +21,10 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am m ON m.oid = c.relam
-LEFT JOIN (SELECT attrelid, pg_catalog.string_agg(attnum || ' ' || attoptions::text, ',' ORDER BY attnum) AS options
-           FROM pg_catalog.pg_attribute WHERE attoptions IS NOT NULL GROUP BY attrelid
+-- columns of tables have options too: only indexes are of interest
+LEFT JOIN (SELECT a.attrelid, pg_catalog.string_agg(a.attnum || ' ' || a.attoptions::text, ',' ORDER BY a.attnum) AS options
+           FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_index x ON x.indexrelid = a.attrelid
+           WHERE a.attoptions IS NOT NULL GROUP BY a.attrelid
           ) o ON o.attrelid = i.indexrelid
 WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY i.indrelid, c.relname

@@ -3,10 +3,7 @@ SELECT s.seqrelid, n.nspname::text, c.relname::text, s.seqmax, s.seqincrement, s
               THEN 'permission denied for sequence ' || c.relname
             WHEN c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()
               THEN 'an unlogged sequence has no value on a standby' END,
-       c.relpersistence = 'u',
-       EXISTS (SELECT FROM pg_catalog.pg_depend d
-               WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
-                 AND d.refobjsubid > 0)
+       c.relpersistence = 'u'
 FROM pg_catalog.pg_sequence s
 JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
