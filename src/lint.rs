@@ -2,6 +2,7 @@
 //! judges, and answers in SQL.
 
 mod access;
+mod answers;
 mod arguments;
 mod baseline;
 mod config;

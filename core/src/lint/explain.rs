@@ -1,11 +1,11 @@
-//! A rule as a page of text.
+//! A rule as a page: plain text for psql, Markdown for docs/lint.
 
+use crate::lint::profile::Profile;
 use crate::lint::rule::Rule;
 
 pub fn explain(rule: &Rule) -> String {
-    format!(
-        "{code} {name} ({severity}, {category})\n\n{title}.\n\n{why}\n\nBad:\n{bad}\n\nGood:\n{good}\n\n\
-         Fix: {remedy}\n\nSilence: SELECT * FROM dbguard.lint(rules => '{{*,-{code}}}');\n",
+    let mut text = format!(
+        "{code} {name} ({severity}, {category})\n\n{title}.\n\n{why}\n\nBad:\n{bad}\n\nGood:\n{good}\n\nFix: {remedy}\n",
         code = rule.code,
         name = rule.name,
         severity = rule.severity.as_str(),
@@ -15,6 +15,78 @@ pub fn explain(rule: &Rule) -> String {
         bad = indented(rule.bad),
         good = indented(rule.good),
         remedy = rule.remedy,
+    );
+    for p in rule.params {
+        text.push_str(&format!("Number: {} (usually {}): {}\n", p.name, p.default, p.about));
+    }
+    text.push_str(&format!("Profiles: {}\n", profiles(rule)));
+    if !rule.peers.is_empty() {
+        text.push_str(&format!("Elsewhere: {}\n", rule.peers));
+    }
+    text.push_str(&format!("Silence: {}\n", silence(rule)));
+    text
+}
+
+/// For docs/lint.
+pub fn page(rule: &Rule) -> String {
+    let mut text = format!(
+        "# {code}: {title}\n\n`{name}`, {severity}, {category}. Profiles: {profiles}.\n\n{why}\n\n\
+         ## Bad\n\n```sql\n{bad}\n```\n\n## Good\n\n```sql\n{good}\n```\n\n## How to mend it\n\n{remedy}\n",
+        code = rule.code,
+        title = rule.title,
+        name = rule.name,
+        severity = rule.severity.as_str(),
+        category = rule.category.as_str(),
+        profiles = profiles(rule),
+        why = rule.why,
+        bad = rule.bad,
+        good = rule.good,
+        remedy = rule.remedy,
+    );
+    if !rule.params.is_empty() {
+        text.push_str("\n## Numbers\n\n| name | usually | what |\n|---|---|---|\n");
+        for p in rule.params {
+            text.push_str(&format!("| {} | {} | {} |\n", p.name, p.default, p.about));
+        }
+    }
+    text.push_str(&format!("\n## How to silence it\n\n```sql\n{}\n```\n", silence(rule)));
+    if !rule.peers.is_empty() {
+        text.push_str(&format!(
+            "\n## Elsewhere\n\nOther tools have this, or something near it: {}.\n",
+            rule.peers
+        ));
+    }
+    text
+}
+
+/// The list of all pages.
+pub fn contents(rules: &[&Rule]) -> String {
+    let mut text = "# The rules of lint\n\nMade from the rules themselves.\n\n\
+                    | code | rule | severity | what |\n|---|---|---|---|\n"
+        .to_owned();
+    for r in rules {
+        let code = r.code;
+        text.push_str(&format!(
+            "| [{code}]({code}.md) | {} | {} | {} |\n",
+            r.name,
+            r.severity.as_str(),
+            r.title
+        ));
+    }
+    text
+}
+
+fn profiles(rule: &Rule) -> String {
+    let all: Vec<&str> = Profile::ALL.into_iter().filter(|p| p.has(rule)).map(Profile::as_str).collect();
+    all.join(", ")
+}
+
+fn silence(rule: &Rule) -> String {
+    let code = rule.code;
+    format!(
+        "SELECT dbguard.lint_ignore('{code}', 'public.orders', 'why it is right here');\n\
+         COMMENT ON TABLE orders IS '@dbguard ignore {code} until 2030-12-31 -- why it is right here';\n\
+         SELECT * FROM dbguard.lint_configure('{code}', false);"
     )
 }
 
