@@ -1,8 +1,10 @@
-//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`, `partition`. Ratios within one run are what
+//! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`, `partition`,
+//! `lint`. Ratios within one run are what
 //! counts; the numbers are the backend's own CPU time, medians of interleaved rounds.
 
 mod audit;
 mod audit_read;
+mod lint;
 mod measure;
 mod memory;
 mod partition;
@@ -14,12 +16,13 @@ fn main() {
         Some("audit") => audit::run(rounds.unwrap_or(5)),
         Some("audit-read") => audit_read::run(rounds.unwrap_or(5)),
         Some("seal") => seal::run(),
+        Some("lint") => lint::run(rounds.unwrap_or(5)),
         Some("memory") => memory::run(rounds.unwrap_or(5)),
         Some("partition") => {
             partition::run(rounds.unwrap_or(5), &std::env::args().skip(3).collect::<Vec<_>>())
         }
         _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | memory [MILLIONS] | partition [ROUNDS [PART...]]");
+            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | lint [ROUNDS] | memory [MILLIONS] | partition [ROUNDS [PART...]]");
             std::process::exit(2);
         }
     }
