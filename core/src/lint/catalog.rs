@@ -2,16 +2,22 @@
 //! Fields are named as the catalogs name them where that reads well.
 
 use crate::lint::ignore::Ignore;
+use crate::lint::sql::{tokens, Sql, Token};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 mod access;
+mod doors;
 mod ignored;
 mod linked;
 pub mod types;
+mod workload;
 
-pub use access::{Grant, Policy, Role, PUBLIC};
+pub use access::{Grant, Note, Policy, Role, PUBLIC};
+pub use doors::{Door, Doors, Session};
 pub use ignored::Comment;
 pub use linked::Catalog;
+pub use workload::Statement;
 
 pub type Oid = u32;
 
@@ -77,6 +83,8 @@ pub struct Relation {
     pub grants: Vec<Grant>,
     /// Relations the query of a view or materialized view names.
     pub reads: Vec<Oid>,
+    /// A view that joins, groups, or otherwise does more than choose among columns and rows of one relation.
+    pub combines: bool,
     /// A view that asks who the session is, or what its settings say.
     pub asks_session: bool,
     /// For a DEFAULT partition: whether a row was seen in it, or why nobody could look.
@@ -236,9 +244,48 @@ pub struct Function {
     pub volatility: char,
     /// `name=value`, as in proconfig.
     pub config: Vec<String>,
-    /// Body of a trigger function.
+    /// Body of a function in SQL or PL/pgSQL, and of trigger functions; none where it was parsed
+    /// when the function was made (BEGIN ATOMIC).
     pub source: Option<String>,
+    /// Relations that such a parsed body names.
+    pub reads: Vec<Oid>,
+    /// A parsed body asks for the time, the session, a setting, a sequence or chance.
+    pub unsteady: bool,
+    pub parameters: Vec<Parameter>,
+    /// Returns rows of a named composite type, or one of them.
+    pub row_type: bool,
+    /// Others than the owner may call it.
+    pub shared: bool,
     pub linted: bool,
+    /// The body cut once, when the first rule asks.
+    pub tokens: OnceCell<Vec<Token>>,
+}
+
+impl Function {
+    pub fn body(&self) -> Option<Sql<'_>> {
+        let source = self.source.as_deref()?;
+        Some(Sql { source, tokens: self.tokens.get_or_init(|| tokens(source)) })
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Parameter {
+    pub name: String,
+    pub type_oid: Oid,
+    /// proargmodes: i(n), o(ut), b(oth), v(ariadic), t(able).
+    pub mode: char,
+}
+
+/// Something that relies on a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionUse {
+    pub function: Oid,
+    /// i(ndex), p(artition key), g(enerated column), c(heck).
+    pub kind: char,
+    pub relation: Oid,
+    /// OID of the index or constraint.
+    pub object: Oid,
+    pub column: i16,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -298,6 +345,13 @@ pub struct Facts {
     pub schemas: Vec<Schema>,
     pub relations: Vec<Relation>,
     pub functions: Vec<Function>,
+    pub function_uses: Vec<FunctionUse>,
+    /// Comments and options that may hold a secret.
+    pub notes: Vec<Note>,
+    /// How sessions come in. None: not asked for.
+    pub doors: Option<Doors>,
+    /// What pg_stat_statements says of this database, or why nothing. None: not asked for.
+    pub workload: Option<Result<Vec<Statement>, String>>,
     pub sequences: Vec<Sequence>,
     pub domains: HashMap<Oid, Domain>,
     pub roles: HashMap<Oid, Role>,
