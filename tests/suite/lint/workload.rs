@@ -2,7 +2,8 @@
 
 use dbguard_tests::{Cluster, Db};
 
-const SEEN: &str = "SELECT code, status, message FROM dbguard.lint(rules => '{queries}') ORDER BY code, message";
+const SEEN: &str =
+    "SELECT code, status, message FROM dbguard.lint(rules => '{queries}') ORDER BY code, message";
 
 /// Has what a shop has. None: this server was built without pg_stat_statements.
 fn shop(cluster: &Cluster) -> Option<Db<'_>> {
@@ -70,7 +71,9 @@ fn each_rule_speaks_of_its_query_and_of_no_other() {
     assert_eq!(seen[1], "QRY003 | reads all 4 columns of public.\"Orders\"");
     assert_eq!(seen[2], "QRY004 | N rows a call without LIMIT, 20 calls");
     assert!(seen[3].starts_with("QRY005 | OFFSET in public.\"Orders\", "), "{seen:?}");
-    assert!(seen[4].contains("N calls by one key of public.customers, about as many as query N returned rows"));
+    assert!(
+        seen[4].contains("N calls by one key of public.customers, about as many as query N returned rows")
+    );
     // a query has its own fingerprint, and it stays
     let prints = "SELECT count(DISTINCT fingerprint), count(*) FROM dbguard.lint(rules => '{queries}')";
     assert_eq!(db.lines(prints), ["5 | 5"]);
