@@ -58,7 +58,7 @@ fn each_rule_speaks_of_its_query_and_of_no_other() {
     times(150, "SELECT * FROM customers WHERE id = 5");
     times(150, r#"SELECT count(*) FROM (SELECT * FROM "Orders" LIMIT 1) s"#);
     times(20, r#"SELECT id FROM "Orders" WHERE day >= 0 LIMIT 15000"#);
-    times(20, r#"SELECT id, doc FROM "Orders" ORDER BY id LIMIT 10 OFFSET 0 -- one page"#);
+    times(20, r#"SELECT id, day FROM "Orders" ORDER BY id LIMIT 10 OFFSET 0"#);
     times(150, "SELECT * FROM pg_catalog.pg_proc");
     times(1, "DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM name FROM customers WHERE id = i; END LOOP; END $$");
     let seen = said(&mut db);
@@ -77,6 +77,10 @@ fn each_rule_speaks_of_its_query_and_of_no_other() {
     // a query has its own fingerprint, and it stays
     let prints = "SELECT count(DISTINCT fingerprint), count(*) FROM dbguard.lint(rules => '{queries}')";
     assert_eq!(db.lines(prints), ["5 | 5"]);
+    // shares mean something from a minute on, or from what the user says
+    db.exec("SELECT dbguard.lint_configure('QRY002', params => '{\"seconds\": 1}')");
+    let share = db.lines("SELECT severity, message ~ '% of the time of all queries, 20 calls: SELECT id, pg_sleep' FROM dbguard.lint(rules => '{QRY002}')");
+    assert_eq!(share, ["info | t"]);
 
     let mut other = Db::new_in(&cluster);
     other.exec("CREATE EXTENSION pg_stat_statements");
