@@ -12,3 +12,17 @@ pub fn some_row(schema: &str, name: &str) -> String {
 pub fn save_baseline(name: &str) -> String {
     format!("SELECT dbguard.lint_baseline_save({});", literal(name))
 }
+
+/// What clients sent to this database, by statement; pg_stat_statements may be in any schema.
+pub fn statements(schema: &str) -> String {
+    let view = qualified(schema, "pg_stat_statements");
+    format!(
+        "SELECT s.queryid, pg_catalog.max(s.query), pg_catalog.array_agg(DISTINCT s.userid),
+                pg_catalog.sum(s.calls)::float8, pg_catalog.sum(s.total_exec_time)::float8,
+                pg_catalog.sum(s.rows)::float8, pg_catalog.sum(s.shared_blks_hit + s.shared_blks_read)::float8
+         FROM {view} s
+         WHERE s.toplevel AND s.queryid IS NOT NULL AND s.query IS NOT NULL
+           AND s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+         GROUP BY s.queryid ORDER BY s.queryid"
+    )
+}

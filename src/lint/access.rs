@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lint::read::{rows, Row};
-use dbguard_core::lint::catalog::{Grant, Policy, Role};
+use dbguard_core::lint::catalog::{Grant, Note, Policy, Role};
 use dbguard_core::lint::tree::Node;
 use std::collections::{HashMap, HashSet};
 
@@ -29,14 +29,19 @@ pub fn grant(r: Row) -> Result<(u32, Grant)> {
     Ok((r.oid(1)?, Grant { column: r.get(2)?, grantee: r.oid(3)?, privileges: r.list(4)? }))
 }
 
-pub fn view(r: Row) -> Result<(u32, Vec<u32>, bool)> {
-    Ok((r.oid(1)?, r.oids(2)?, r.get(3)?))
+/// What it reads, whether it asks who the session is, whether it combines.
+pub fn view(r: Row) -> Result<(u32, Vec<u32>, bool, bool)> {
+    Ok((r.oid(1)?, r.oids(2)?, r.get(3)?, r.get(4)?))
+}
+
+pub fn note(r: Row) -> Result<Note> {
+    Ok(Note { relation: r.oid(1)?, column: r.get(2)?, name: r.get(3)?, text: r.get(4)? })
 }
 
 pub fn roles() -> Result<HashMap<u32, Role>> {
     let roles = rows(
-        "SELECT r.oid, r.rolname::text, r.rolcanlogin, r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles r",
-        |r| Ok((r.oid(1)?, Role { name: r.get(2)?, login: r.get(3)?, bypasses_policies: r.get(4)? })),
+        "SELECT r.oid, r.rolname::text, r.rolcanlogin, r.rolsuper OR r.rolbypassrls, r.rolsuper FROM pg_catalog.pg_roles r",
+        |r| Ok((r.oid(1)?, Role { name: r.get(2)?, login: r.get(3)?, bypasses_policies: r.get(4)?, superuser: r.get(5)? })),
     )?;
     Ok(roles.into_iter().collect())
 }

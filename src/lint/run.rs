@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, config, ignores, rows, snapshot};
+use crate::lint::{baseline, config, hba, ignores, rows, snapshot, workload};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
@@ -77,6 +77,12 @@ pub fn run(request: Request) -> Result<Outcome> {
     if wanted(Section::Rows) {
         let scope = Scope::new(&facts, schemas.as_deref());
         rows::default_partitions(&mut facts, &scope);
+    }
+    if wanted(Section::Cluster) {
+        facts.doors = Some(hba::doors()?);
+    }
+    if wanted(Section::Workload) {
+        facts.workload = Some(workload::statements()?);
     }
     let catalog = Catalog::new(facts, schemas.as_deref());
     let options = Options {

@@ -1,12 +1,12 @@
 //! Fills `Facts` by a handful of catalog queries, none of them a relation or a rule at a time.
 
 use crate::error::{Error, Result};
-use crate::lint::access;
 use crate::lint::read::{rows, Row};
+use crate::lint::{access, functions};
 use crate::pg::compat;
 use dbguard_core::lint::catalog::{
-    Attribute, Constraint, Domain, Facts, Function, Index, IndexKey, Keyword, Relation, RelationKind, Schema,
-    Sequence, Trigger,
+    Attribute, Constraint, Domain, Facts, Index, IndexKey, Keyword, Relation, RelationKind, Schema, Sequence,
+    Trigger,
 };
 use dbguard_core::lint::text::index_predicate;
 use std::collections::{HashMap, HashSet};
@@ -57,12 +57,16 @@ pub fn take() -> Result<Facts> {
     for (oid, g) in rows(include_str!("sql/grants.sql"), access::grant)? {
         of(all, oid, &mut |r| r.grants.push(g.clone()));
     }
-    for (oid, reads, asks_session) in rows(include_str!("sql/views.sql"), access::view)? {
-        of(all, oid, &mut |r| (r.reads, r.asks_session) = (reads.clone(), asks_session));
+    for (oid, reads, asks_session, combines) in rows(include_str!("sql/views.sql"), access::view)? {
+        of(all, oid, &mut |r| {
+            (r.reads, r.asks_session, r.combines) = (reads.clone(), asks_session, combines);
+        });
     }
     facts.roles = access::roles()?;
     facts.equality = access::equality()?;
-    facts.functions = rows(include_str!("sql/functions.sql"), function)?;
+    facts.functions = functions::functions()?;
+    facts.function_uses = functions::uses()?;
+    facts.notes = rows(include_str!("sql/notes.sql"), access::note)?;
     facts.sequences = sequences()?;
     Ok(facts)
 }
@@ -261,24 +265,6 @@ fn trigger(r: Row) -> Result<(u32, Trigger)> {
         disabled: r.get(9)?,
     };
     Ok((r.oid(1)?, trigger))
-}
-
-fn function(r: Row) -> Result<Function> {
-    Ok(Function {
-        oid: r.oid(1)?,
-        schema: r.get(2)?,
-        name: r.get(3)?,
-        owner: r.oid(4)?,
-        language: r.get(5)?,
-        arguments: r.maybe(6)?.unwrap_or_default(),
-        security_definer: r.get(7)?,
-        config: r.list(8)?,
-        source: r.maybe(9)?,
-        public_execute: r.get(10)?,
-        trigger: r.get(11)?,
-        volatility: r.letter(12)?.unwrap_or('v'),
-        linted: false,
-    })
 }
 
 fn sequences() -> Result<Vec<Sequence>> {

@@ -4,5 +4,7 @@ mod arguments;
 mod cases;
 mod chosen;
 mod docs;
+mod doors;
 mod everywhere;
 mod reports;
+mod workload;

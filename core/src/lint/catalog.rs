@@ -5,13 +5,19 @@ use crate::lint::ignore::Ignore;
 use std::collections::{HashMap, HashSet};
 
 mod access;
+mod doors;
+mod functions;
 mod ignored;
 mod linked;
 pub mod types;
+mod workload;
 
-pub use access::{Grant, Policy, Role, PUBLIC};
+pub use access::{Grant, Note, Policy, Role, PUBLIC};
+pub use doors::{Door, Doors, Session};
+pub use functions::{Function, FunctionUse, Parameter};
 pub use ignored::Comment;
 pub use linked::Catalog;
+pub use workload::Statement;
 
 pub type Oid = u32;
 
@@ -77,6 +83,8 @@ pub struct Relation {
     pub grants: Vec<Grant>,
     /// Relations the query of a view or materialized view names.
     pub reads: Vec<Oid>,
+    /// A view that joins, groups, or otherwise does more than choose among columns and rows of one relation.
+    pub combines: bool,
     /// A view that asks who the session is, or what its settings say.
     pub asks_session: bool,
     /// For a DEFAULT partition: whether a row was seen in it, or why nobody could look.
@@ -219,29 +227,6 @@ impl Trigger {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Function {
-    pub oid: Oid,
-    pub schema: String,
-    pub name: String,
-    pub owner: Oid,
-    pub language: String,
-    /// pg_get_function_identity_arguments.
-    pub arguments: String,
-    pub security_definer: bool,
-    /// PUBLIC may call it.
-    pub public_execute: bool,
-    /// Called by a trigger or an event trigger, not by users.
-    pub trigger: bool,
-    /// provolatile: i(mmutable), s(table), v(olatile).
-    pub volatility: char,
-    /// `name=value`, as in proconfig.
-    pub config: Vec<String>,
-    /// Body of a trigger function.
-    pub source: Option<String>,
-    pub linted: bool,
-}
-
-#[derive(Debug, Clone, Default)]
 pub struct Sequence {
     pub oid: Oid,
     pub schema: String,
@@ -298,6 +283,13 @@ pub struct Facts {
     pub schemas: Vec<Schema>,
     pub relations: Vec<Relation>,
     pub functions: Vec<Function>,
+    pub function_uses: Vec<FunctionUse>,
+    /// Comments and options that may hold a secret.
+    pub notes: Vec<Note>,
+    /// How sessions come in. None: not asked for.
+    pub doors: Option<Doors>,
+    /// What pg_stat_statements says of this database, or why nothing. None: not asked for.
+    pub workload: Option<Result<Vec<Statement>, String>>,
     pub sequences: Vec<Sequence>,
     pub domains: HashMap<Oid, Domain>,
     pub roles: HashMap<Oid, Role>,

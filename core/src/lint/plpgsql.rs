@@ -1,6 +1,8 @@
 //! Reads just enough of a PL/pgSQL body to tell what it does with NEW. Not a parser: comments and
 //! string constants are dropped, the rest is words and marks.
 
+use crate::lint::sql::{tokens, Kind, Sql};
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Body(Vec<String>);
 
@@ -69,88 +71,16 @@ impl Body {
 
 const STARTS_STATEMENT: &[&str] = &[";", "begin", "then", "else", "loop", ">>"];
 
-/// Words in lower case (quoted names without their quotes), `:=` and single marks.
+/// Words in lower case (quoted names without their quotes), `:=` and marks.
 fn words(source: &str) -> Vec<String> {
-    let chars: Vec<char> = source.chars().collect();
-    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
-    let mut out = Vec::new();
-    let mut i = 0;
-    while i < chars.len() {
-        let c = chars[i];
-        let start = i;
-        if c == '-' && at(i + 1) == '-' {
-            while i < chars.len() && chars[i] != '\n' {
-                i += 1;
-            }
-        } else if c == '/' && at(i + 1) == '*' {
-            i = end_of_comment(&chars, i);
-        } else if c == '\'' || c == '"' {
-            i = end_of_quoted(&chars, i, c);
-            if c == '"' {
-                out.push(
-                    chars[start + 1..i.saturating_sub(1).max(start + 1)]
-                        .iter()
-                        .collect::<String>()
-                        .to_lowercase(),
-                );
-            } else {
-                out.push("''".to_owned());
-            }
-        } else if c.is_alphanumeric() || c == '_' {
-            while at(i).is_alphanumeric() || matches!(at(i), '_' | '$') {
-                i += 1;
-            }
-            out.push(chars[start..i].iter().collect::<String>().to_lowercase());
-        } else if c == ':' && at(i + 1) == '=' {
-            i += 2;
-            out.push(":=".to_owned());
-        } else if c == '>' && at(i + 1) == '>' {
-            i += 2;
-            out.push(">>".to_owned());
-        } else {
-            i += 1;
-            if !c.is_whitespace() {
-                out.push(c.to_string());
-            }
-        }
-    }
-    out
-}
-
-fn end_of_quoted(chars: &[char], start: usize, quote: char) -> usize {
-    let mut i = start + 1;
-    while i < chars.len() {
-        if chars[i] == quote {
-            if chars.get(i + 1) == Some(&quote) {
-                i += 1;
-            } else {
-                return i + 1;
-            }
-        }
-        i += 1;
-    }
-    i
-}
-
-fn end_of_comment(chars: &[char], start: usize) -> usize {
-    let (mut i, mut depth) = (start, 0usize);
-    while i < chars.len() {
-        match (chars[i], chars.get(i + 1)) {
-            ('/', Some('*')) => {
-                depth += 1;
-                i += 2;
-            }
-            ('*', Some('/')) => {
-                depth -= 1;
-                i += 2;
-                if depth == 0 {
-                    return i;
-                }
-            }
-            _ => i += 1,
-        }
-    }
-    i
+    let tokens = tokens(source);
+    let sql = Sql { source, tokens: &tokens };
+    let word = |i| match sql.kind(i) {
+        Some(Kind::Text) => "''".to_owned(),
+        Some(Kind::Mark) | None => sql.raw(i).to_owned(),
+        Some(_) => sql.name(i).unwrap_or_else(|| sql.raw(i).to_owned()).to_lowercase(),
+    };
+    (0..sql.len()).map(word).collect()
 }
 
 #[cfg(test)]

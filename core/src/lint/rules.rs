@@ -3,7 +3,9 @@
 use crate::lint::rule::Rule;
 
 mod audit;
+mod dynamic;
 mod fix;
+mod functions;
 mod ignores;
 mod indexes;
 mod integrity;
@@ -11,18 +13,22 @@ mod maintenance;
 mod naming;
 mod partitioning;
 mod policies;
+mod queries;
 mod security;
+mod sessions;
 mod tenancy;
 mod types;
 
 const CATEGORIES: &[&[&Rule]] = &[
     audit::RULES,
     ignores::RULES,
+    functions::RULES,
     indexes::RULES,
     integrity::RULES,
     maintenance::RULES,
     naming::RULES,
     partitioning::RULES,
+    queries::RULES,
     security::RULES,
     tenancy::RULES,
     types::RULES,

@@ -50,6 +50,17 @@ impl Policy {
 pub struct Role {
     pub name: String,
     pub login: bool,
+    pub superuser: bool,
     /// Superuser or BYPASSRLS: no policy binds it.
     pub bypasses_policies: bool,
+}
+
+/// A comment on a relation or column, or the options of a foreign server.
+#[derive(Debug, Clone, Default)]
+pub struct Note {
+    /// 0: of the foreign server `name`.
+    pub relation: Oid,
+    pub column: i16,
+    pub name: String,
+    pub text: String,
 }

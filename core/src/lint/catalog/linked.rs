@@ -3,6 +3,7 @@
 use crate::lint::catalog::*;
 use crate::lint::rule::Rule;
 use crate::lint::scope::Scope;
+use crate::lint::sql::Named;
 use crate::lint::text::only_not_null;
 
 /// The facts with their cross references resolved and the scope marked.
@@ -10,6 +11,7 @@ use crate::lint::text::only_not_null;
 pub struct Catalog {
     facts: Facts,
     by_oid: HashMap<Oid, usize>,
+    by_name: HashMap<String, Vec<usize>>,
     function_by_oid: HashMap<Oid, usize>,
     /// Relation and constraint positions of the foreign keys that refer to a relation.
     referring: HashMap<Oid, Vec<(usize, usize)>>,
@@ -75,14 +77,33 @@ impl Catalog {
             .flat_map(|(n, s)| s.feeds.iter().map(move |f| (*f, n)))
             .collect();
         facts.read_comments();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (n, r) in facts.relations.iter().enumerate() {
+            by_name.entry(r.name.clone()).or_default().push(n);
+        }
         let by_oid = facts.relations.iter().enumerate().map(|(n, r)| (r.oid, n)).collect();
         let function_by_oid = facts.functions.iter().enumerate().map(|(n, f)| (f.oid, n)).collect();
         let linted_schemas = scope.into_names();
-        Catalog { by_oid, function_by_oid, referring, partitions, sequence_by_column, linted_schemas, facts }
+        Catalog {
+            by_oid,
+            by_name,
+            function_by_oid,
+            referring,
+            partitions,
+            sequence_by_column,
+            linted_schemas,
+            facts,
+        }
     }
 
     pub fn relation(&self, oid: Oid) -> Option<&Relation> {
         self.by_oid.get(&oid).and_then(|n| self.relations.get(*n))
+    }
+
+    /// Relations that a text may mean by a name: without a schema, those of all schemas.
+    pub fn called<'c>(&'c self, n: &'c Named) -> impl Iterator<Item = &'c Relation> {
+        let all = self.by_name.get(&n.name).into_iter().flatten().filter_map(|i| self.relations.get(*i));
+        all.filter(|r| n.schema.as_ref().is_none_or(|s| *s == r.schema))
     }
 
     pub fn function(&self, oid: Oid) -> Option<&Function> {

@@ -3,11 +3,13 @@
 use super::Oid;
 
 pub const BOOL: Oid = 16;
+pub const BYTEA: Oid = 17;
 pub const INT8: Oid = 20;
 pub const INT2: Oid = 21;
 pub const INT4: Oid = 23;
 pub const TEXT: Oid = 25;
 pub const JSON: Oid = 114;
+pub const XML: Oid = 142;
 pub const FLOAT4: Oid = 700;
 pub const FLOAT8: Oid = 701;
 pub const MONEY: Oid = 790;

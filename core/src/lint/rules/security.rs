@@ -1,5 +1,8 @@
 use crate::lint::rule::Rule;
 
+mod app_role_owns_tables;
+mod hardcoded_secret;
+mod hba_trust_or_password;
 mod materialized_or_foreign_over_rls;
 mod past_policies;
 mod plaintext_password;
@@ -12,7 +15,10 @@ mod rls_enabled_without_policy;
 mod rls_not_forced_for_owner;
 mod security_definer_public_execute;
 mod security_definer_search_path;
+mod security_definer_superuser_owned_dynamic_sql;
 mod sensitive_column_exposed;
+mod sql_injection_in_function;
+mod superuser_or_bypassrls_app_role;
 mod table_granted_to_public;
 mod view_bypasses_rls;
 
@@ -31,4 +37,10 @@ pub const RULES: &[&Rule] = &[
     &policy_column_not_indexed::RULE,
     &view_bypasses_rls::RULE,
     &materialized_or_foreign_over_rls::RULE,
+    &app_role_owns_tables::RULE,
+    &hardcoded_secret::RULE,
+    &hba_trust_or_password::RULE,
+    &security_definer_superuser_owned_dynamic_sql::RULE,
+    &sql_injection_in_function::RULE,
+    &superuser_or_bypassrls_app_role::RULE,
 ];

@@ -1,0 +1,64 @@
+use crate::lint::catalog::{Catalog, Function};
+use crate::lint::rule::Rule;
+use crate::lint::sql::{Kind, Sql};
+
+mod check_calls_table_reading_function;
+mod false_immutable;
+mod matview_not_concurrently_refreshable;
+mod missing_return_in_trigger;
+mod nested_views;
+mod select_star_in_routine;
+mod swallowed_exception;
+
+pub const RULES: &[&Rule] = &[
+    &nested_views::RULE,
+    &select_star_in_routine::RULE,
+    &false_immutable::RULE,
+    &swallowed_exception::RULE,
+    &matview_not_concurrently_refreshable::RULE,
+    &check_calls_table_reading_function::RULE,
+    &missing_return_in_trigger::RULE,
+];
+
+/// A table or view that the body of a function reads, qualified.
+fn table_read(c: &Catalog, f: &Function) -> Option<String> {
+    if let Some(r) = f.reads.iter().find_map(|oid| c.relation(*oid)) {
+        return Some(r.sql_name());
+    }
+    let named = f.body()?.from();
+    named.iter().filter(|n| !n.called).find_map(|n| c.called(n).next().map(|r| r.sql_name()))
+}
+
+/// Where a body asks for the time, the session, a setting, a sequence or chance: what it asks.
+fn unsteady(sql: Sql) -> Option<String> {
+    const WORDS: &[&str] = &[
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "current_user",
+        "session_user",
+        "current_role",
+    ];
+    const CALLS: &[&str] = &[
+        "now",
+        "clock_timestamp",
+        "statement_timestamp",
+        "transaction_timestamp",
+        "timeofday",
+        "random",
+        "gen_random_uuid",
+        "nextval",
+        "currval",
+        "setval",
+        "lastval",
+        "current_setting",
+    ];
+    (0..sql.len()).filter(|i| sql.kind(*i) == Some(Kind::Word)).find_map(|i| {
+        let foreign = sql.before_is(i, &["."]) && !(i >= 2 && sql.is(i - 2, "pg_catalog"));
+        let call = sql.is(i + 1, "(") && sql.is_any(i, CALLS);
+        let asks = !foreign && (call || sql.is_any(i, WORDS));
+        asks.then(|| format!("{}{}", sql.raw(i).to_lowercase(), if call { "()" } else { "" }))
+    })
+}

@@ -1,0 +1,33 @@
+//! Who may come in, and who did.
+
+use crate::error::Result;
+use crate::lint::read::rows;
+use crate::pg::subxact::look;
+use dbguard_core::lint::catalog::{Door, Doors, Session};
+
+pub fn doors() -> Result<Doors> {
+    let listen = rows("SELECT pg_catalog.current_setting('listen_addresses')", |r| r.get::<String>(1))?;
+    // by default only superusers may read the file
+    let lines = look(|| {
+        rows(include_str!("sql/hba.sql"), |r| {
+            Ok(Door {
+                line: r.get(1)?,
+                kind: r.get(2)?,
+                databases: r.list(3)?,
+                users: r.list(4)?,
+                address: r.maybe(5)?.unwrap_or_default(),
+                netmask: r.maybe(6)?.unwrap_or_default(),
+                method: r.get(7)?,
+                options: r.list(8)?,
+            })
+        })
+    });
+    let sessions = rows(include_str!("sql/sessions.sql"), |r| {
+        Ok(Session { role: r.oid(1)?, application: r.get(2)?, count: r.get(3)? })
+    })?;
+    Ok(Doors {
+        listens: listen.iter().any(|l| !l.trim().is_empty()),
+        lines: lines.map_err(|e| e.message().to_owned()),
+        sessions,
+    })
+}
