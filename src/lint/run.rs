@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, config, ignores, rows, snapshot};
+use crate::lint::{baseline, cluster, config, ignores, rows, snapshot, statistics};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
@@ -77,6 +77,12 @@ pub fn run(request: Request) -> Result<Outcome> {
     if wanted(Section::Rows) {
         let scope = Scope::new(&facts, schemas.as_deref());
         rows::default_partitions(&mut facts, &scope);
+    }
+    if wanted(Section::Statistics) {
+        facts.statistics = Some(statistics::take()?);
+    }
+    if wanted(Section::Cluster) {
+        facts.cluster = Some(cluster::take()?);
     }
     let catalog = Catalog::new(facts, schemas.as_deref());
     let options = Options {

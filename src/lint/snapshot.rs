@@ -1,8 +1,8 @@
 //! Fills `Facts` by a handful of catalog queries, none of them a relation or a rule at a time.
 
 use crate::error::{Error, Result};
-use crate::lint::access;
 use crate::lint::read::{rows, Row};
+use crate::lint::{access, statistics};
 use crate::pg::compat;
 use dbguard_core::lint::catalog::{
     Attribute, Constraint, Domain, Facts, Function, Index, IndexKey, Keyword, Relation, RelationKind, Schema,
@@ -62,6 +62,7 @@ pub fn take() -> Result<Facts> {
     }
     facts.roles = access::roles()?;
     facts.equality = access::equality()?;
+    facts.collations = statistics::collations()?;
     facts.functions = rows(include_str!("sql/functions.sql"), function)?;
     facts.sequences = sequences()?;
     Ok(facts)
@@ -158,6 +159,7 @@ fn relation(r: Row) -> Result<Relation> {
         numbers_used: r.get(18)?,
         force_row_security: r.get(19)?,
         owner: r.oid(20)?,
+        partition_collations: r.oids(21)?,
         ..Relation::default()
     })
 }

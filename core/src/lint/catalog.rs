@@ -6,12 +6,16 @@ use std::collections::{HashMap, HashSet};
 
 mod access;
 mod ignored;
+pub mod cluster;
 mod linked;
+pub mod statistics;
 pub mod types;
 
 pub use access::{Grant, Policy, Role, PUBLIC};
 pub use ignored::Comment;
+pub use cluster::Cluster;
 pub use linked::Catalog;
+pub use statistics::Statistics;
 
 pub type Oid = u32;
 
@@ -66,6 +70,7 @@ pub struct Relation {
     pub partition_strategy: Option<char>,
     /// Attribute numbers of the partition key; 0 is an expression.
     pub partition_key: Vec<i16>,
+    pub partition_collations: Vec<Oid>,
     /// How many attribute numbers were given out; those of dropped columns are never used again.
     pub numbers_used: i16,
     pub attributes: Vec<Attribute>,
@@ -276,6 +281,16 @@ pub struct Domain {
     pub not_null: bool,
 }
 
+/// Only collations whose provider has versions.
+#[derive(Debug, Clone, Default)]
+pub struct CollationVersion {
+    pub schema: String,
+    pub name: String,
+    /// The order that was in force when it was made, and the one in force now.
+    pub recorded: String,
+    pub actual: String,
+}
+
 /// What a snapshot reads, before `Catalog::new` ties it together.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -308,4 +323,9 @@ pub struct Facts {
     pub member_schemas: HashSet<Oid>,
     pub member_relations: HashSet<Oid>,
     pub member_functions: HashSet<Oid>,
+    /// Collations that indexes or partition keys go by, the database's own among them.
+    pub collations: HashMap<Oid, CollationVersion>,
+    /// Sections, read only when a rule asks.
+    pub statistics: Option<Statistics>,
+    pub cluster: Option<Cluster>,
 }
