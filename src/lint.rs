@@ -4,9 +4,9 @@
 mod access;
 mod arguments;
 mod baseline;
+mod cluster;
 mod config;
 mod ignores;
-mod cluster;
 mod read;
 mod rows;
 mod run;

@@ -5,15 +5,15 @@ use crate::lint::ignore::Ignore;
 use std::collections::{HashMap, HashSet};
 
 mod access;
-mod ignored;
 pub mod cluster;
+mod ignored;
 mod linked;
 pub mod statistics;
 pub mod types;
 
 pub use access::{Grant, Policy, Role, PUBLIC};
-pub use ignored::Comment;
 pub use cluster::Cluster;
+pub use ignored::Comment;
 pub use linked::Catalog;
 pub use statistics::Statistics;
 

@@ -3,6 +3,8 @@
 use crate::lint::rule::Rule;
 
 mod audit;
+mod configuration;
+mod counters;
 mod fix;
 mod ignores;
 mod indexes;
@@ -10,6 +12,7 @@ mod integrity;
 mod maintenance;
 mod naming;
 mod partitioning;
+mod performance;
 mod policies;
 mod security;
 mod tenancy;
@@ -17,12 +20,14 @@ mod types;
 
 const CATEGORIES: &[&[&Rule]] = &[
     audit::RULES,
+    configuration::RULES,
     ignores::RULES,
     indexes::RULES,
     integrity::RULES,
     maintenance::RULES,
     naming::RULES,
     partitioning::RULES,
+    performance::RULES,
     security::RULES,
     tenancy::RULES,
     types::RULES,
