@@ -5,3 +5,4 @@ mod cases;
 mod chosen;
 mod docs;
 mod everywhere;
+mod server;

@@ -60,10 +60,10 @@ fn check(c: &Catalog, out: &mut Report) {
         let scans: i64 = counters().map(|n| n.seq_scans).sum();
         let rows: i64 = counters().map(|n| n.seq_rows).sum();
         let message = format!(
-            "{} ({}) was read from end to end {:.0} times a day",
+            "read from end to end {:.0} times a day: {} ({})",
+            scans as f64 / days_at_least_one(c, s),
             which(t, &read),
-            size(read.iter().map(|r| bytes(r)).sum()),
-            scans as f64 / days_at_least_one(c, s)
+            size(read.iter().map(|r| bytes(r)).sum())
         );
         let found = Finding::new(t.object(), message).confidence(0.6);
         out.find(found.evidence("seq_scan", scans).evidence("seq_tup_read", rows));

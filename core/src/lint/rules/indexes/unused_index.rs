@@ -1,7 +1,8 @@
-use crate::lint::catalog::{statistics::days, Catalog, Index, Relation, RelationKind, Statistics};
+use crate::lint::catalog::{statistics::days, Catalog, Index, Oid, Relation, RelationKind, Statistics};
 use crate::lint::finding::{Finding, Fix, Object, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule, Section};
 use crate::lint::rules::counters::{heaps, index_use, of, size, span, window, Use};
+use std::collections::HashMap;
 
 pub static RULE: Rule = Rule {
     code: "IDX005",
@@ -50,8 +51,8 @@ fn check(c: &Catalog, out: &mut Report) {
         out.skip(Object::database(&c.database), reason);
         return;
     }
-    let (uses, wanted) = (index_use(s), c.param(&RULE, "days"));
-    for t in c.tables().filter(|t| is_used(c, s, t)) {
+    let (uses, by_index, wanted) = (index_use(s), s.index_scans(), c.param(&RULE, "days"));
+    for t in c.tables().filter(|t| is_used(c, s, t, &by_index)) {
         for i in t.indexes.iter().filter(|i| droppable(t, i)) {
             let Some(u) = uses.get(&i.oid) else { continue };
             let bytes = u.pages as f64 * 8192.0;
@@ -88,11 +89,13 @@ fn finding(c: &Catalog, s: &Statistics, t: &Relation, i: &Index, u: &Use, bytes:
         .fix(Fix::new(format!("DROP INDEX{how} {};", i.sql_name()), Safety::Review))
 }
 
-fn is_used(c: &Catalog, s: &Statistics, t: &Relation) -> bool {
-    heaps(c, t)
-        .into_iter()
-        .filter_map(|r| of(s, r))
-        .any(|n| n.inserted + n.updated + n.deleted + n.seq_scans > 0)
+/// Written, or read by another index: to build one counts as a scan of the table.
+fn is_used(c: &Catalog, s: &Statistics, t: &Relation, by_index: &HashMap<Oid, i64>) -> bool {
+    let used = |r: &Relation| {
+        let written = of(s, r).is_some_and(|n| n.inserted + n.updated + n.deleted > 0);
+        written || by_index.get(&r.oid).is_some_and(|scans| *scans > 0)
+    };
+    heaps(c, t).into_iter().any(used)
 }
 
 /// Nothing but the speed of queries hangs on it.

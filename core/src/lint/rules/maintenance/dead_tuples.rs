@@ -49,7 +49,7 @@ fn check(c: &Catalog, out: &mut Report) {
         }
         let dead: i64 = late.iter().filter_map(|r| of(s, r)).map(|n| n.dead).sum();
         let live: i64 = late.iter().filter_map(|r| of(s, r)).map(|n| n.live).sum();
-        let message = format!("{} has {dead} dead rows beside {live} live ones", which(t, &late));
+        let message = format!("{dead} dead rows beside {live} live ones in {}", which(t, &late));
         let fix = Fix::new(format!("VACUUM {};", list(&late)), Safety::Online);
         let found = Finding::new(t.object(), message).confidence(0.8);
         out.find(found.evidence("dead", dead).evidence("live", live).fix(fix));

@@ -32,7 +32,7 @@ pub static RULE: Rule = Rule {
     silent: &[
         case("minutes old", "CREATE TABLE t AS SELECT i AS a FROM generate_series(1, 12000) i; UPDATE t SET a = a + 1; SELECT pg_stat_force_next_flush()"),
         case("its own threshold is far", "SELECT dbguard.lint_configure('MNT004', params => '{\"days\": 0}'); CREATE TABLE t WITH (autovacuum_vacuum_insert_threshold = 50000) AS SELECT i AS a FROM generate_series(1, 12000) i; SELECT pg_stat_force_next_flush()"),
-        case("few changes", "SELECT dbguard.lint_configure('MNT004', params => '{\"days\": 0}'); CREATE TABLE t AS SELECT i AS a FROM generate_series(1, 12000) i; SELECT pg_stat_force_next_flush(); ANALYZE t; SELECT pg_stat_reset(); UPDATE t SET a = 0 WHERE a < 100; SELECT pg_stat_force_next_flush()"),
+        case("few changes", "SELECT dbguard.lint_configure('MNT004', params => '{\"days\": 0}'); CREATE TABLE t AS SELECT i AS a FROM generate_series(1, 2000) i; UPDATE t SET a = 0 WHERE a < 100; UPDATE pg_class SET reltuples = 1e6 WHERE oid = 't'::regclass; SELECT pg_stat_force_next_flush()"),
         case("few rows", "SELECT dbguard.lint_configure('MNT004', params => '{\"days\": 0}'); CREATE TABLE t AS SELECT i AS a FROM generate_series(1, 9000) i; UPDATE t SET a = a + 1; SELECT pg_stat_force_next_flush()"),
         case("temporary", "SELECT dbguard.lint_configure('MNT004', params => '{\"days\": 0}'); CREATE TEMP TABLE t AS SELECT i AS a FROM generate_series(1, 12000) i; UPDATE t SET a = a + 1; SELECT pg_stat_force_next_flush()"),
     ],
@@ -52,7 +52,7 @@ fn check(c: &Catalog, out: &mut Report) {
             continue;
         }
         let age = span(s.days(c.now));
-        let message = format!("{} was not vacuumed for {age}, and it is written", which(t, &large));
+        let message = format!("not vacuumed for {age}, and written: {}", which(t, &large));
         let fix = Fix::new(format!("VACUUM (ANALYZE) {};", list(&large)), Safety::Online);
         out.find(Finding::new(t.object(), message).confidence(0.8).fix(fix));
     }

@@ -60,7 +60,8 @@ fn check(c: &Catalog, out: &mut Report) {
         let tables: Vec<&Relation> = bloated.iter().map(|(r, _)| *r).collect();
         let total: f64 = tables.iter().map(|r| bytes(r)).sum();
         let empty: f64 = bloated.iter().map(|(_, w)| w).sum();
-        let message = format!("about {} of {} of {} are empty", size(empty), size(total), which(t, &tables));
+        let message =
+            format!("about {} of {} is empty space in {}", size(empty), size(total), which(t, &tables));
         let found = Finding::new(t.object(), message).confidence(0.5);
         out.find(found.evidence("estimated_bytes", empty.round()).evidence("tables", list(&tables)));
     }

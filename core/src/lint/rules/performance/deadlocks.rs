@@ -2,6 +2,7 @@ use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Report, Severity};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule, Section};
 use crate::lint::rules::counters::{about_database, days_at_least_one, span, window};
+use crate::lint::text::count;
 
 pub static RULE: Rule = Rule {
     code: "PRF009",
@@ -37,7 +38,8 @@ fn check(c: &Catalog, out: &mut Report) {
     out.examine("");
     let deadlocks = s.database.deadlocks;
     if deadlocks > 0 && deadlocks as f64 / days_at_least_one(c, s) >= c.param(&RULE, "per_day") {
-        let message = format!("{deadlocks} deadlocks in {}", span(s.days(c.now)));
+        let n = count(usize::try_from(deadlocks).unwrap_or(0), "deadlock");
+        let message = format!("{n} in {}", span(s.days(c.now)));
         out.find(about_database(c, "deadlocks", message).evidence("deadlocks", deadlocks));
     }
 }
