@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 mod access;
 pub mod cluster;
+mod collation;
 mod ignored;
 mod linked;
 pub mod statistics;
@@ -13,6 +14,7 @@ pub mod types;
 
 pub use access::{Grant, Policy, Role, PUBLIC};
 pub use cluster::Cluster;
+pub use collation::CollationVersion;
 pub use ignored::Comment;
 pub use linked::Catalog;
 pub use statistics::Statistics;
@@ -279,16 +281,6 @@ pub struct Domain {
     pub base_type: Oid,
     pub typmod: i32,
     pub not_null: bool,
-}
-
-/// Only collations whose provider has versions.
-#[derive(Debug, Clone, Default)]
-pub struct CollationVersion {
-    pub schema: String,
-    pub name: String,
-    /// The order that was in force when it was made, and the one in force now.
-    pub recorded: String,
-    pub actual: String,
 }
 
 /// What a snapshot reads, before `Catalog::new` ties it together.
