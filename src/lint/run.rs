@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, config, hba, ignores, rows, snapshot, workload};
+use crate::lint::{baseline, cluster, config, hba, ignores, rows, snapshot, statistics, workload};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
@@ -78,8 +78,12 @@ pub fn run(request: Request) -> Result<Outcome> {
         let scope = Scope::new(&facts, schemas.as_deref());
         rows::default_partitions(&mut facts, &scope);
     }
+    if wanted(Section::Statistics) {
+        facts.statistics = Some(statistics::take()?);
+    }
     if wanted(Section::Cluster) {
         facts.doors = Some(hba::doors()?);
+        facts.cluster = Some(cluster::take()?);
     }
     if wanted(Section::Workload) {
         facts.workload = Some(workload::statements()?);

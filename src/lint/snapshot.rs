@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lint::read::{rows, Row};
-use crate::lint::{access, functions};
+use crate::lint::{access, functions, statistics};
 use crate::pg::compat;
 use dbguard_core::lint::catalog::{
     Attribute, Constraint, Domain, Facts, Index, IndexKey, Keyword, Relation, RelationKind, Schema, Sequence,
@@ -67,6 +67,7 @@ pub fn take() -> Result<Facts> {
     facts.functions = functions::functions()?;
     facts.function_uses = functions::uses()?;
     facts.notes = rows(include_str!("sql/notes.sql"), access::note)?;
+    facts.collations = statistics::collations()?;
     facts.sequences = sequences()?;
     Ok(facts)
 }
@@ -162,6 +163,7 @@ fn relation(r: Row) -> Result<Relation> {
         numbers_used: r.get(18)?,
         force_row_security: r.get(19)?,
         owner: r.oid(20)?,
+        partition_collations: r.oids(21)?,
         ..Relation::default()
     })
 }

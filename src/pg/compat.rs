@@ -42,6 +42,12 @@ pub const CONENFORCED: &str = "true";
 #[cfg(feature = "pg18")]
 pub const CONENFORCED: &str = "k.conenforced";
 
+/// When relation `c` was last scanned, in SQL: from 16 on the server knows.
+#[cfg(feature = "pg15")]
+pub const LAST_SCAN: &str = "NULL::timestamptz";
+#[cfg(not(feature = "pg15"))]
+pub const LAST_SCAN: &str = "pg_catalog.pg_stat_get_lastscan(c.oid)";
+
 /// Lets an index let go of what it kept over several insertions: from 17 on.
 ///
 /// # Safety

@@ -7,4 +7,5 @@ mod docs;
 mod doors;
 mod everywhere;
 mod reports;
+mod server;
 mod workload;

@@ -5,18 +5,24 @@ use crate::lint::ignore::Ignore;
 use std::collections::{HashMap, HashSet};
 
 mod access;
+pub mod cluster;
+mod collation;
 mod doors;
 mod functions;
 mod ignored;
 mod linked;
+pub mod statistics;
 pub mod types;
 mod workload;
 
 pub use access::{Grant, Note, Policy, Role, PUBLIC};
+pub use cluster::Cluster;
+pub use collation::CollationVersion;
 pub use doors::{Door, Doors, Session};
 pub use functions::{Function, FunctionUse, Parameter};
 pub use ignored::Comment;
 pub use linked::Catalog;
+pub use statistics::Statistics;
 pub use workload::Statement;
 
 pub type Oid = u32;
@@ -72,6 +78,7 @@ pub struct Relation {
     pub partition_strategy: Option<char>,
     /// Attribute numbers of the partition key; 0 is an expression.
     pub partition_key: Vec<i16>,
+    pub partition_collations: Vec<Oid>,
     /// How many attribute numbers were given out; those of dropped columns are never used again.
     pub numbers_used: i16,
     pub attributes: Vec<Attribute>,
@@ -300,4 +307,9 @@ pub struct Facts {
     pub member_schemas: HashSet<Oid>,
     pub member_relations: HashSet<Oid>,
     pub member_functions: HashSet<Oid>,
+    /// Collations that indexes or partition keys go by, the database's own among them.
+    pub collations: HashMap<Oid, CollationVersion>,
+    /// Sections, read only when a rule asks.
+    pub statistics: Option<Statistics>,
+    pub cluster: Option<Cluster>,
 }

@@ -3,6 +3,8 @@
 use crate::lint::rule::Rule;
 
 mod audit;
+mod configuration;
+mod counters;
 mod dynamic;
 mod fix;
 mod functions;
@@ -12,6 +14,7 @@ mod integrity;
 mod maintenance;
 mod naming;
 mod partitioning;
+mod performance;
 mod policies;
 mod queries;
 mod security;
@@ -21,6 +24,7 @@ mod types;
 
 const CATEGORIES: &[&[&Rule]] = &[
     audit::RULES,
+    configuration::RULES,
     ignores::RULES,
     functions::RULES,
     indexes::RULES,
@@ -29,6 +33,7 @@ const CATEGORIES: &[&[&Rule]] = &[
     naming::RULES,
     partitioning::RULES,
     queries::RULES,
+    performance::RULES,
     security::RULES,
     tenancy::RULES,
     types::RULES,

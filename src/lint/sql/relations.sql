@@ -3,7 +3,7 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistenc
        c.relreplident::text, c.reltuples::float8, c.relpages::int8, c.reloptions,
        -- a bound has no columns; with its relation named, pg_get_expr would wait for a lock on it
        pg_catalog.pg_get_expr(c.relpartbound, 0), p.partstrat::text, p.partattrs::int2[], c.relnatts,
-       c.relforcerowsecurity, c.relowner
+       c.relforcerowsecurity, c.relowner, p.partcollation::oid[]
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
