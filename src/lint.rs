@@ -12,6 +12,7 @@ mod ignores;
 mod read;
 mod rows;
 mod run;
+mod samples;
 mod snapshot;
 mod surface;
 mod workload;

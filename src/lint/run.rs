@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, config, hba, ignores, rows, snapshot, workload};
+use crate::lint::{baseline, config, hba, ignores, rows, samples, snapshot, workload};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
@@ -83,6 +83,9 @@ pub fn run(request: Request) -> Result<Outcome> {
     }
     if wanted(Section::Workload) {
         facts.workload = Some(workload::statements()?);
+    }
+    if wanted(Section::Samples) {
+        samples::read(&mut facts)?;
     }
     let catalog = Catalog::new(facts, schemas.as_deref());
     let options = Options {

@@ -80,6 +80,8 @@ fn facts() -> Result<Facts> {
             settings: HashMap::from([
                 ("autovacuum".to_owned(), r.get(4)?),
                 ("track_counts".to_owned(), r.get(5)?),
+                ("pgaudit.log".to_owned(), r.get(6)?),
+                ("pgaudit.role".to_owned(), r.get(7)?),
             ]),
             ..Facts::default()
         })
@@ -162,6 +164,7 @@ fn relation(r: Row) -> Result<Relation> {
         numbers_used: r.get(18)?,
         force_row_security: r.get(19)?,
         owner: r.oid(20)?,
+        toast_pages: r.get(21)?,
         ..Relation::default()
     })
 }
@@ -180,6 +183,8 @@ fn attribute(r: Row) -> Result<(u32, Attribute)> {
         generated: r.get(11)?,
         inherited: r.get(12)?,
         type_pinned: r.get(13)?,
+        default_function: r.maybe(14)?,
+        fixed_width: r.get(15)?,
         ..Attribute::default()
     };
     Ok((r.oid(1)?, attribute))
