@@ -7,6 +7,7 @@ mod fk_without_index;
 mod invalid_index;
 mod nonunique_covered_by_unique;
 mod redundant_prefix_index;
+mod too_many_indexes;
 
 pub const RULES: &[&Rule] = &[
     &fk_without_index::RULE,
@@ -15,5 +16,6 @@ pub const RULES: &[&Rule] = &[
     &nonunique_covered_by_unique::RULE,
     &invalid_index::RULE,
     &btree_on_array_or_json::RULE,
+    &too_many_indexes::RULE,
     &fk_covered_only_by_partial_index::RULE,
 ];
