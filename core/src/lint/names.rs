@@ -22,7 +22,21 @@ pub fn words(name: &str) -> Vec<String> {
 
 /// Letters and digits alone, in lower case: the same for createdAt and created_at.
 pub fn folded(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars().filter(|c| c.is_alphanumeric()) {
+        if c.is_ascii() {
+            out.push(c.to_ascii_lowercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+    }
+    out
+}
+
+/// Whether the name ends so, in whatever case: a look before the words are taken apart.
+pub fn ends_with(name: &str, end: &str) -> bool {
+    let tail = name.len().checked_sub(end.len()).and_then(|at| name.get(at..));
+    tail.is_some_and(|t| t.eq_ignore_ascii_case(end))
 }
 
 /// One of what the last word says there are many of; None where it is one already or cannot be told.
@@ -172,7 +186,8 @@ mod tests {
         assert_eq!(words("OrderItems2"), ["order", "items2"]);
         assert_eq!(words("HTTPServer id.X"), ["http", "server", "id", "x"]);
         assert_eq!(words("__"), Vec::<String>::new());
-        assert_eq!(folded("Created At_2"), "createdat2");
+        assert_eq!(folded("Created At_2Ä"), "createdat2ä");
+        assert!(ends_with("orderStatus", "status") && ends_with("a", "") && !ends_with("é", "xyz"));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn statistics_that_the_caller_may_not_see_are_not_used() {
          CREATE TABLE u (status text); INSERT INTO u VALUES ('a'), ('a'); ANALYZE t, u",
     );
     let found = "SELECT code, status, object, message, fix_sql IS NULL FROM dbguard.lint(rules => '{INT038,TYP012}') ORDER BY 1, 3";
-    let open = "INT038 | open | public.u.status | column public.u.status takes any value; ANALYZE saw 1 different ones | f";
+    let open = "INT038 | open | public.u.status | column public.u.status takes any value; ANALYZE saw 1 different one | f";
     let mut nobody = db.connect_as("lint_nobody3");
     let refused = "not checked: permission denied for its statistics";
     assert_eq!(

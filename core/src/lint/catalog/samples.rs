@@ -17,9 +17,20 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// All values that were seen: neither NULL nor rare ones are missing.
-    pub fn all_values(&self) -> Option<&[String]> {
-        let complete = !self.has_others && self.distinct > 0.0 && self.common.len() as f32 == self.distinct;
+    /// How many distinct values a table of so many rows has.
+    pub fn count(&self, rows: f64) -> f64 {
+        let distinct = f64::from(self.distinct);
+        if distinct < 0.0 {
+            (-distinct * rows).round()
+        } else {
+            distinct
+        }
+    }
+
+    /// All values that were seen, where no rarer ones are missing from the common ones.
+    pub fn all_values(&self, rows: f64) -> Option<&[String]> {
+        let count = self.count(rows);
+        let complete = !self.has_others && count > 0.0 && self.common.len() as f64 == count;
         complete.then_some(self.common.as_slice())
     }
 

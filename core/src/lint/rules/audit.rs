@@ -55,8 +55,6 @@ const CREATED: &[&str] = &[
     "insertedon",
     "inserttime",
     "insertdate",
-    "recordedat",
-    "registeredat",
     "ctime",
     "fechacreacion",
     "fechadecreacion",

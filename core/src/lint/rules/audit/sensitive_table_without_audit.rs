@@ -29,12 +29,12 @@ pub static RULE: Rule = Rule {
     check,
     fires: &[
         case("another table is", "CREATE TABLE orders (id int PRIMARY KEY); SELECT dbguard.audit_enable('orders'); CREATE TABLE payments (id int PRIMARY KEY, amount numeric)"),
-        case("quoted, by another tool's trigger", r#"CREATE SCHEMA "S.s"; CREATE TABLE a (id int PRIMARY KEY); CREATE FUNCTION if_modified_func() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER audit_trigger_row AFTER INSERT OR UPDATE OR DELETE ON a FOR EACH ROW EXECUTE FUNCTION if_modified_func(); CREATE TABLE "S.s"."UserRoles" (id int PRIMARY KEY, "it's" text)"#),
+        case("quoted, by another tool's trigger", r#"CREATE SCHEMA "S.s"; CREATE TABLE a (id int PRIMARY KEY); CREATE FUNCTION if_modified_func() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER g AFTER INSERT OR UPDATE OR DELETE ON a FOR EACH ROW EXECUTE FUNCTION if_modified_func(); CREATE TABLE "S.s"."UserRoles" (id int PRIMARY KEY, "it's" text)"#),
         case("by a column", "CREATE TABLE orders (id int PRIMARY KEY); SELECT dbguard.audit_enable('orders'); CREATE TABLE suppliers (id int PRIMARY KEY, iban text)"),
         case("its trigger is disabled", "CREATE TABLE orders (id int PRIMARY KEY); SELECT dbguard.audit_enable('orders'); CREATE TABLE users (id int PRIMARY KEY); CREATE FUNCTION log_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER audit AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION log_it(); ALTER TABLE users DISABLE TRIGGER audit"),
     ],
     silent: &[
-        case("nothing is audited", "CREATE TABLE users (id int PRIMARY KEY, password text); CREATE TABLE payments (id int PRIMARY KEY)"),
+        case("nothing is audited", "CREATE TABLE orders (id int PRIMARY KEY, modified timestamptz); CREATE FUNCTION update_modified_column() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.modified := now(); RETURN NEW; END'; CREATE TRIGGER g BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION update_modified_column(); CREATE TABLE users (id int PRIMARY KEY, password text); CREATE TABLE payments (id int PRIMARY KEY)"),
         case("it is", "CREATE TABLE users (id int PRIMARY KEY); SELECT dbguard.audit_enable('users')"),
         case("other names", "CREATE TABLE orders (id int PRIMARY KEY); SELECT dbguard.audit_enable('orders'); CREATE TABLE user_preferences (id int PRIMARY KEY); CREATE TABLE actor_role (id int PRIMARY KEY); CREATE TABLE payment_methods (id int PRIMARY KEY, amount numeric)"),
         case("writes elsewhere", "CREATE TABLE orders (id int PRIMARY KEY); SELECT dbguard.audit_enable('orders'); CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE seen (id int PRIMARY KEY); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NULL; END'; CREATE TRIGGER g AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f()"),
@@ -64,8 +64,7 @@ const SENSITIVE: &[&str] = &[
 ];
 
 /// What trigger functions and triggers that keep a log are called.
-const LOGS: &[&str] =
-    &["audit", "audits", "history", "log", "logs", "versioning", "journal", "changelog", "modified"];
+const LOGS: &[&str] = &["audit", "audits", "history", "log", "logs", "versioning", "journal", "changelog"];
 
 fn check(c: &Catalog, out: &mut Report) {
     let off = |name: &str| matches!(c.setting(name), None | Some("" | "none"));
@@ -94,7 +93,9 @@ fn matters(t: &Relation) -> bool {
 fn logs_by_name(c: &Catalog, g: &Trigger) -> bool {
     let function = c.function(g.function);
     let named = |name: &str| words(name).iter().any(|w| LOGS.contains(&w.as_str()));
-    g.enabled && g.on_update() && (named(&g.name) || function.is_some_and(|f| named(&f.name)))
+    g.enabled
+        && g.on_update()
+        && (named(&g.name) || function.is_some_and(|f| named(&f.name) || f.name == "if_modified_func"))
 }
 
 /// Benefit of the doubt to a body that cannot be read; dbguard's other triggers keep no log.

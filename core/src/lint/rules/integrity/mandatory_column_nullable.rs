@@ -1,7 +1,7 @@
 use crate::lint::catalog::types::{BPCHAR, INT2, INT4, TEXT, VARCHAR};
 use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
-use crate::lint::names::{folded, words};
+use crate::lint::names::{ends_with, folded, words};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::rules::integrity::links;
 use crate::quote::ident;
@@ -77,7 +77,7 @@ fn check(c: &Catalog, out: &mut Report) {
         for a in t.attributes.iter().filter(|a| !a.inherited && !a.generated) {
             let what = if both.contains(&a.num) {
                 "links rows of two tables"
-            } else if is_state(a) && a.has_default {
+            } else if a.has_default && is_state(a) {
                 "has a default"
             } else if by_email && folded(&a.name) == "email" {
                 "is what an account logs in by"
@@ -111,6 +111,9 @@ fn set_null(t: &Relation, a: &Attribute) -> bool {
 
 /// The status of the row itself, not that of a person (marital) or of something last tried.
 fn is_state(a: &Attribute) -> bool {
+    if !ends_with(&a.name, "status") && !ends_with(&a.name, "state") {
+        return false;
+    }
     let kind = matches!(a.base_type, TEXT | VARCHAR | BPCHAR | INT2 | INT4) || a.type_oid >= 16384;
     let words = words(&a.name);
     let last = words.last().is_some_and(|w| matches!(w.as_str(), "status" | "state"));

@@ -1,10 +1,10 @@
 use crate::lint::catalog::types::{BPCHAR, INT2, INT4, TEXT, VARCHAR};
-use crate::lint::catalog::{Attribute, Catalog, Relation, Sample};
+use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::engine::object_name;
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
-use crate::lint::names::words;
+use crate::lint::names::{ends_with, words};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule, Section};
-use crate::lint::text::mentions;
+use crate::lint::text::{count, mentions};
 use crate::quote::{ident, literal};
 
 pub static RULE: Rule = Rule {
@@ -33,6 +33,7 @@ pub static RULE: Rule = Rule {
         case("values known", "CREATE TABLE t (status text); INSERT INTO t SELECT (ARRAY['new', 'it''s', E'a\\\\b', 'a,b \"c\"'])[i % 4 + 1] FROM generate_series(1, 100) i; ANALYZE t"),
         case("integers, quoted", r#"CREATE TABLE "T.t" ("orderState" smallint); INSERT INTO "T.t" SELECT i % 3 FROM generate_series(1, 100) i; ANALYZE"#),
         case("with NULLs, the name is taken", "CREATE TABLE t (a int CONSTRAINT t_kind_check CHECK (a > 0), kind varchar(10)); INSERT INTO t SELECT 1, (ARRAY['x', 'y'])[i % 3] FROM generate_series(1, 100) i; ANALYZE t"),
+        case("a small table", "CREATE TABLE t (status text); INSERT INTO t VALUES ('a'), ('a'), ('b'), ('b'); ANALYZE t"),
         case("partitioned, 63 bytes", "CREATE TABLE ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt (role char(3)) PARTITION BY LIST (role); CREATE TABLE t1 PARTITION OF ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt DEFAULT; INSERT INTO t1 SELECT (ARRAY['a', 'b'])[i % 2 + 1] FROM generate_series(1, 100) i; ANALYZE"),
     ],
     silent: &[
@@ -40,18 +41,22 @@ pub static RULE: Rule = Rule {
         case("a check over two", "CREATE TABLE t (status text, done bool, CHECK ((status = 'done') = done))"),
         case("of an address", "CREATE TABLE t (street text, city text, state text, zip text)"),
         case("many values", "CREATE TABLE t (state text); INSERT INTO t SELECT i % 40 || 'x' FROM generate_series(1, 4000) i; ANALYZE t"),
+        case("a value a row", "CREATE TABLE t (state text); INSERT INTO t SELECT md5(i::text) FROM generate_series(1, 100) i; ANALYZE t"),
         case("unique", "CREATE TABLE oauth (state text PRIMARY KEY); CREATE TABLE u (status text UNIQUE)"),
         case("other names and types", "CREATE TABLE t (status_note text, level int, role int, statement text, is_state bool, http_status int, status jsonb, status_code int, estate text)"),
         case("generated, temporary, a view", "CREATE TABLE t (a int, status text GENERATED ALWAYS AS (CASE WHEN a > 1 THEN 'x' END) STORED); CREATE TEMP TABLE u (status text); CREATE VIEW v AS SELECT 'x'::text AS status"),
     ],
 };
 
+const NAMES: &[&str] = &["status", "state", "kind", "role", "level", "estado"];
+
 fn check(c: &Catalog, out: &mut Report) {
-    let most = c.param(&RULE, "values") as f32;
+    let most = c.param(&RULE, "values");
     for (t, a) in c.columns().filter(|(t, a)| is_status(t, a)) {
+        let rows = c.rows(t).unwrap_or_default();
         let sample = a.sample.as_ref().and_then(|s| s.as_ref().ok());
-        // a share of the rows, or more than a list has
-        if sample.is_some_and(|s| s.distinct < 0.0 && !s.common.is_empty() || s.distinct > most) {
+        let seen = sample.map_or(0.0, |s| s.count(rows));
+        if seen > most {
             continue;
         }
         out.examine(&t.schema);
@@ -59,26 +64,23 @@ fn check(c: &Catalog, out: &mut Report) {
             continue;
         }
         let column = t.column_object(a);
+        let mut message = format!("column {} takes any value", column.identity);
+        if seen > 0.0 {
+            message += &format!("; ANALYZE saw {}", count(seen as usize, "different one"));
+        }
         let integer = matches!(a.base_type, INT2 | INT4);
         let severity = if integer { Severity::Info } else { Severity::Warning };
-        let seen = sample.filter(|s| s.distinct > 0.0);
-        let message = match seen {
-            Some(s) => format!(
-                "column {} takes any value; ANALYZE saw {} different ones",
-                column.identity, s.distinct
-            ),
-            None => format!("column {} takes any value", column.identity),
-        };
-        let found = Finding::new(column, message).severity(severity).confidence(if seen.is_some() {
-            0.8
-        } else {
-            0.6
-        });
-        out.find(found.evidence("column", a.name.as_str()).fix(seen.and_then(|s| fix(t, a, s))));
+        let sure = if seen > 0.0 { 0.8 } else { 0.6 };
+        let fix = sample.and_then(|s| s.all_values(rows)).and_then(|values| fix(t, a, values));
+        let found = Finding::new(column, message).severity(severity).confidence(sure);
+        out.find(found.evidence("column", a.name.as_str()).fix(fix));
     }
 }
 
 fn is_status(t: &Relation, a: &Attribute) -> bool {
+    if !NAMES.iter().any(|end| ends_with(&a.name, end)) {
+        return false;
+    }
     let words = words(&a.name);
     let Some(last) = words.last().map(String::as_str) else { return false };
     // numbers that others give out
@@ -131,9 +133,8 @@ fn held(t: &Relation, a: &Attribute) -> bool {
     })
 }
 
-/// Only where no value can be missing, for else the constraint would be a lie.
-fn fix(t: &Relation, a: &Attribute, sample: &Sample) -> Option<Fix> {
-    let values = sample.all_values()?;
+/// VALIDATE refuses, and all is as before, where a rare value escaped ANALYZE.
+fn fix(t: &Relation, a: &Attribute, values: &[String]) -> Option<Fix> {
     let integer = matches!(a.base_type, INT2 | INT4);
     let mut list: Vec<String> = values.iter().map(|v| if integer { v.clone() } else { literal(v) }).collect();
     list.sort();

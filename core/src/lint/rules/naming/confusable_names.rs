@@ -1,4 +1,4 @@
-use crate::lint::catalog::Catalog;
+use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::finding::{Finding, Object, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use std::collections::HashMap;
@@ -28,6 +28,7 @@ pub static RULE: Rule = Rule {
         case("case, quoted", r#"CREATE TABLE "Orders" (id int); CREATE TABLE orders (id int)"#),
         case("a view, three of them", r#"CREATE TABLE order_items (id int); CREATE VIEW orderitems AS SELECT 1 AS a; CREATE TABLE "Order-Items" (id int)"#),
         case("letters that look alike", "CREATE TABLE t (price int, рrice int, total int, tota1 int)"),
+        case("like one from a parent, told once", "CREATE TABLE p (user_id int, userid int); CREATE TABLE t (\"userId\" int) INHERITS (p)"),
         case("partitioned, told once", "CREATE TABLE t (is_paid bool, ispaid bool) PARTITION BY LIST (is_paid); CREATE TABLE t1 PARTITION OF t DEFAULT"),
     ],
     silent: &[
@@ -36,36 +37,61 @@ pub static RULE: Rule = Rule {
         case("in different tables and schemas", "CREATE SCHEMA s; CREATE TABLE orders (user_id int); CREATE TABLE items (userid int); CREATE TABLE s.\"Orders\" (id int)"),
         case("partitions", "CREATE TABLE t (a int) PARTITION BY LIST (a); CREATE TABLE t_1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t1 PARTITION OF t DEFAULT"),
         case("temporary", "CREATE TABLE orders (id int); CREATE TEMP TABLE \"Orders\" (user_id int, userid int)"),
+        case("from a parent", "CREATE TABLE p (a int); CREATE TABLE t (b int) INHERITS (p)"),
         case("another alphabet", "CREATE TABLE t (цена int, сумма int, größe int, grosse int)"),
     ],
 };
 
 fn check(c: &Catalog, out: &mut Report) {
-    let mut relations: HashMap<&str, Vec<(&str, Object)>> = HashMap::new();
+    let mut relations: HashMap<&str, Vec<Named>> = HashMap::new();
     for r in c.linted_relations() {
-        relations.entry(&r.schema).or_default().push((&r.name, r.object()));
-        if r.attributes.iter().any(|a| !a.inherited) && r.is_table() {
-            compare(r.attributes.iter().map(|a| (a.name.as_str(), r.column_object(a))).collect(), out);
+        relations.entry(&r.schema).or_default().push(Named(r, None));
+        if r.is_table() {
+            compare(r.attributes.iter().map(|a| Named(r, Some(a))).collect(), out);
         }
     }
     relations.into_values().for_each(|names| compare(names, out));
 }
 
-/// Names of one scope. Of those alike all but the first are told.
-fn compare(mut names: Vec<(&str, Object)>, out: &mut Report) {
-    names.sort_by_key(|(name, _)| *name);
-    let mut seen: HashMap<String, String> = HashMap::new();
-    for (name, object) in names {
-        out.examine_kind(&object.schema, object.kind);
-        let look = look(name);
-        match seen.get(&look) {
-            Some(first) => {
-                let message = format!("{} {} is easily taken for {first}", object.kind, object.identity);
-                out.find(Finding::new(object, message).confidence(0.8).evidence("other", first.as_str()));
-            }
-            None => {
-                seen.insert(look, object.identity);
-            }
+/// A relation, or a column of it.
+#[derive(Clone, Copy)]
+struct Named<'c>(&'c Relation, Option<&'c Attribute>);
+
+impl<'c> Named<'c> {
+    fn name(self) -> &'c str {
+        self.1.map_or(&self.0.name, |a| &a.name)
+    }
+
+    fn inherited(self) -> bool {
+        self.1.is_some_and(|a| a.inherited)
+    }
+
+    fn object(self) -> Object {
+        self.1.map_or_else(|| self.0.object(), |a| self.0.column_object(a))
+    }
+
+    fn kind(self) -> &'static str {
+        if self.1.is_some() {
+            "column"
+        } else {
+            "relation"
+        }
+    }
+}
+
+/// Names of one scope. Of those alike all but the first are told, inherited ones where they come from.
+fn compare(mut names: Vec<Named>, out: &mut Report) {
+    names.sort_by_key(|n| (!n.inherited(), n.name()));
+    let mut seen: HashMap<String, Named> = HashMap::new();
+    for n in names {
+        if !n.inherited() {
+            out.examine_kind(&n.0.schema, n.kind());
+        }
+        let Some(other) = seen.insert(look(n.name()), n) else { continue };
+        if !n.inherited() {
+            let (object, other) = (n.object(), other.object().identity);
+            let message = format!("{} {} is easily taken for {other}", object.kind, object.identity);
+            out.find(Finding::new(object, message).confidence(0.8).evidence("other", other));
         }
     }
 }

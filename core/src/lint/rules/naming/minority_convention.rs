@@ -1,5 +1,5 @@
 use crate::lint::catalog::{Attribute, Catalog, Relation};
-use crate::lint::finding::{Finding, Object, Report, Severity};
+use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::names::folded;
 use crate::lint::rule::{case, Category, Param, Rollup, Rule};
 use crate::lint::rules::audit::{is_time, says_created, says_updated, table_names};
@@ -45,49 +45,47 @@ pub static RULE: Rule = Rule {
 
 const LEAST: usize = 10;
 
-/// What a name does, of those that do it one way or another.
-struct Way {
-    object: Object,
-    way: String,
-}
+/// What a table, or a column of it, does of those that do it one way or another.
+type Way<'c> = (&'c Relation, Option<&'c Attribute>, String);
 
 fn check(c: &Catalog, out: &mut Report) {
     let mut habits: BTreeMap<(&str, &'static str), Vec<Way>> = BTreeMap::new();
     for t in c.tables().filter(|t| !is_tool_table(&t.name)) {
-        let mut add =
-            |what, object, way| habits.entry((&t.schema, what)).or_default().push(Way { object, way });
+        let mut add = |what, a, way| habits.entry((&t.schema, what)).or_default().push((t, a, way));
         if let Some((a, way)) = key_name(t) {
-            add("primary keys", t.column_object(a), way);
+            add("primary keys", Some(a), way);
         }
         for a in t.attributes.iter().filter(|a| !a.inherited) {
             if is_time(a) && says_created(a) {
-                add("times of making", t.column_object(a), ident(&a.name));
+                add("times of making", Some(a), ident(&a.name));
             } else if is_time(a) && says_updated(a) {
-                add("times of changing", t.column_object(a), ident(&a.name));
+                add("times of changing", Some(a), ident(&a.name));
             } else if let Some(way) = link_name(t, a) {
-                add("foreign key columns", t.column_object(a), way.to_owned());
+                add("foreign key columns", Some(a), way.to_owned());
             }
         }
-        add("tables", t.object(), prefix(t));
+        add("tables", None, prefix(t));
     }
     let share = c.param(&RULE, "share");
     for ((schema, what), ways) in habits.into_iter().filter(|(_, ways)| ways.len() >= LEAST) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for w in &ways {
-            out.examine_kind(schema, w.object.kind);
-            *counts.entry(&w.way).or_default() += 1;
+        for (_, a, way) in &ways {
+            out.examine_kind(schema, if a.is_some() { "column" } else { "table" });
+            *counts.entry(way).or_default() += 1;
         }
         let Some((usual, like)) = counts.into_iter().max_by_key(|(_, n)| *n) else { continue };
         if (like as f64) < share * ways.len() as f64 {
             continue;
         }
-        let (usual, all) = (usual.to_owned(), ways.len());
-        for w in ways.into_iter().filter(|w| w.way != usual) {
+        for (t, a, _) in ways.iter().filter(|(.., way)| way != usual) {
+            let object = a.map_or_else(|| t.object(), |a| t.column_object(a));
             let message = format!(
-                "{} {}: {like} of {all} {what} are named otherwise ({usual})",
-                w.object.kind, w.object.identity
+                "{} {}: {like} of {} {what} are named otherwise ({usual})",
+                object.kind,
+                object.identity,
+                ways.len()
             );
-            out.find(Finding::new(w.object, message).confidence(0.6).evidence("usual", usual.as_str()));
+            out.find(Finding::new(object, message).confidence(0.6).evidence("usual", usual));
         }
     }
 }
@@ -110,10 +108,8 @@ fn key_name(t: &Relation) -> Option<(&Attribute, String)> {
 /// How a column of a foreign key says that it is one.
 fn link_name<'w>(t: &Relation, a: &Attribute) -> Option<&'w str> {
     let name = a.name.to_ascii_lowercase();
-    let link = t.constraints.iter().any(|k| k.kind == 'f' && !k.inherited && k.columns == [a.num]);
-    if !link {
-        None
-    } else if name.starts_with("fk_") {
+    let link = || t.constraints.iter().any(|k| k.kind == 'f' && !k.inherited && k.columns == [a.num]);
+    let way = if name.starts_with("fk_") {
         Some("fk_...")
     } else if name.starts_with("id_") {
         Some("id_...")
@@ -123,7 +119,8 @@ fn link_name<'w>(t: &Relation, a: &Attribute) -> Option<&'w str> {
         Some("..._id")
     } else {
         None
-    }
+    };
+    way.filter(|_| link())
 }
 
 fn prefix(t: &Relation) -> String {

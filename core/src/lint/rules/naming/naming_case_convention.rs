@@ -1,7 +1,6 @@
-use crate::lint::catalog::Catalog;
+use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule};
-use crate::lint::rules::naming::{named, Named};
 use crate::lint::scope::is_tool_table;
 use std::collections::BTreeMap;
 
@@ -73,30 +72,33 @@ const PASCAL: usize = 2;
 const SCREAMING: usize = 3;
 const STYLES: [&str; 4] = ["snake_case", "camelCase", "PascalCase", "SCREAMING_CASE"];
 
+type Named<'c> = (&'c Relation, Option<&'c Attribute>, [bool; 4]);
+
 fn check(c: &Catalog, out: &mut Report) {
-    let mut groups: BTreeMap<(String, &'static str), Vec<(Named, [bool; 4])>> = BTreeMap::new();
-    for n in named(c).into_iter().filter(|n| matches!(n.object.kind, "table" | "column")) {
-        if let Some(styles) = styles(n.name).filter(|_| !is_tool_table(n.name)) {
-            groups.entry((n.object.schema.clone(), n.object.kind)).or_default().push((n, styles));
+    let mut groups: BTreeMap<(&str, &'static str), Vec<Named>> = BTreeMap::new();
+    for t in c.tables().filter(|t| !is_tool_table(&t.name)) {
+        if let Some(styles) = styles(&t.name) {
+            groups.entry((&t.schema, "table")).or_default().push((t, None, styles));
         }
+        let own = t.attributes.iter().filter(|a| !a.inherited);
+        let columns = own.filter_map(|a| Some((t, Some(a), styles(&a.name)?)));
+        groups.entry((&t.schema, "column")).or_default().extend(columns);
     }
     let share = c.param(&RULE, "share");
     for ((schema, kind), names) in groups.into_iter().filter(|(_, names)| names.len() >= LEAST) {
-        let count = |style: usize| names.iter().filter(|(_, s)| s.get(style) == Some(&true)).count();
+        let count = |style: usize| names.iter().filter(|(.., s)| s.get(style) == Some(&true)).count();
         // the first of equals: snake_case
         let Some(usual) = (0..STYLES.len()).rev().max_by_key(|s| count(*s)) else { continue };
         let (like, all) = (count(usual), names.len());
-        names.iter().for_each(|_| out.examine_kind(&schema, kind));
+        names.iter().for_each(|_| out.examine_kind(schema, kind));
         if usual == SNAKE || (like as f64) < share * all as f64 {
             continue;
         }
         let style = STYLES.get(usual).copied().unwrap_or_default();
-        for (n, _) in names.into_iter().filter(|(_, s)| s.get(usual) != Some(&true)) {
-            let message = format!(
-                "{} {} is not {style}, as {like} of {all} names are",
-                n.object.kind, n.object.identity
-            );
-            out.find(Finding::new(n.object, message).confidence(0.7).evidence("style", style));
+        for (t, a, _) in names.into_iter().filter(|(.., s)| s.get(usual) != Some(&true)) {
+            let object = a.map_or_else(|| t.object(), |a| t.column_object(a));
+            let message = format!("{kind} {} is not {style}, as {like} of {all} names are", object.identity);
+            out.find(Finding::new(object, message).confidence(0.7).evidence("style", style));
         }
     }
 }

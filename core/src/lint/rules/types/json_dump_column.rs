@@ -188,9 +188,10 @@ fn check(c: &Catalog, out: &mut Report) {
         }
         out.examine(&t.schema);
         let ours: Vec<&Attribute> = json.into_iter().filter(|a| !is_free(a)).collect();
-        out.findings.extend(finding(c, t, &ours));
-        if let Some(Err(reason)) = ours.iter().find_map(|a| a.sample.as_ref()).filter(|_| !ours.is_empty()) {
-            out.skip(t.object(), reason.as_str());
+        match (finding(c, t, &ours), ours.iter().find_map(|a| a.sample.as_ref())) {
+            (Some(finding), _) => out.find(finding),
+            (None, Some(Err(reason))) => out.skip(t.object(), reason.as_str()),
+            _ => {}
         }
     }
 }

@@ -69,10 +69,10 @@ fn check(c: &Catalog, out: &mut Report) {
     let each = c.param(&RULE, "kilobytes") * 1024.0;
     let total = c.param(&RULE, "megabytes") * 1024.0 * 1024.0;
     for (t, a) in c.columns() {
-        let column = t.column_object(a);
         if a.base_type == OID {
             out.examine(&t.schema);
             if let Some(sure) = is_large_object(a) {
+                let column = t.column_object(a);
                 let message = format!("column {} points at large objects", column.identity);
                 let severity = if cleans_up(c, t) { Severity::Info } else { Severity::Warning };
                 out.find(Finding::new(column, message).severity(severity).confidence(sure));
@@ -81,6 +81,7 @@ fn check(c: &Catalog, out: &mut Report) {
             out.examine(&t.schema);
             let bytes = t.toast_pages as f64 * 8192.0;
             if t.tuples >= 1.0 && bytes >= total && bytes / t.tuples >= each {
+                let column = t.column_object(a);
                 let kilobytes = (bytes / t.tuples / 1024.0).round();
                 let message = format!("column {} holds about {kilobytes} kB a row", column.identity);
                 out.find(Finding::new(column, message).confidence(0.6).evidence("kilobytes", kilobytes));

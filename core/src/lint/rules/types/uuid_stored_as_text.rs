@@ -1,7 +1,7 @@
 use crate::lint::catalog::types::{BPCHAR, TEXT, VARCHAR};
 use crate::lint::catalog::{Attribute, Catalog, Constraint, Index, Relation, Sample};
 use crate::lint::finding::{Finding, Fix, Report, Severity};
-use crate::lint::names::words;
+use crate::lint::names::{ends_with, words};
 use crate::lint::rule::{case, Category, Rollup, Rule, Section};
 use crate::lint::rules::fix::retype;
 use crate::lint::text::mentions;
@@ -51,7 +51,8 @@ fn check(c: &Catalog, out: &mut Report) {
     let mut refused: Option<(&Relation, &str)> = None;
     for (t, a) in c.columns().filter(|(_, a)| holds_uuid(a) && !a.generated) {
         out.examine(&t.schema);
-        let by_name = words(&a.name).last().is_some_and(|w| w == "uuid" || w == "guid");
+        let by_name = (ends_with(&a.name, "uuid") || ends_with(&a.name, "guid"))
+            && words(&a.name).last().is_some_and(|w| w == "uuid" || w == "guid");
         let sample = match &a.sample {
             Some(Err(reason)) if !by_name => {
                 // once a table
