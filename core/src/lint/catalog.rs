@@ -110,7 +110,7 @@ pub struct Attribute {
     pub has_default: bool,
     /// Of a fixed number of bytes, so never in TOAST.
     pub fixed_width: bool,
-    /// The function whose call is the default.
+    /// The function whose call is the default; asked of uuid columns only.
     pub default_function: Option<String>,
     pub identity: bool,
     pub generated: bool,

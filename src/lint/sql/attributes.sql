@@ -5,8 +5,8 @@ SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod,
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
--- a default that is nothing but the call of a function; as a tree, for printing it waits for locks
-LEFT JOIN pg_catalog.pg_attrdef e ON a.atthasdef AND e.adrelid = a.attrelid AND e.adnum = a.attnum
+-- of uuid, a default that is nothing but the call of a function; as a tree, for printing waits for locks
+LEFT JOIN pg_catalog.pg_attrdef e ON a.atthasdef AND a.atttypid = 2950 AND e.adrelid = a.attrelid AND e.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_proc f
   ON f.oid = pg_catalog.substring(e.adbin::text, '^[{]FUNCEXPR :funcid ([0-9]+) ')::pg_catalog.oid
 -- what makes ALTER COLUMN TYPE refuse: views and rules, triggers, policies, SQL-standard

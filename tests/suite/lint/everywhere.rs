@@ -138,8 +138,8 @@ fn statistics_that_the_caller_may_not_see_are_not_used() {
         [
             "INT038 | open | public.t.status | column public.t.status takes any value | t",
             "INT038 | open | public.u.status | column public.u.status takes any value | t",
-            &format!("TYP012 | skipped | public.t | {refused}"),
-            &format!("TYP012 | skipped | public.u | {refused}"),
+            &format!("TYP012 | skipped | public.t | {refused} | t"),
+            &format!("TYP012 | skipped | public.u | {refused} | t"),
         ]
     );
     db.exec("GRANT SELECT ON u TO lint_nobody3; GRANT SELECT (status) ON t TO lint_nobody3; ALTER TABLE t ENABLE ROW LEVEL SECURITY");
@@ -148,7 +148,7 @@ fn statistics_that_the_caller_may_not_see_are_not_used() {
         [
             "INT038 | open | public.t.status | column public.t.status takes any value | t",
             open,
-            "TYP012 | skipped | public.t | not checked: row-level security hides its statistics",
+            "TYP012 | skipped | public.t | not checked: row-level security hides its statistics | t",
         ]
     );
     assert_eq!(
