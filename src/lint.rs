@@ -13,6 +13,7 @@ mod ignores;
 mod read;
 mod rows;
 mod run;
+mod samples;
 mod snapshot;
 mod statistics;
 mod surface;

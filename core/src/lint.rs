@@ -13,6 +13,7 @@ pub mod finding;
 pub mod fix_script;
 pub mod ignore;
 pub mod injection;
+pub mod names;
 pub mod paths;
 pub mod plpgsql;
 pub mod profile;

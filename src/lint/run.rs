@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, cluster, config, hba, ignores, rows, snapshot, statistics, workload};
+use crate::lint::{baseline, cluster, config, hba, ignores, rows, samples, snapshot, statistics, workload};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::Catalog;
@@ -87,6 +87,9 @@ pub fn run(request: Request) -> Result<Outcome> {
     }
     if wanted(Section::Workload) {
         facts.workload = Some(workload::statements()?);
+    }
+    if wanted(Section::Samples) {
+        samples::read(&mut facts)?;
     }
     let catalog = Catalog::new(facts, schemas.as_deref());
     let options = Options {

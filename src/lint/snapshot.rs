@@ -81,6 +81,8 @@ fn facts() -> Result<Facts> {
             settings: HashMap::from([
                 ("autovacuum".to_owned(), r.get(4)?),
                 ("track_counts".to_owned(), r.get(5)?),
+                ("pgaudit.log".to_owned(), r.get(6)?),
+                ("pgaudit.role".to_owned(), r.get(7)?),
             ]),
             ..Facts::default()
         })
@@ -164,6 +166,7 @@ fn relation(r: Row) -> Result<Relation> {
         force_row_security: r.get(19)?,
         owner: r.oid(20)?,
         partition_collations: r.oids(21)?,
+        toast_pages: r.get(22)?,
         ..Relation::default()
     })
 }
@@ -182,6 +185,8 @@ fn attribute(r: Row) -> Result<(u32, Attribute)> {
         generated: r.get(11)?,
         inherited: r.get(12)?,
         type_pinned: r.get(13)?,
+        default_function: r.maybe(14)?,
+        fixed_width: r.get(15)?,
         ..Attribute::default()
     };
     Ok((r.oid(1)?, attribute))

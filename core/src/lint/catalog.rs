@@ -11,6 +11,7 @@ mod doors;
 mod functions;
 mod ignored;
 mod linked;
+mod samples;
 pub mod statistics;
 pub mod types;
 mod workload;
@@ -22,6 +23,7 @@ pub use doors::{Door, Doors, Session};
 pub use functions::{Function, FunctionUse, Parameter};
 pub use ignored::Comment;
 pub use linked::Catalog;
+pub use samples::Sample;
 pub use statistics::Statistics;
 pub use workload::Statement;
 
@@ -71,6 +73,8 @@ pub struct Relation {
     /// Planner's row estimate; negative when never analyzed.
     pub tuples: f64,
     pub pages: i64,
+    /// Pages of its TOAST table.
+    pub toast_pages: i64,
     /// `name=value`, as in reloptions.
     pub options: Vec<String>,
     pub partition_bound: Option<String>,
@@ -111,6 +115,10 @@ pub struct Attribute {
     pub collation: Oid,
     pub not_null: bool,
     pub has_default: bool,
+    /// Of a fixed number of bytes, so never in TOAST.
+    pub fixed_width: bool,
+    /// The function whose call is the default; asked of uuid columns only.
+    pub default_function: Option<String>,
     pub identity: bool,
     pub generated: bool,
     /// Comes from an inheritance parent, where it is reported.
@@ -121,6 +129,8 @@ pub struct Attribute {
     /// Type with domains resolved; set by `Catalog::new`.
     pub base_type: Oid,
     pub base_typmod: i32,
+    /// What ANALYZE found, or why the caller may not see it. None: not asked for, or never analyzed.
+    pub sample: Option<Result<Sample, String>>,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -154,6 +154,15 @@ impl Catalog {
         root
     }
 
+    /// The planner's estimate of a table's rows, those of its partitions together. None: never analyzed.
+    pub fn rows(&self, t: &Relation) -> Option<f64> {
+        if t.kind != RelationKind::PartitionedTable {
+            return (t.tuples >= 0.0).then_some(t.tuples);
+        }
+        let known: Vec<f64> = self.partitions_of(t.oid).filter_map(|p| self.rows(p)).collect();
+        (!known.is_empty()).then(|| known.iter().sum())
+    }
+
     /// The sequence a column takes its values from.
     pub fn sequence_of(&self, relation: Oid, attnum: i16) -> Option<&Sequence> {
         self.sequence_by_column.get(&(relation, attnum)).and_then(|n| self.sequences.get(*n))

@@ -8,6 +8,7 @@ pub const INT8: Oid = 20;
 pub const INT2: Oid = 21;
 pub const INT4: Oid = 23;
 pub const TEXT: Oid = 25;
+pub const OID: Oid = 26;
 pub const JSON: Oid = 114;
 pub const XML: Oid = 142;
 pub const FLOAT4: Oid = 700;

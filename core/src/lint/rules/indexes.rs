@@ -9,6 +9,7 @@ mod invalid_index;
 mod nonunique_covered_by_unique;
 mod redundant_prefix_index;
 mod seq_scan_on_large_table;
+mod too_many_indexes;
 mod unused_index;
 
 pub const RULES: &[&Rule] = &[
@@ -21,5 +22,6 @@ pub const RULES: &[&Rule] = &[
     &btree_on_array_or_json::RULE,
     &seq_scan_on_large_table::RULE,
     &collation_version_mismatch::RULE,
+    &too_many_indexes::RULE,
     &fk_covered_only_by_partial_index::RULE,
 ];

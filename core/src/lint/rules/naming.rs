@@ -3,10 +3,21 @@ use crate::lint::finding::Object;
 use crate::lint::rule::Rule;
 use std::collections::HashSet;
 
+mod confusable_names;
 mod identifier_needs_quotes;
+mod minority_convention;
+mod naming_case_convention;
 mod reserved_keyword_identifier;
+mod table_name_plurality;
 
-pub const RULES: &[&Rule] = &[&identifier_needs_quotes::RULE, &reserved_keyword_identifier::RULE];
+pub const RULES: &[&Rule] = &[
+    &identifier_needs_quotes::RULE,
+    &naming_case_convention::RULE,
+    &reserved_keyword_identifier::RULE,
+    &table_name_plurality::RULE,
+    &confusable_names::RULE,
+    &minority_convention::RULE,
+];
 
 /// Something people named, and how to rename it.
 struct Named<'c> {

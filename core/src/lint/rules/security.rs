@@ -22,6 +22,8 @@ mod superuser_or_bypassrls_app_role;
 mod table_granted_to_public;
 mod view_bypasses_rls;
 
+pub use sensitive_column_exposed::sensitive;
+
 pub const RULES: &[&Rule] = &[
     &plaintext_password::RULE,
     &sensitive_column_exposed::RULE,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 mod fk_allows_cross_tenant_reference;
 mod no_tenant_first_index;
+mod per_tenant;
 mod policy_ignores_tenant_column;
+mod schema_per_tenant_drift;
 mod table_missing_tenant_column;
 mod tenant_column_nullable;
 mod tenant_column_type_inconsistent;
@@ -24,6 +26,7 @@ pub const RULES: &[&Rule] = &[
     &fk_allows_cross_tenant_reference::RULE,
     &table_missing_tenant_column::RULE,
     &tenant_column_type_inconsistent::RULE,
+    &schema_per_tenant_drift::RULE,
 ];
 
 /// Names that mean a tenant wherever they stand.

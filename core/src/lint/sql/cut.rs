@@ -84,8 +84,8 @@ pub fn tokens(source: &str) -> Vec<Token> {
                 i += 1;
                 while in_operator(at(i))
                     && !matches!(at(i), b'+' | b'*')
-                    && !(at(i) == b'-' && at(i - 1) != b'<')
-                    && !(at(i) == b'/' && at(i + 1) == b'*')
+                    && (at(i) != b'-' || at(i - 1) == b'<')
+                    && (at(i) != b'/' || at(i + 1) != b'*')
                 {
                     i += 1;
                 }

@@ -1,7 +1,8 @@
-use crate::lint::catalog::types::{BOOL, DATE, TIMESTAMP, TIMESTAMPTZ, UUID};
+use crate::lint::catalog::types::{BOOL, UUID};
 use crate::lint::catalog::{Attribute, Catalog, Index, Relation};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::lint::rules::audit::marks_deleted;
 use crate::lint::text::{idents, mentions};
 use crate::quote::ident;
 
@@ -70,17 +71,6 @@ fn check(c: &Catalog, out: &mut Report) {
                 out.find(found);
             }
         }
-    }
-}
-
-fn marks_deleted(a: &Attribute) -> bool {
-    match a.base_type {
-        TIMESTAMPTZ | TIMESTAMP | DATE => matches!(
-            a.name.to_ascii_lowercase().as_str(),
-            "deleted_at" | "deletedat" | "discarded_at" | "deleted_on"
-        ),
-        BOOL => matches!(a.name.to_ascii_lowercase().as_str(), "is_deleted" | "isdeleted" | "deleted"),
-        _ => false,
     }
 }
 

@@ -78,18 +78,20 @@ fn check(c: &Catalog, out: &mut Report) {
     };
     for (t, a) in c.columns().filter(|(_, a)| touched(a)) {
         out.examine(&t.schema);
-        if !t.triggers.iter().any(|g| sets(c, g, &a.name)) {
+        if !t.triggers.iter().any(|g| g.on_update() && sets(c, g, &a.name)) {
             let column = t.column_object(a);
             let message = format!("no trigger keeps {} right", column.identity);
-            out.find(Finding::new(column, message).evidence("column", a.name.as_str()).fix(fix(c, t, a)));
+            out.find(
+                Finding::new(column, message).evidence("column", a.name.as_str()).fix(keep(c, t, &a.name)),
+            );
         }
     }
 }
 
-/// Benefit of the doubt to what cannot be read: a body that replaces NEW as a whole, a language
+/// Whether a trigger fills the column. Benefit of the doubt to what cannot be read: a body that replaces NEW as a whole, a language
 /// other than PL/pgSQL, a column named in the trigger's arguments.
-fn sets(c: &Catalog, g: &Trigger, column: &str) -> bool {
-    if !(g.enabled && g.before() && g.on_update() && g.row()) {
+pub fn sets(c: &Catalog, g: &Trigger, column: &str) -> bool {
+    if !(g.enabled && g.before() && g.row()) {
         return false;
     }
     let Some(f) = c.function(g.function) else { return false };
@@ -107,11 +109,12 @@ fn sets(c: &Catalog, g: &Trigger, column: &str) -> bool {
     }
 }
 
-fn fix(c: &Catalog, t: &Relation, a: &Attribute) -> Option<Fix> {
+/// A trigger that keeps the column.
+pub fn keep(c: &Catalog, t: &Relation, column: &str) -> Option<Fix> {
     c.functions.iter().find(|f| f.schema == "dbguard" && f.name == "set_updated_at")?;
     let taken = t.triggers.iter().any(|g| g.name == "dbguard_touch");
-    let name = if taken { object_name(&["dbguard_touch", &a.name]) } else { "dbguard_touch".to_owned() };
-    let argument = if a.name == "updated_at" { String::new() } else { literal(&a.name) };
+    let name = if taken { object_name(&["dbguard_touch", column]) } else { "dbguard_touch".to_owned() };
+    let argument = if column == "updated_at" { String::new() } else { literal(column) };
     let table = t.sql_name();
     let sql = format!("CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at({argument});");
     Some(Fix::new(sql, Safety::BriefLock).undo(format!("DROP TRIGGER {name} ON {table};")))

@@ -90,7 +90,7 @@ fn check(c: &Catalog, out: &mut Report) {
 }
 
 /// The two columns, if the table is nothing but their link.
-fn links(t: &Relation) -> Option<[&Attribute; 2]> {
+pub fn links(t: &Relation) -> Option<[&Attribute; 2]> {
     let keys: Vec<&Constraint> = t.constraints.iter().filter(|k| k.kind == 'f').collect();
     let [first, second] = keys.as_slice() else { return None };
     let ([a], [b]) = (first.columns.as_slice(), second.columns.as_slice()) else { return None };

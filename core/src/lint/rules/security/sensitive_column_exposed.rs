@@ -94,7 +94,7 @@ fn check(c: &Catalog, out: &mut Report) {
 }
 
 /// Short text, or a number: not a flag, a date or something encrypted.
-fn sensitive(a: &Attribute) -> bool {
+pub fn sensitive(a: &Attribute) -> bool {
     let name: String = a.name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let text = matches!(a.base_type, types::TEXT | types::VARCHAR | types::BPCHAR);
     let number = matches!(a.base_type, types::INT8 | types::INT4);
