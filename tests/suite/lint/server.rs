@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 /// What a rule says, its numbers chosen.
 fn said(db: &mut Db, code: &str, params: &str) -> Vec<String> {
     db.exec(&format!("SELECT dbguard.lint_configure('{code}', params => '{params}')"));
-    db.lines(&format!(
+    let lines = db.lines(&format!(
         "SELECT status, object, regexp_replace(message, '\\d+', 'N', 'g') FROM dbguard.lint(rules => '{{{code}}}')"
-    ))
+    ));
+    // how long or how much it is depends on the machine
+    lines.iter().map(|l| l.replace("N seconds", "N second").replace("N kB", "N MB")).collect()
 }
 
 /// Until the server has come so far.
@@ -40,7 +42,7 @@ fn a_session_that_sits_in_a_transaction_and_one_that_waits_for_it() {
     let name = db.name.clone();
     assert_eq!(
         said(&mut db, "PRF012", "{\"minutes\": 0}"),
-        [format!("open | {name} | N session is idle in a transaction, for up to N seconds")]
+        [format!("open | {name} | N session is idle in a transaction, for up to N second")]
     );
     assert!(said(&mut db, "PRF012", "{\"minutes\": 5}").is_empty());
     let mut waits = db.connect();
@@ -53,7 +55,7 @@ fn a_session_that_sits_in_a_transaction_and_one_that_waits_for_it() {
     });
     assert_eq!(
         waiting,
-        [format!("open | {name} | N session waits for a lock, for up to N seconds, behind session N of role postgres (idle in transaction)")]
+        [format!("open | {name} | N session waits for a lock, for up to N second, behind session N of role postgres (idle in transaction)")]
     );
 }
 
@@ -122,13 +124,13 @@ fn an_index_may_serve_a_standby() {
     let params = "{\"days\": 0, \"mb\": 0}";
     assert_eq!(
         said(&mut db, "IDX005", params),
-        ["open | public.i | index public.i of public.t (N kB) was not used for N seconds"]
+        ["open | public.i | index public.i of public.t (N MB) was not used for N second"]
     );
     let standby = Cluster::standby_of(&primary);
     wait(&mut db, "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming')");
     assert_eq!(
         said(&mut db, "IDX005", params),
-        ["open | public.i | index public.i of public.t (N kB) was not used for N seconds; standbys may use it, they count for themselves"]
+        ["open | public.i | index public.i of public.t (N MB) was not used for N second; standbys may use it, they count for themselves"]
     );
     // a standby answers too, and does not judge by its own counters
     let mut there = standby.try_connect(&db.name, "postgres").unwrap();
@@ -154,7 +156,7 @@ fn the_window_is_told_where_it_is_too_short() {
     let seen = said(&mut db, "IDX016", "{}");
     assert_eq!(
         seen,
-        [format!("skipped | {name} | not checked: the counters cover N seconds, N days are needed")]
+        [format!("skipped | {name} | not checked: the counters cover N second, N days are needed")]
     );
     assert!(said(&mut db, "IDX016", "{\"days\": 0}").is_empty());
 }
