@@ -3,7 +3,7 @@
 SELECT r.ev_class, d.reads,
        r.ev_action::text ~ '{SQLVALUEFUNCTION :op (9|10|11|12) |{FUNCEXPR :funcid (2077|3294) ',
        pg_catalog.cardinality(d.reads) > 1 OR r.ev_action::text ~
-         '{JOINEXPR |:hasAggs true|:hasWindowFuncs true|:hasSubLinks true|:groupClause \({|:distinctClause \({|:setOperations {|:limitCount {'
+         '{JOINEXPR |:hasAggs true|:hasWindowFuncs true|:hasSubLinks true|:groupClause [(][{]|:distinctClause [(][{]|:setOperations [{]|:limitCount [{]'
 FROM pg_catalog.pg_rewrite r
 JOIN (SELECT w.oid, pg_catalog.array_agg(DISTINCT x.refobjid) AS reads
       FROM pg_catalog.pg_rewrite w
