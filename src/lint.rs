@@ -14,6 +14,7 @@ mod read;
 mod rows;
 mod run;
 mod samples;
+mod sequences;
 mod snapshot;
 mod statistics;
 mod surface;

@@ -26,3 +26,9 @@ pub fn statements(schema: &str) -> String {
          GROUP BY s.queryid ORDER BY s.queryid"
     )
 }
+
+/// What pg_stat_statements, installed in `schema`, says of itself.
+pub fn statements_info(schema: &str) -> String {
+    let view = qualified(schema, "pg_stat_statements_info");
+    format!("SELECT i.dealloc, (extract(epoch FROM i.stats_reset) * 1000000)::int8 FROM {view} AS i")
+}

@@ -1,12 +1,12 @@
 //! The part of the snapshot about the server as a whole, read when a rule asks for it.
 
+use crate::ddl;
 use crate::error::{Error, Result};
 use crate::lint::read::rows;
 use crate::pg::subxact::look;
 use dbguard_core::lint::catalog::cluster::{
     Archiver, Cluster, DatabaseAge, LoginRole, Prepared, Sender, Session, Setting, Slot, Statements, Wait,
 };
-use dbguard_core::quote::qualified;
 use std::collections::HashMap;
 
 pub fn take() -> Result<Cluster> {
@@ -106,9 +106,7 @@ fn statements() -> Result<Option<Statements>> {
         |r| r.get::<String>(1),
     )?;
     let Some(schema) = schema.first() else { return Ok(None) };
-    let view = qualified(schema, "pg_stat_statements_info");
-    let sql =
-        format!("SELECT i.dealloc, (extract(epoch FROM i.stats_reset) * 1000000)::int8 FROM {view} AS i");
+    let sql = ddl::lint::statements_info(schema);
     let said = look(|| rows(&sql, |r| Ok(Statements { evictions: r.get(1)?, since: r.maybe(2)? })));
     Ok(said.ok().and_then(|s| s.into_iter().next()))
 }

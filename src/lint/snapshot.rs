@@ -2,11 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::lint::read::{rows, Row};
-use crate::lint::{access, functions, statistics};
+use crate::lint::{access, functions, sequences, statistics};
 use crate::pg::compat;
 use dbguard_core::lint::catalog::{
-    Attribute, Constraint, Domain, Facts, Index, IndexKey, Keyword, Relation, RelationKind, Schema, Sequence,
-    Trigger,
+    Attribute, Constraint, Domain, Facts, Index, IndexKey, Keyword, Relation, RelationKind, Schema, Trigger,
 };
 use dbguard_core::lint::text::index_predicate;
 use std::collections::{HashMap, HashSet};
@@ -68,7 +67,7 @@ pub fn take() -> Result<Facts> {
     facts.function_uses = functions::uses()?;
     facts.notes = rows(include_str!("sql/notes.sql"), access::note)?;
     facts.collations = statistics::collations()?;
-    facts.sequences = sequences()?;
+    facts.sequences = sequences::sequences()?;
     Ok(facts)
 }
 
@@ -272,38 +271,4 @@ fn trigger(r: Row) -> Result<(u32, Trigger)> {
         disabled: r.get(9)?,
     };
     Ok((r.oid(1)?, trigger))
-}
-
-fn sequences() -> Result<Vec<Sequence>> {
-    let mut feeds: HashMap<u32, Vec<(u32, i16)>> = HashMap::new();
-    let mut owned: HashSet<u32> = HashSet::new();
-    let all = rows(include_str!("sql/sequence_feeds.sql"), |r| {
-        Ok((r.oid(1)?, (r.oid(2)?, r.get::<i16>(3)?), r.get::<bool>(4)?))
-    })?;
-    for (sequence, column, owns) in all {
-        let columns = feeds.entry(sequence).or_default();
-        if !columns.contains(&column) {
-            columns.push(column);
-        }
-        if owns {
-            owned.insert(sequence);
-        }
-    }
-    rows(include_str!("sql/sequences.sql"), |r| {
-        let oid = r.oid(1)?;
-        Ok(Sequence {
-            oid,
-            schema: r.get(2)?,
-            name: r.get(3)?,
-            maximum: r.get(4)?,
-            increment: r.get(5)?,
-            cycle: r.get(6)?,
-            unreadable: r.maybe(7)?,
-            unlogged: r.get(8)?,
-            owned: owned.contains(&oid),
-            last_value: None,
-            feeds: feeds.remove(&oid).unwrap_or_default(),
-            linted: false,
-        })
-    })
 }
