@@ -47,8 +47,13 @@ fn check_silent(rule: &Rule, case: &Case) -> Option<String> {
     (!found.is_empty()).then(|| format!("{} speaks: {}: {found:?}", rule.code, case.name))
 }
 
-/// Several at a time, for each has its own database.
-fn run_all(cases: Vec<(&'static Rule, &'static Case)>, check: fn(&Rule, &Case) -> Option<String>) {
+/// Several at a time, for each has its own database. A server built without ICU cannot have
+/// collations of it: those cases are for the others.
+fn run_all(mut cases: Vec<(&'static Rule, &'static Case)>, check: fn(&Rule, &Case) -> Option<String>) {
+    let icu = Db::new().try_exec("CREATE COLLATION i (provider = icu, locale = 'de')");
+    if icu.is_err_and(|e| e.code == "0A000") {
+        cases.retain(|(_, case)| !case.sql.contains("provider = icu"));
+    }
     let queue = std::sync::Mutex::new(cases.into_iter());
     let wrong = std::sync::Mutex::new(vec![]);
     std::thread::scope(|scope| {
