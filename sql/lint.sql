@@ -6,7 +6,7 @@ CREATE FUNCTION dbguard.lint(schemas text[] DEFAULT NULL, rules text[] DEFAULT N
                              min_severity text DEFAULT 'info', baseline text DEFAULT NULL,
                              include_ignored boolean DEFAULT false, max_seconds real DEFAULT 30)
   RETURNS TABLE (severity text, code text, rule text, category text, object text, object_type text,
-                 message text, fix_sql text, confidence real, status text, fingerprint text,
+                 message text, fix_sql text, confidence float8, status text, fingerprint text,
                  objid oid, details jsonb)
   LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 COST 10000
   SET search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION dbguard.lint(text[], text[], text, text, text, boolean, real
 
 CREATE FUNCTION dbguard.lint_table(relation regclass, rules text[] DEFAULT NULL, profile text DEFAULT NULL)
   RETURNS TABLE (severity text, code text, rule text, category text, object text, object_type text,
-                 message text, fix_sql text, confidence real, status text, fingerprint text,
+                 message text, fix_sql text, confidence float8, status text, fingerprint text,
                  objid oid, details jsonb)
   LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10 COST 10000
   SET search_path = pg_catalog, pg_temp

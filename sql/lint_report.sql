@@ -58,3 +58,12 @@ CREATE FUNCTION dbguard.lint_fix_script(rules text[] DEFAULT NULL, mode text DEF
   AS 'MODULE_PATHNAME', 'lint_fix_script_wrapper';
 COMMENT ON FUNCTION dbguard.lint_fix_script(text[], text, text[], text) IS
   'All fixes as a script for psql, in a safe order and with what takes them back; online leaves out what blocks or changes data, all has everything. Nothing is run';
+
+CREATE FUNCTION dbguard.lint_tap(schemas text[] DEFAULT NULL, rules text[] DEFAULT NULL, profile text DEFAULT NULL,
+                                 baseline text DEFAULT NULL)
+  RETURNS SETOF text
+  LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000
+  SET search_path = pg_catalog, pg_temp
+  AS $$ SELECT pg_catalog.string_to_table(dbguard.lint_report('tap', NULL, schemas, rules, profile, baseline), E'\n') $$;
+COMMENT ON FUNCTION dbguard.lint_tap(text[], text[], text, text) IS
+  'The report tap, a row a line, as pgTAP gives its own results';

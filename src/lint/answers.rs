@@ -32,7 +32,7 @@ fn lint_report(
 ) -> std::result::Result<String, ErrorReport> {
     let format = word("format", format, Format::parse, &Format::ALL.map(Format::as_str))?;
     let request = Request { schemas, rules, profile, baseline, include_ignored: true, ..Request::default() };
-    let Outcome { catalog, run } = run(request)?;
+    let Outcome { catalog, run, .. } = run(request)?;
     let map = source_map.map(|m| m.0);
     let tables = if map.is_some() { catalog.tables_of_parts() } else { Default::default() };
     let sources = Sources::new(map.as_ref(), tables).map_err(|why| {
@@ -74,8 +74,13 @@ fn lint_verdict(
         text => Some(severity_argument("fail_on", text)?),
     };
     let request = Request { schemas, rules, profile, baseline, include_ignored: true, ..Request::default() };
-    let Outcome { catalog, run } = run(request)?;
+    let Outcome { catalog, run, .. } = run(request)?;
     let weights = score::Weights::of(&catalog.params);
+    if min_score.is_some_and(f32::is_nan) {
+        return Err(Error::invalid_parameter("min_score must be a number, not NaN")
+            .hint("A score is from 0 to 100.")
+            .into());
+    }
     let score = min_score.map(|wanted| {
         let overall = score::score(&run, &weights).into_iter().find(|l| l.category.is_none());
         (overall.and_then(|l| l.score), wanted)

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use dbguard_core::lint::catalog::Facts;
-use dbguard_core::lint::config::Config;
+use dbguard_core::lint::config::{Config, How};
 use dbguard_core::lint::finding::Severity;
 use dbguard_core::lint::profile::{self, Profile};
 use dbguard_core::lint::rule::Rule;
@@ -24,7 +24,11 @@ fn elements(name: &str, list: List) -> Result<Option<Vec<String>>> {
     }
 }
 
-pub fn rules_argument(list: List, profile: Option<Profile>, config: &Config) -> Result<Vec<&'static Rule>> {
+pub fn rules_argument(
+    list: List,
+    profile: Option<Profile>,
+    config: &Config,
+) -> Result<Vec<(&'static Rule, How)>> {
     let words = elements("rules", list)?;
     profile::chosen(&rules::all(), words.as_deref(), profile, config)
         .map_err(|unknown| no_such_rule(&unknown.word))

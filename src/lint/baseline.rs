@@ -4,7 +4,7 @@ use crate::ddl;
 use crate::error::{Error, Result};
 use crate::lint::arguments::List;
 use crate::lint::run::{run, Outcome, Request};
-use dbguard_core::lint::baseline::{Baseline, Change};
+use dbguard_core::lint::baseline::Baseline;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
@@ -80,7 +80,7 @@ fn lint_baseline_diff(
 > {
     let before = read(name_argument(name)?)?;
     let outcome = now(schemas, rules, profile)?;
-    let changes = before.changes(&Baseline::of(&outcome.run));
+    let changes = before.changes(&Baseline::of(&outcome.run), |f| outcome.looked(f));
     Ok(TableIterator::new(
         changes
             .into_iter()
@@ -99,12 +99,9 @@ fn lint_baseline_prune(
     let name = name_argument(name)?;
     let mut before = read(name)?;
     let outcome = now(schemas, rules, profile)?;
-    let changes = before.changes(&Baseline::of(&outcome.run));
-    let fixed = changes.into_iter().filter(|(c, _)| *c == Change::Fixed).map(|(_, f)| f.fingerprint);
-    let fixed: Vec<String> = fixed.collect();
-    before.findings.retain(|f| !fixed.contains(&f.fingerprint));
+    let fixed = before.prune(&Baseline::of(&outcome.run), |f| outcome.looked(f));
     write(name, &before)?;
-    Ok(i32::try_from(fixed.len()).unwrap_or(i32::MAX))
+    Ok(i32::try_from(fixed).unwrap_or(i32::MAX))
 }
 
 #[pg_extern(sql = false)]

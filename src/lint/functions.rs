@@ -27,6 +27,7 @@ fn function(r: Row) -> Result<Function> {
         shared: r.get(17)?,
         unsteady: r.get(18)?,
         reads: r.oids(19)?,
+        returns: r.oid(20)?,
         ..Function::default()
     })
 }

@@ -7,6 +7,7 @@ use dbguard_core::lint::catalog::{Door, Doors, Session};
 
 pub fn doors() -> Result<Doors> {
     let listen = rows("SELECT pg_catalog.current_setting('listen_addresses')", |r| r.get::<String>(1))?;
+    let addresses = listen.iter().flat_map(|l| l.split(',')).map(str::trim).filter(|a| !a.is_empty());
     // by default only superusers may read the file
     let lines = look(|| {
         rows(include_str!("sql/hba.sql"), |r| {
@@ -26,7 +27,8 @@ pub fn doors() -> Result<Doors> {
         Ok(Session { role: r.oid(1)?, application: r.get(2)?, count: r.get(3)? })
     })?;
     Ok(Doors {
-        listens: listen.iter().any(|l| !l.trim().is_empty()),
+        listens: addresses.clone().next().is_some(),
+        beyond: addresses.clone().any(|a| !matches!(a, "localhost" | "127.0.0.1" | "::1")),
         lines: lines.map_err(|e| e.message().to_owned()),
         sessions,
     })

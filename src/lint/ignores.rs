@@ -4,7 +4,7 @@ use crate::error::{notice, Error, Result};
 use crate::lint::read::rows;
 use crate::lint::{arguments, config};
 use crate::settings::LINT_IGNORE_DAYS;
-use dbguard_core::lint::catalog::{Comment, Facts};
+use dbguard_core::lint::catalog::{means_all, Comment, Facts};
 use dbguard_core::lint::ignore::{Ignore, Origin};
 use dbguard_core::lint::{rules, select};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -42,7 +42,7 @@ fn rule_argument(rule: Option<&str>) -> Result<String> {
     if let Some(rule) = rules::find(word) {
         return Ok(rule.code.to_owned());
     }
-    if word == "*" && !config::read()?.allows_blanket_ignores() {
+    if means_all(word, &rules::all()) && !config::read()?.allows_blanket_ignores() {
         return Err(Error::invalid_parameter("to ignore all rules at once is not allowed here")
             .detail("What is wrong with an object then shows nowhere.")
             .hint("Name the rules, or allow it: SELECT * FROM dbguard.lint_configure('allow_blanket_ignore', true);"));

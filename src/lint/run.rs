@@ -5,10 +5,11 @@ use crate::lint::arguments::{self, List};
 use crate::lint::{baseline, cluster, config, hba, ignores, rows, samples, snapshot, statistics, workload};
 use crate::pg::guc;
 use crate::pg::subxact::look;
-use dbguard_core::lint::catalog::Catalog;
-use dbguard_core::lint::engine::{self, Options, Run};
+use dbguard_core::lint::baseline::Found;
+use dbguard_core::lint::catalog::{Catalog, Facts};
+use dbguard_core::lint::engine::{self, Options, Run, Status};
 use dbguard_core::lint::finding::Severity;
-use dbguard_core::lint::rule::Section;
+use dbguard_core::lint::rule::{Rule, Section};
 use dbguard_core::lint::rules;
 use dbguard_core::lint::scope::Scope;
 use pgrx::PgSqlErrorCode;
@@ -27,12 +28,30 @@ pub struct Request<'a> {
     pub baseline: Option<&'a str>,
     pub include_ignored: bool,
     pub max_seconds: Option<f32>,
+    /// Conventions are told object by object.
+    pub one_by_one: bool,
 }
 
 /// What was found, in the picture it was found in.
 pub struct Outcome {
     pub catalog: Catalog,
     pub run: Run,
+    schemas: Option<Vec<String>>,
+    options: Options,
+}
+
+impl Outcome {
+    /// Whether this run looked for what was found before.
+    pub fn looked(&self, before: &Found) -> bool {
+        let Some(rule) = rules::find(&before.code) else { return false };
+        let ran = self.run.examined.iter().any(|e| e.rule.code == rule.code);
+        let skipped = self.run.rows.iter().any(|r| r.status == Status::Skipped && r.rule.code == rule.code);
+        let asked = |names: &Vec<String>| before.schema.is_empty() || names.contains(&before.schema);
+        let how = self.options.how.get(rule.code).copied().unwrap_or_default();
+        ran && !skipped
+            && self.schemas.as_ref().is_none_or(asked)
+            && self.options.config.speaks(rule, &before.schema, how)
+    }
 }
 
 thread_local! {
@@ -53,12 +72,22 @@ const SNAPSHOT: &[(&CStr, &CStr)] = &[
     (c"work_mem", c"64MB"),
 ];
 
+/// The planner takes a view of statistics for a few rows, and would look through all of it once for
+/// every column of the database.
+const STATISTICS: &[(&CStr, &CStr)] = &[
+    (c"enable_nestloop", c"off"),
+    (c"jit", c"off"),
+    (c"max_parallel_workers_per_gather", c"0"),
+    (c"work_mem", c"64MB"),
+];
+
 pub fn run(request: Request) -> Result<Outcome> {
     let began = Instant::now();
     let deadline = request.max_seconds.map(arguments::seconds_argument).transpose()?;
     let config = config::read()?;
     let profile = request.profile.map(arguments::profile_argument).transpose()?;
-    let rules = arguments::rules_argument(request.rules, profile, &config)?;
+    let chosen = arguments::rules_argument(request.rules, profile, &config)?;
+    let rules: Vec<&'static Rule> = chosen.iter().map(|(rule, _)| *rule).collect();
     let baseline = request.baseline.map(baseline::read).transpose()?;
 
     let mut facts = look(|| guc::with(SNAPSHOT, snapshot::take)).map_err(|e| {
@@ -73,13 +102,37 @@ pub fn run(request: Request) -> Result<Outcome> {
     ignores::read(&mut facts)?;
     let schemas = arguments::schemas_argument(request.schemas, &facts)?;
     rows::sequence_values(&mut facts);
+    sections(&mut facts, &rules, schemas.as_deref())?;
+    let catalog = Catalog::new(facts, schemas.as_deref());
+    let options = Options {
+        min_severity: request.min_severity,
+        config,
+        how: chosen.iter().map(|(rule, how)| (rule.code, *how)).collect(),
+        one_by_one: request.one_by_one,
+        baseline: baseline.map(|b| b.accepted()),
+        include_ignored: request.include_ignored,
+        // a limit beyond all time is none
+        deadline: deadline.and_then(|d| {
+            Some((began.checked_add(d)?, format!("the time limit of {} s was reached", d.as_secs_f32())))
+        }),
+    };
+    let run = engine::run(&catalog, &rules, &options);
+    LAST_MS.with(|last| last.borrow_mut().extend(run.examined.iter().map(|e| (e.rule.code, e.ms))));
+    Ok(Outcome { catalog, run, schemas, options })
+}
+
+/// Reads what the rules ask for beside the catalogs.
+fn sections(facts: &mut Facts, rules: &[&'static Rule], schemas: Option<&[String]>) -> Result<()> {
     let wanted = |section| rules.iter().any(|r| r.reads.contains(&section));
     if wanted(Section::Rows) {
-        let scope = Scope::new(&facts, schemas.as_deref());
-        rows::default_partitions(&mut facts, &scope);
+        let scope = Scope::new(facts, schemas);
+        rows::default_partitions(facts, &scope);
     }
     if wanted(Section::Statistics) {
-        facts.statistics = Some(statistics::take()?);
+        facts.statistics = Some(guc::with(STATISTICS, statistics::take)?);
+    }
+    if wanted(Section::Samples) {
+        guc::with(STATISTICS, || samples::read(facts))?;
     }
     if wanted(Section::Cluster) {
         facts.doors = Some(hba::doors()?);
@@ -88,19 +141,5 @@ pub fn run(request: Request) -> Result<Outcome> {
     if wanted(Section::Workload) {
         facts.workload = Some(workload::statements()?);
     }
-    if wanted(Section::Samples) {
-        samples::read(&mut facts)?;
-    }
-    let catalog = Catalog::new(facts, schemas.as_deref());
-    let options = Options {
-        min_severity: request.min_severity,
-        config,
-        baseline: baseline.map(|b| b.accepted()),
-        include_ignored: request.include_ignored,
-        deadline: deadline
-            .map(|d| (began + d, format!("the time limit of {} s was reached", d.as_secs_f32()))),
-    };
-    let run = engine::run(&catalog, &rules, &options);
-    LAST_MS.with(|last| last.borrow_mut().extend(run.examined.iter().map(|e| (e.rule.code, e.ms))));
-    Ok(Outcome { catalog, run })
+    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::lint::arguments::severity_argument;
 use crate::lint::run::{last_ms, run, Outcome, Request};
 use dbguard_core::lint::catalog::Catalog;
-use dbguard_core::lint::engine::Row;
+use dbguard_core::lint::engine::{Row, Status};
 use dbguard_core::lint::finding::Object;
 use dbguard_core::lint::profile::Profile;
 use dbguard_core::lint::summary::{self, GroupBy};
@@ -25,7 +25,7 @@ type Columns = (
     &'static str,
     String,
     Option<String>,
-    f32,
+    f64,
     &'static str,
     String,
     Option<Oid>,
@@ -33,6 +33,7 @@ type Columns = (
 );
 
 fn columns(r: Row) -> Columns {
+    let confidence = r.shown_confidence();
     (
         r.severity.as_str(),
         r.rule.code,
@@ -42,7 +43,7 @@ fn columns(r: Row) -> Columns {
         r.object.kind,
         r.message,
         r.fix.map(|f| f.sql),
-        r.confidence,
+        confidence,
         r.status.as_str(),
         r.fingerprint,
         (r.object.oid != 0).then(|| Oid::from(r.object.oid)),
@@ -73,7 +74,7 @@ fn lint(
             name!(object_type, &'static str),
             name!(message, String),
             name!(fix_sql, Option<String>),
-            name!(confidence, f32),
+            name!(confidence, f64),
             name!(status, &'static str),
             name!(fingerprint, String),
             name!(objid, Option<Oid>),
@@ -84,8 +85,16 @@ fn lint(
 > {
     let min_severity = severity_argument("min_severity", min_severity)?;
     let include_ignored = include_ignored.ok_or_else(|| Error::null_argument("include_ignored"))?;
-    let outcome =
-        run(Request { schemas, rules, profile, min_severity, baseline, include_ignored, max_seconds })?;
+    let outcome = run(Request {
+        schemas,
+        rules,
+        profile,
+        min_severity,
+        baseline,
+        include_ignored,
+        max_seconds,
+        one_by_one: false,
+    })?;
     Ok(TableIterator::new(outcome.run.rows.into_iter().map(columns)))
 }
 
@@ -108,7 +117,7 @@ fn lint_table(
             name!(object_type, &'static str),
             name!(message, String),
             name!(fix_sql, Option<String>),
-            name!(confidence, f32),
+            name!(confidence, f64),
             name!(status, &'static str),
             name!(fingerprint, String),
             name!(objid, Option<Oid>),
@@ -118,16 +127,22 @@ fn lint_table(
     ErrorReport,
 > {
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
-    let Outcome { catalog, run, .. } = run(Request { rules, profile, ..Request::default() })?;
+    let Outcome { catalog, run, .. } =
+        run(Request { rules, profile, one_by_one: true, ..Request::default() })?;
     let about = about(&catalog, relation.to_u32())?;
-    let rows: Vec<Row> = run.rows.into_iter().filter(|r| about(&r.object)).collect();
+    // what could not be looked at in the whole database was not looked at here either
+    let skipped = |r: &Row| r.status == Status::Skipped && r.object.kind == "database";
+    let rows: Vec<Row> = run.rows.into_iter().filter(|r| skipped(r) || about(&r.object)).collect();
     Ok(TableIterator::new(rows.into_iter().map(columns)))
 }
 
 /// Tells objects that are a relation, or part of it, or of the table it is a partition of.
 fn about(catalog: &Catalog, relation: u32) -> Result<impl Fn(&Object) -> bool, Error> {
     let Some(found) = catalog.relation(relation).filter(|r| r.linted) else {
-        return Err(Error::wrong_object_type(format!("relation {relation} is none that lint looks at"))
+        let name =
+            Spi::get_one_with_args::<String>("SELECT $1::regclass::text", &[Oid::from(relation).into()])?;
+        let name = name.unwrap_or_else(|| relation.to_string());
+        return Err(Error::wrong_object_type(format!("\"{name}\" is no table or view that lint looks at"))
             .hint("Name a table or view of your own."));
     };
     let root = catalog.root_of(found).sql_name();

@@ -9,8 +9,13 @@ use std::cell::OnceCell;
 
 pub fn statements() -> Result<std::result::Result<Vec<Statement>, String>> {
     let schema = rows(
+        // only the extension's own view: another's of that name would run its code as the caller
         "SELECT n.nspname::text FROM pg_catalog.pg_extension e
-         JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'",
+         JOIN pg_catalog.pg_class c ON c.relname = 'pg_stat_statements' AND c.relnamespace = e.extnamespace
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.refobjid = e.oid AND d.deptype = 'e'
+              AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+         WHERE e.extname = 'pg_stat_statements'",
         |r| r.get::<String>(1),
     )?;
     let Some(schema) = schema.first() else {

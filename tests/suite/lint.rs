@@ -3,6 +3,7 @@
 mod arguments;
 mod cases;
 mod chosen;
+mod corpus;
 mod docs;
 mod doors;
 mod everywhere;

@@ -2,8 +2,9 @@
 //! a project keeps beside its migrations.
 
 use crate::lint::engine::{Row, Run, Status};
+use crate::lint::rule::Section;
 use serde_json::{json, Value};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -11,15 +12,24 @@ pub struct Found {
     pub code: String,
     pub severity: String,
     pub object: String,
+    /// Of the object; '' is the database.
+    pub schema: String,
     pub message: String,
-    /// How many findings it stands for.
-    pub affected: usize,
+    /// The fingerprints of what it stands for, where that is several findings.
+    pub members: Vec<String>,
+}
+
+impl Found {
+    fn stands_for(&self) -> &[String] {
+        match self.members.is_empty() {
+            true => std::slice::from_ref(&self.fingerprint),
+            false => &self.members,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// Codes of the rules that looked.
-    pub rules: BTreeSet<String>,
     pub findings: Vec<Found>,
 }
 
@@ -27,7 +37,7 @@ pub struct Baseline {
 pub enum Change {
     New,
     Fixed,
-    /// In the baseline, but its rule was not run or could not look.
+    /// In the baseline, but its rule was not run, or not on its schema, or could not look.
     NotChecked,
 }
 
@@ -42,31 +52,24 @@ impl Change {
 }
 
 impl Baseline {
-    /// What is open in a run. Rules that skipped something count as not having looked.
+    /// What is open in a run.
     pub fn of(run: &Run) -> Baseline {
-        let skipped: HashSet<&str> =
-            run.rows.iter().filter(|r| r.status == Status::Skipped).map(|r| r.rule.code).collect();
-        let looked = run.examined.iter().map(|e| e.rule.code).filter(|c| !skipped.contains(c));
         let open = run.rows.iter().filter(|r| matches!(r.status, Status::Open | Status::Accepted));
-        Baseline { rules: looked.map(str::to_owned).collect(), findings: open.map(found).collect() }
+        Baseline { findings: open.map(found).collect() }
     }
 
-    /// By fingerprint, how many findings each stands for.
-    pub fn accepted(&self) -> HashMap<String, usize> {
-        self.findings.iter().map(|f| (f.fingerprint.clone(), f.affected)).collect()
+    /// All fingerprints, those behind a convention too.
+    pub fn accepted(&self) -> HashSet<String> {
+        self.findings.iter().flat_map(Found::stands_for).cloned().collect()
     }
 
-    /// What changed since, new things first.
-    pub fn changes(&self, now: &Baseline) -> Vec<(Change, Found)> {
-        let before = self.accepted();
-        let present = now.accepted();
-        let new = |f: &&Found| before.get(&f.fingerprint).is_none_or(|n| f.affected > *n);
-        let gone = self.findings.iter().filter(|f| !present.contains_key(&f.fingerprint)).map(|f| {
-            let looked = now.rules.contains(&f.code);
-            (if looked { Change::Fixed } else { Change::NotChecked }, f.clone())
-        });
-        let mut changes: Vec<(Change, Found)> =
-            now.findings.iter().filter(new).map(|f| (Change::New, f.clone())).chain(gone).collect();
+    /// What changed since, new things first. `looked`: whether the later run looked for such a thing.
+    pub fn changes(&self, now: &Baseline, looked: impl Fn(&Found) -> bool) -> Vec<(Change, Found)> {
+        let (before, present) = (self.accepted(), now.accepted());
+        let new = now.findings.iter().filter(|f| f.stands_for().iter().any(|m| !before.contains(m)));
+        let gone = self.findings.iter().filter(|f| f.stands_for().iter().all(|m| !present.contains(m)));
+        let gone = gone.map(|f| (if looked(f) { Change::Fixed } else { Change::NotChecked }, f.clone()));
+        let mut changes: Vec<(Change, Found)> = new.map(|f| (Change::New, f.clone())).chain(gone).collect();
         changes.sort_by(|a, b| {
             (a.0, &a.1.code, &a.1.object, &a.1.fingerprint).cmp(&(
                 b.0,
@@ -78,6 +81,17 @@ impl Baseline {
         changes
     }
 
+    /// Takes out what is no longer found, also from conventions. Returns how many findings that were.
+    pub fn prune(&mut self, now: &Baseline, looked: impl Fn(&Found) -> bool) -> usize {
+        let present = now.accepted();
+        let before = self.findings.len();
+        self.findings.retain(|f| !looked(f) || f.stands_for().iter().any(|m| present.contains(m)));
+        for f in self.findings.iter_mut().filter(|f| looked(f)) {
+            f.members.retain(|m| present.contains(m));
+        }
+        before - self.findings.len()
+    }
+
     pub fn to_json(&self) -> Value {
         let mut findings: Vec<&Found> = self.findings.iter().collect();
         findings
@@ -86,10 +100,10 @@ impl Baseline {
             .into_iter()
             .map(|f| {
                 json!({"fingerprint": f.fingerprint, "code": f.code, "severity": f.severity,
-                       "object": f.object, "message": f.message, "affected": f.affected})
+                       "object": f.object, "schema": f.schema, "message": f.message, "members": f.members})
             })
             .collect();
-        json!({"version": 1, "rules": self.rules, "findings": findings})
+        json!({"version": 1, "findings": findings})
     }
 
     /// Or why it is no baseline.
@@ -97,23 +111,25 @@ impl Baseline {
         if value.get("version").and_then(Value::as_u64) != Some(1) {
             return Err("\"version\" is not 1".to_owned());
         }
-        let list = |name: &str| {
-            value.get(name).and_then(Value::as_array).ok_or_else(|| format!("\"{name}\" is no list"))
-        };
-        let rules = list("rules")?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        let findings = list("findings")?.iter().map(parse_found).collect::<Result<_, _>>()?;
-        Ok(Baseline { rules, findings })
+        let findings = value.get("findings").and_then(Value::as_array).ok_or("\"findings\" is no list")?;
+        Ok(Baseline { findings: findings.iter().map(parse_found).collect::<Result<_, _>>()? })
     }
 }
 
+/// Who may read a baseline may not be one who may see sessions, statements or values: of rules that
+/// read them it keeps the title only.
 fn found(row: &Row) -> Found {
     Found {
         fingerprint: row.fingerprint.clone(),
         code: row.rule.code.to_owned(),
         severity: row.severity.as_str().to_owned(),
         object: row.object.identity.clone(),
-        message: row.message.clone(),
-        affected: row.affected,
+        schema: row.object.schema.clone(),
+        message: match row.rule.reads.iter().all(|s| *s == Section::Rows) {
+            true => row.message.clone(),
+            false => row.rule.title.to_owned(),
+        },
+        members: row.members.clone(),
     }
 }
 
@@ -125,14 +141,16 @@ fn parse_found(value: &Value) -> Result<Found, String> {
             .map(str::to_owned)
             .ok_or_else(|| format!("a finding lacks \"{name}\""))
     };
-    let affected = value.get("affected").and_then(Value::as_u64).unwrap_or(1);
+    let members = value.get("members").and_then(Value::as_array);
+    let members = members.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     Ok(Found {
         fingerprint: text("fingerprint")?,
         code: text("code")?,
         severity: text("severity")?,
         object: text("object")?,
+        schema: text("schema")?,
         message: text("message")?,
-        affected: usize::try_from(affected).unwrap_or(usize::MAX),
+        members,
     })
 }
 
@@ -140,41 +158,53 @@ fn parse_found(value: &Value) -> Result<Found, String> {
 mod tests {
     use super::*;
 
-    fn found(fingerprint: &str, code: &str, affected: usize) -> Found {
+    fn found(fingerprint: &str, code: &str, members: &[&str]) -> Found {
         let text = || "x".to_owned();
+        let members = members.iter().map(|m| (*m).to_owned()).collect();
         Found {
             fingerprint: fingerprint.into(),
             code: code.into(),
             severity: text(),
             object: text(),
+            schema: text(),
             message: text(),
-            affected,
+            members,
         }
     }
 
-    fn baseline(rules: &[&str], findings: &[Found]) -> Baseline {
-        Baseline { rules: rules.iter().map(|r| (*r).to_owned()).collect(), findings: findings.to_vec() }
+    fn baseline(findings: &[Found]) -> Baseline {
+        Baseline { findings: findings.to_vec() }
     }
 
     #[test]
     fn what_changed() {
-        let before = baseline(
-            &["A", "B", "C"],
-            &[found("1", "A", 1), found("2", "B", 1), found("3", "C", 20), found("6", "C", 30)],
+        let before = [
+            found("1", "A", &[]),
+            found("2", "B", &[]),
+            found("3", "C", &["a", "b"]),
+            found("6", "C", &["d", "e"]),
+        ];
+        // of one convention single findings are left, the other has a new member
+        let now = [found("a", "C", &[]), found("4", "C", &[]), found("6", "C", &["d", "e", "f"])];
+        let looked = |f: &Found| f.code != "B";
+        let changes = baseline(&before).changes(&baseline(&now), looked);
+        let changes: Vec<(Change, &str)> =
+            changes.iter().map(|(c, f)| (*c, f.fingerprint.as_str())).collect();
+        assert_eq!(
+            changes,
+            [(Change::New, "4"), (Change::New, "6"), (Change::Fixed, "1"), (Change::NotChecked, "2")]
         );
-        let now = baseline(&["A", "C"], &[found("3", "C", 21), found("4", "C", 1), found("6", "C", 29)]);
-        let changes: Vec<(Change, String)> =
-            before.changes(&now).into_iter().map(|(c, f)| (c, f.fingerprint)).collect();
-        let wanted =
-            [(Change::New, "3"), (Change::New, "4"), (Change::Fixed, "1"), (Change::NotChecked, "2")];
-        assert_eq!(changes, wanted.map(|(c, f)| (c, f.to_owned())));
+        let mut pruned = baseline(&before);
+        assert_eq!(pruned.prune(&baseline(&now), looked), 1);
+        let left = [found("2", "B", &[]), found("3", "C", &["a"]), found("6", "C", &["d", "e"])];
+        assert_eq!(pruned.findings, left);
     }
 
     #[test]
     fn json_and_back() {
-        let one = baseline(&["A"], &[found("1", "A", 3)]);
+        let one = baseline(&[found("1", "A", &["x"])]);
         assert_eq!(Baseline::parse(&one.to_json()), Ok(one));
         assert!(Baseline::parse(&json!([])).is_err());
-        assert!(Baseline::parse(&json!({"version": 1, "rules": [], "findings": [{"code": "A"}]})).is_err());
+        assert!(Baseline::parse(&json!({"version": 1, "findings": [{"code": "A"}]})).is_err());
     }
 }

@@ -22,7 +22,7 @@ pub use cluster::Cluster;
 pub use collation::CollationVersion;
 pub use doors::{Door, Doors, Session};
 pub use functions::{Function, FunctionUse, Parameter};
-pub use ignored::Comment;
+pub use ignored::{means_all, Comment};
 pub use index::{Index, IndexKey};
 pub use linked::Catalog;
 pub use samples::Sample;

@@ -11,6 +11,18 @@ pub const BLANKET: &str = "allow_blanket_ignore";
 /// The weights of the score.
 pub const SCORE: &str = "score";
 
+/// How a rule came to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum How {
+    /// It is in the profile, or was switched on everywhere.
+    #[default]
+    Everywhere,
+    /// It was switched on for some schemas.
+    WhereOn,
+    /// The caller named it.
+    Named,
+}
+
 /// One row of dbguard.lint_config.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
@@ -49,10 +61,9 @@ impl Config {
     }
 
     /// Whether a rule that runs speaks about a schema ('' is the database).
-    pub fn speaks(&self, rule: &Rule, schema: &str) -> bool {
-        let here = self.of(rule).filter(|c| c.schemas != "*" && glob(&c.schemas, schema));
-        let elsewhere = || self.enabled(rule) != Some(false) || !self.somewhere(rule);
-        here.filter_map(|c| c.enabled).next_back().unwrap_or_else(elsewhere)
+    pub fn speaks(&self, rule: &Rule, schema: &str, how: How) -> bool {
+        let here = self.of(rule).filter(|c| glob(&c.schemas, schema));
+        how == How::Named || here.filter_map(|c| c.enabled).next_back().unwrap_or(how == How::Everywhere)
     }
 
     /// A rule that is on for some schemas only has to run as well.
@@ -113,8 +124,9 @@ mod tests {
         assert_eq!(config.enabled(god), Some(true));
         assert_eq!(config.enabled(rules::find("INT001").unwrap()), Some(false));
         assert_eq!(config.enabled(rules::find("TYP001").unwrap()), None);
-        assert!(config.speaks(god, "public") && config.speaks(god, "legacy_new"));
-        assert!(!config.speaks(god, "legacy_old"));
+        let speaks = |schema| config.speaks(god, schema, How::Everywhere);
+        assert!(speaks("public") && speaks("legacy_new") && !speaks("legacy_old"));
+        assert!(config.speaks(god, "legacy_old", How::Named));
         assert_eq!(config.severity(god, "public"), Some(Severity::Error));
         assert_eq!(config.severity(god, "legacy_new"), Some(Severity::Warning));
     }

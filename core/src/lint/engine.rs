@@ -2,7 +2,7 @@
 
 use crate::hash;
 use crate::lint::catalog::{Catalog, Oid};
-use crate::lint::config::Config;
+use crate::lint::config::{Config, How};
 use crate::lint::finding::{Finding, Fix, Object, Report, Severity};
 use crate::lint::ignore::{Ignore, Origin, Standing};
 use crate::lint::rule::Rule;
@@ -45,9 +45,17 @@ pub struct Row {
     pub fix: Option<Fix>,
     pub confidence: f32,
     pub fingerprint: String,
-    /// How many findings this one stands for.
+    /// How many findings this one stands for, and their fingerprints where they are several.
     pub affected: usize,
+    pub members: Vec<String>,
     pub details: Map<String, Value>,
+}
+
+impl Row {
+    /// In two digits, so that 0.9 is 0.9.
+    pub fn shown_confidence(&self) -> f64 {
+        (f64::from(self.confidence) * 100.0).round() / 100.0
+    }
 }
 
 /// What one rule looked at, for the score, and how long it took.
@@ -69,10 +77,14 @@ pub struct Run {
 pub struct Options {
     pub min_severity: Severity,
     pub config: Config,
-    /// Fingerprints accepted before, and how many findings each stood for then.
-    pub baseline: Option<HashMap<String, usize>>,
+    /// How each rule came to run; by the profile where it is not said.
+    pub how: HashMap<&'static str, How>,
+    /// Fingerprints accepted before.
+    pub baseline: Option<HashSet<String>>,
     /// Keep what is ignored among the rows.
     pub include_ignored: bool,
+    /// Conventions are told object by object.
+    pub one_by_one: bool,
     /// Rules that have not begun by then are skipped; and the words that say so.
     pub deadline: Option<(Instant, String)>,
 }
@@ -91,13 +103,17 @@ pub fn run(catalog: &Catalog, rules: &[&'static Rule], options: &Options) -> Run
         let mut open = Vec::new();
         for finding in std::mem::take(&mut report.findings) {
             match ignoring.find(rule, &finding.object) {
-                Some(ignore) => run.rows.push(ignored(row(rule, finding, 1, ms), ignore)),
+                Some(ignore) => run.rows.push(ignored(row(rule, finding, vec![], ms), ignore)),
                 None => open.push(finding),
             }
         }
-        for (finding, affected) in roll_up(catalog, rule, &report, open) {
-            let found = row(rule, finding, affected, ms);
-            run.rows.push(match ignoring.find(rule, &found.object).filter(|_| affected > 1) {
+        let told = match options.one_by_one {
+            true => open.into_iter().map(|f| (f, vec![])).collect(),
+            false => roll_up(catalog, rule, &report, open),
+        };
+        for (finding, members) in told {
+            let found = row(rule, finding, members, ms);
+            run.rows.push(match ignoring.find(rule, &found.object).filter(|_| found.affected > 1) {
                 Some(ignore) => ignored(found, ignore),
                 None => found,
             });
@@ -124,10 +140,12 @@ fn ask(catalog: &Catalog, rule: &'static Rule, options: &Options) -> (&'static R
         Some((_, why)) => report.skip(Object::database(&catalog.database), why),
         None => (rule.check)(catalog, &mut report),
     }
-    let speaks = |schema: &str| options.config.speaks(rule, schema);
+    let how = options.how.get(rule.code).copied().unwrap_or_default();
+    let speaks = |schema: &str| options.config.speaks(rule, schema, how);
     report.findings.retain(|f| speaks(&f.object.schema));
-    report.skipped.retain(|s| speaks(&s.object.schema));
-    report.examined.retain(|(schema, _), _| speaks(schema));
+    // what could not be looked at as a whole is told wherever the rule speaks
+    report.skipped.retain(|s| s.object.schema.is_empty() || speaks(&s.object.schema));
+    report.examined.values_mut().for_each(|schemas| schemas.retain(|schema, _| speaks(schema)));
     (rule, report, start.elapsed().as_secs_f64() * 1000.0)
 }
 
@@ -164,15 +182,24 @@ fn ignored(mut row: Row, ignore: &Ignore) -> Row {
     row
 }
 
-/// A convention that more objects follow than when it was accepted is open again.
-fn compare(row: &mut Row, baseline: &HashMap<String, usize>) {
-    match baseline.get(&row.fingerprint) {
-        Some(before) if row.affected <= *before => row.status = Status::Accepted,
-        Some(before) => {
-            row.details.insert("in_baseline".into(), json!(before));
-            row.message = format!("{}; {before} of them in the baseline", row.message);
+impl Row {
+    /// The fingerprints of all that it stands for.
+    pub fn stands_for(&self) -> &[String] {
+        match self.members.is_empty() {
+            true => std::slice::from_ref(&self.fingerprint),
+            false => &self.members,
         }
-        None => {}
+    }
+}
+
+/// A convention is accepted if all it stands for is, alone or in a convention.
+fn compare(row: &mut Row, baseline: &HashSet<String>) {
+    let new = row.stands_for().iter().filter(|f| !baseline.contains(*f)).count();
+    if new == 0 {
+        row.status = Status::Accepted;
+    } else if new < row.affected {
+        row.details.insert("not_in_baseline".into(), json!(new));
+        row.message = format!("{}; {new} of them not in the baseline", row.message);
     }
 }
 
@@ -198,7 +225,7 @@ fn hide(reports: &mut [(&'static Rule, Report, f64)]) {
     }
 }
 
-fn row(rule: &'static Rule, finding: Finding, affected: usize, ms: f64) -> Row {
+fn row(rule: &'static Rule, finding: Finding, members: Vec<String>, ms: f64) -> Row {
     let mut details = finding.evidence;
     details.insert("title".into(), json!(rule.title));
     details.insert("ms".into(), json!(ms));
@@ -217,7 +244,8 @@ fn row(rule: &'static Rule, finding: Finding, affected: usize, ms: f64) -> Row {
         message: finding.message,
         fix: finding.fix,
         confidence: finding.confidence,
-        affected,
+        affected: members.len().max(1),
+        members,
         details,
     }
 }
@@ -233,6 +261,7 @@ fn skipped_row(rule: &'static Rule, object: &Object, reason: &str) -> Row {
         fix: None,
         confidence: 0.0,
         affected: 0,
+        members: vec![],
         details: Map::from_iter([("reason".to_owned(), json!(reason))]),
     }
 }

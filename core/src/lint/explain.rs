@@ -1,7 +1,7 @@
 //! A rule as a page: plain text for psql, Markdown for docs/lint.
 
 use crate::lint::profile::Profile;
-use crate::lint::rule::Rule;
+use crate::lint::rule::{Category, Rule};
 
 pub fn explain(rule: &Rule) -> String {
     let mut text = format!(
@@ -11,17 +11,17 @@ pub fn explain(rule: &Rule) -> String {
         severity = rule.severity.as_str(),
         category = rule.category.as_str(),
         title = rule.title,
-        why = rule.why,
+        why = wrapped(rule.why),
         bad = indented(rule.bad),
         good = indented(rule.good),
-        remedy = rule.remedy,
+        remedy = wrapped(rule.remedy),
     );
     for p in rule.params {
         text.push_str(&format!("Number: {} (usually {}): {}\n", p.name, p.default, p.about));
     }
     text.push_str(&format!("Profiles: {}\n", profiles(rule)));
     if !rule.peers.is_empty() {
-        text.push_str(&format!("Elsewhere: {}\n", rule.peers));
+        text.push_str(&format!("{}\n", wrapped(&format!("Elsewhere: {}", rule.peers))));
     }
     text.push_str(&format!("Silence: {}\n", silence(rule)));
     text
@@ -83,11 +83,43 @@ fn profiles(rule: &Rule) -> String {
 
 fn silence(rule: &Rule) -> String {
     let code = rule.code;
-    format!(
-        "SELECT dbguard.lint_ignore('{code}', 'public.orders', 'why it is right here');\n\
-         COMMENT ON TABLE orders IS '@dbguard ignore {code} until 2030-12-31 -- why it is right here';\n\
-         SELECT * FROM dbguard.lint_configure('{code}', false);"
-    )
+    let mut ways = vec![format!(
+        "SELECT dbguard.lint_ignore('{code}', 'object as lint shows it', 'why it is right here');"
+    )];
+    let of_tables = matches!(
+        rule.category,
+        Category::Integrity
+            | Category::Tenancy
+            | Category::Indexes
+            | Category::Types
+            | Category::Lifecycle
+            | Category::Partitioning
+    );
+    if of_tables {
+        ways.push(format!(
+            "COMMENT ON TABLE orders IS '@dbguard ignore {code} until 2030-12-31 -- why it is right here';"
+        ));
+    }
+    ways.push(format!("SELECT * FROM dbguard.lint_configure('{code}', false);"));
+    ways.join("\n")
+}
+
+/// Lines that a terminal shows whole.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        if width > 0 && width + 1 + word.chars().count() > 80 {
+            out.push('\n');
+            width = 0;
+        } else if width > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += word.chars().count();
+    }
+    out
 }
 
 fn indented(sql: &str) -> String {

@@ -103,13 +103,18 @@ impl Relation {
         qualified(&self.schema, &self.name)
     }
 
-    pub fn object(&self) -> Object {
-        let kind = match self.kind {
+    /// As object_type says it.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
             RelationKind::Table | RelationKind::PartitionedTable => "table",
             RelationKind::ForeignTable => "foreign table",
             RelationKind::View => "view",
             RelationKind::MaterializedView => "materialized view",
-        };
+        }
+    }
+
+    pub fn object(&self) -> Object {
+        let kind = self.kind_name();
         Object { kind, schema: self.schema.clone(), identity: self.sql_name(), oid: self.oid }
     }
 
@@ -227,9 +232,9 @@ pub struct Skipped {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub skipped: Vec<Skipped>,
-    /// How many objects the rule could have objected to, by schema ('' for the database) and, for
-    /// a rule about several kinds of objects, by kind.
-    pub examined: BTreeMap<(String, &'static str), usize>,
+    /// How many objects the rule could have objected to, by kind, for a rule about several kinds of
+    /// objects, and by schema ('' for the database).
+    pub examined: BTreeMap<&'static str, BTreeMap<String, usize>>,
 }
 
 impl Report {
@@ -238,12 +243,17 @@ impl Report {
     }
 
     pub fn examine_kind(&mut self, schema: &str, kind: &'static str) {
-        *self.examined.entry((schema.to_owned(), kind)).or_insert(0) += 1;
+        let schemas = self.examined.entry(kind).or_default();
+        // mostly it is there: no copy of the name then
+        match schemas.get_mut(schema) {
+            Some(n) => *n += 1,
+            None => _ = schemas.insert(schema.to_owned(), 1),
+        }
     }
 
     /// How many objects like this one were looked at.
     pub fn examined_like(&self, object: &Object) -> usize {
-        let of = |kind| self.examined.get(&(object.schema.clone(), kind));
+        let of = |kind| self.examined.get(kind).and_then(|schemas| schemas.get(&object.schema));
         of(object.kind).or_else(|| of("")).copied().unwrap_or(0)
     }
 
@@ -256,6 +266,6 @@ impl Report {
     }
 
     pub fn examined_total(&self) -> usize {
-        self.examined.values().sum()
+        self.examined.values().flat_map(BTreeMap::values).sum()
     }
 }

@@ -65,7 +65,7 @@ impl Part {
     }
 }
 
-/// The script, and how many findings it leaves out. Findings without SQL are left out too.
+/// The script. Findings without SQL are left out.
 pub fn script(rows: &[Row], mode: Mode) -> String {
     let open: Vec<&Row> = rows.iter().filter(|r| r.status == Status::Open).collect();
     let risky = |fix: &Fix| matches!(fix.safety, Safety::Rewrite | Safety::Review);
@@ -81,6 +81,7 @@ pub fn script(rows: &[Row], mode: Mode) -> String {
         open.len(),
         if mode == Mode::Online { " or are not for a running system (mode => 'all')" } else { "" },
     );
+    let mut waits = "2s";
     for part in Part::ALL {
         let here: Vec<&(&Row, &Fix)> = wanted.iter().filter(|(_, fix)| Part::of(fix) == part).collect();
         if !here.is_empty() {
@@ -100,6 +101,12 @@ pub fn script(rows: &[Row], mode: Mode) -> String {
                 continue;
             }
             before.push(&fix.sql);
+            // given up half-way, CONCURRENTLY leaves an invalid index behind; it blocks nobody while it waits
+            let patience = if fix.sql.contains(" CONCURRENTLY ") { "0" } else { "2s" };
+            if patience != waits {
+                out.push_str(&format!("SET lock_timeout = '{patience}';\n"));
+                waits = patience;
+            }
             out.push_str(&format!("{}\n", fix.sql.trim_end()));
             if let Some(undo) = &fix.undo {
                 out.push_str(&undo.lines().map(|l| format!("-- undo: {}\n", comment(l))).collect::<String>());
@@ -131,6 +138,7 @@ mod tests {
             confidence: 1.0,
             fingerprint: String::new(),
             affected: 1,
+            members: vec![],
             details: serde_json::Map::new(),
         }
     }
@@ -154,6 +162,10 @@ mod tests {
         );
         assert!(!text.contains("TYPE b") && script(&rows, Mode::All).contains("TYPE b"));
         assert_eq!(text.matches("SET (x);").count(), 1, "{text}");
+        assert!(
+            at("SET lock_timeout = '0'") < at("CREATE INDEX")
+                && at("NOT VALID;") < at("SET lock_timeout = '0'")
+        );
         assert!(text.starts_with("-- 5 of 6 findings") && text.contains("-- undo: UNDO"));
         assert!(text.lines().all(|l| !l.starts_with("DROP\"")), "a name does not end a comment: {text}");
     }

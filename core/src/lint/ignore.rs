@@ -25,8 +25,9 @@ pub struct Ignore {
 pub enum Origin {
     /// dbguard.lint_ignored: a glob over identities, and who wrote it.
     Table { pattern: String, author: String },
-    /// A comment: of what, and the statement that takes this out of it.
-    Comment { object: Object, sql: String },
+    /// A comment: of what, and the statement that takes this out of it, and with it all others there
+    /// that do not hold. None: it holds itself, and is not alone.
+    Comment { object: Object, sql: Option<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub fn without(comment: &str, range: &std::ops::Range<usize>) -> Option<String> 
     let before = comment.get(..range.start).unwrap_or_default().trim_end();
     let after = comment.get(range.end..).unwrap_or_default();
     let rest = format!("{before}{after}");
-    (!rest.trim().is_empty()).then(|| rest.trim().to_owned())
+    (!rest.trim().is_empty()).then(|| rest.trim_end().to_owned())
 }
 
 #[cfg(test)]

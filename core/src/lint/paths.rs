@@ -129,23 +129,35 @@ impl Reader<'_> {
         Some(!leaves)
     }
 
+    /// Without ELSE, all conditions may be false; but not where they go through the operations of the
+    /// trigger (which of them it has is not looked at).
     fn branches(&mut self) -> Option<bool> {
+        let start = self.at;
         self.past("then")?;
+        let mut by_operation = self.names_operation(start);
         let mut falls = self.list(&["elsif", "elseif", "else", "end"])?;
+        let mut several = false;
         loop {
             if self.take("else").is_some() {
                 falls |= self.list(&["end"])?;
                 break;
             }
             if self.take("elsif").or_else(|| self.take("elseif")).is_none() {
-                falls = true;
+                falls |= !(by_operation && several);
                 break;
             }
+            several = true;
+            let start = self.at;
             self.past("then")?;
+            by_operation &= self.names_operation(start);
             falls |= self.list(&["elsif", "elseif", "else", "end"])?;
         }
         self.end(&["if"])?;
         Some(falls)
+    }
+
+    fn names_operation(&self, start: usize) -> bool {
+        (start..self.at).any(|i| self.sql.is(i, "tg_op"))
     }
 
     /// Without ELSE, a CASE that finds nothing raises.
@@ -197,6 +209,9 @@ mod tests {
             ("BEGIN IF CASE WHEN a THEN b ELSE c END THEN RETURN NEW; ELSIF x THEN RETURN OLD; ELSE RAISE 'no'; END IF; END;", Some(false)),
             ("BEGIN IF a THEN RETURN NEW; ELSIF x THEN RETURN OLD; END IF; END;", Some(true)),
             ("BEGIN CASE TG_OP WHEN 'INSERT' THEN RETURN NEW; WHEN 'DELETE' THEN RETURN OLD; END CASE; END", Some(false)),
+            ("BEGIN IF TG_OP = 'DELETE' THEN RETURN OLD; ELSIF (tg_op = 'INSERT') THEN RETURN NEW; END IF; END", Some(false)),
+            ("BEGIN IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; END", Some(true)),
+            ("BEGIN IF TG_OP = 'DELETE' THEN RETURN OLD; ELSIF a THEN RETURN NEW; END IF; END", Some(true)),
             ("BEGIN CASE WHEN a THEN RETURN NEW; ELSE NULL; END CASE; END", Some(true)),
             ("<<l>> BEGIN BEGIN RETURN NEW; EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'x'; END; END l", Some(true)),
             ("BEGIN BEGIN RETURN NEW; EXCEPTION WHEN OTHERS THEN RAISE; END; END", Some(false)),

@@ -1,6 +1,6 @@
 //! Which rules run for whom, when nobody names rules.
 
-use crate::lint::config::Config;
+use crate::lint::config::{Config, How};
 use crate::lint::finding::Severity;
 use crate::lint::rule::{Rule, Section};
 use crate::lint::select::{means, select, Unknown};
@@ -59,12 +59,15 @@ impl Profile {
     }
 
     /// The rules of the profile, those switched on and off by `lint_configure` applied.
-    fn rules<'r>(self, all: &[&'r Rule], config: &Config) -> Vec<&'r Rule> {
-        let runs = |rule: &Rule| {
+    fn rules<'r>(self, all: &[&'r Rule], config: &Config) -> Vec<(&'r Rule, How)> {
+        let how = |rule: &'r Rule| {
+            // what somebody switched on runs, but where there is nothing it could read
+            let possible = self.reaches(rule) || !matches!(self, Profile::Minimal | Profile::Ci);
             let everywhere = config.enabled(rule).unwrap_or_else(|| self.has(rule));
-            self.reaches(rule) && (everywhere || config.somewhere(rule))
+            let how = if everywhere { How::Everywhere } else { How::WhereOn };
+            (possible && (everywhere || config.somewhere(rule))).then_some((rule, how))
         };
-        all.iter().filter(|r| runs(r)).copied().collect()
+        all.iter().filter_map(|rule| how(rule)).collect()
     }
 }
 
@@ -75,22 +78,24 @@ pub fn chosen<'r>(
     words: Option<&[String]>,
     profile: Option<Profile>,
     config: &Config,
-) -> Result<Vec<&'r Rule>, Unknown> {
+) -> Result<Vec<(&'r Rule, How)>, Unknown> {
     let Some(words) = words else { return Ok(profile.unwrap_or_default().rules(all, config)) };
-    let mut chosen: Vec<&Rule> = select(all, Some(words))?;
     let leaving_out = words.first().is_some_and(|w| w.starts_with('-'));
     let among = match profile {
         None if leaving_out => Profile::default().rules(all, config),
         Some(profile) => profile.rules(all, config),
-        None => all.iter().filter(|r| config.enabled(r).unwrap_or(r.recommended)).copied().collect(),
+        None => Profile::Production.rules(all, config),
     };
     let named = |rule: &Rule| {
-        words.iter().any(|w| {
-            !w.starts_with('-') && !w.contains(['*', '?']) && means(w, rule) && w != rule.category.as_str()
-        })
+        let names =
+            |w: &String| w != rule.category.as_str() && !w.starts_with('-') && !w.contains(['*', '?']);
+        words.iter().any(|w| names(w) && means(w, rule))
     };
-    chosen.retain(|rule| among.iter().any(|r| r.code == rule.code) || named(rule));
-    Ok(chosen)
+    let how = |rule: &'r Rule| match named(rule) {
+        true => Some((rule, How::Named)),
+        false => among.iter().find(|(r, _)| r.code == rule.code).copied(),
+    };
+    Ok(select(all, Some(words))?.into_iter().filter_map(how).collect())
 }
 
 #[cfg(test)]
@@ -102,7 +107,7 @@ mod tests {
     fn codes(words: &[&str], profile: Option<Profile>, config: &Config) -> Vec<&'static str> {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
         let words = (!words.is_empty()).then_some(words.as_slice());
-        chosen(&rules::all(), words, profile, config).unwrap().iter().map(|r| r.code).collect()
+        chosen(&rules::all(), words, profile, config).unwrap().iter().map(|(r, _)| r.code).collect()
     }
 
     #[test]
@@ -141,6 +146,13 @@ mod tests {
         let config = Config::new(vec![choice("*", false), choice("new", true)]);
         assert!(codes(&[], None, &config).contains(&"TYP001"));
         let rule = rules::find("TYP001").unwrap();
-        assert!(config.speaks(rule, "new") && !config.speaks(rule, "old"));
+        let how = chosen(&rules::all(), None, None, &config).unwrap();
+        let how = how.iter().find(|(r, _)| r.code == "TYP001").unwrap().1;
+        assert!(config.speaks(rule, "new", how) && !config.speaks(rule, "old", how));
+        // and where the profile has it not at all
+        let config = Config::new(vec![choice("new", true)]);
+        let minimal = chosen(&rules::all(), None, Some(Profile::Minimal), &config).unwrap();
+        let how = minimal.iter().find(|(r, _)| r.code == "TYP001").unwrap().1;
+        assert!(config.speaks(rule, "new", how) && !config.speaks(rule, "old", how));
     }
 }

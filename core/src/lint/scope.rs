@@ -83,6 +83,10 @@ pub fn is_tool_table(name: &str) -> bool {
             | "knex_migrations_lock"
             | "_prisma_migrations"
             | "goose_db_version"
+            | "django_migrations"
+            | "django_content_type"
+            | "django_session"
+            | "django_admin_log"
             | "spatial_ref_sys"
     )
 }

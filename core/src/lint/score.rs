@@ -119,7 +119,7 @@ fn tally(run: &Run) -> Vec<Tally> {
         })
         .collect();
     let at: HashMap<&str, usize> = tallies.iter().enumerate().map(|(n, t)| (t.code, n)).collect();
-    for r in run.rows.iter().filter(|r| r.status == Status::Open) {
+    for r in run.rows.iter().filter(|r| matches!(r.status, Status::Open | Status::Accepted)) {
         if let Some(t) = at.get(r.rule.code).and_then(|n| tallies.get_mut(*n)) {
             *t.findings.entry(r.severity).or_default() += 1;
             *t.affected.entry(r.severity).or_default() += r.affected;
@@ -166,6 +166,7 @@ fn overall(tallies: &[Tally], weights: &Weights, without: Option<&str>) -> Optio
     let scored: Vec<(f64, f64)> = Category::ALL
         .into_iter()
         .filter_map(|c| Some((category_score(tallies, weights, c, without)?, weights.category(c))))
+        .filter(|(_, weight)| *weight > 0.0)
         .collect();
     if scored.is_empty() {
         return None;

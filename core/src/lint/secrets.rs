@@ -43,7 +43,7 @@ fn key(text: &str, prefix: &str, least: usize) -> bool {
         let long = value.by_ref().take(least).filter(|c| fits(*c)).count() == least;
         let value: String = rest.chars().take(least).collect();
         let varied = value.chars().collect::<std::collections::BTreeSet<_>>().len() > 5;
-        !inside && long && varied && !rest.contains("EXAMPLE")
+        !inside && long && varied && !value.contains("EXAMPLE")
     })
 }
 

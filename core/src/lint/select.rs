@@ -37,19 +37,33 @@ pub fn means(word: &str, rule: &Rule) -> bool {
     glob(&word, &rule.code.to_ascii_lowercase()) || word == rule.name || word == rule.category.as_str()
 }
 
-/// `*` is any run of characters, `?` any one.
+/// `*` is any run of characters, `?` any one. Whoever may write a comment writes patterns: so this
+/// neither recurses nor tries more than the last star again.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            text.char_indices().map(|(i, _)| i).chain([text.len()]).any(|i| glob(rest.as_str(), &text[i..]))
-        }
-        Some(c) => {
-            let mut chars = text.chars();
-            chars.next().is_some_and(|t| (c == '?' || c == t) && glob(rest.as_str(), chars.as_str()))
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // after the last star, and up to where in the text it reaches so far
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = text.get(t) {
+        match pattern.get(p) {
+            Some('*') => {
+                p += 1;
+                star = Some((p, t));
+            }
+            Some(wanted) if *wanted == '?' || wanted == c => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                None => return false,
+                Some((after, reached)) => {
+                    star = Some((after, reached + 1));
+                    (p, t) = (after, reached + 1);
+                }
+            },
         }
     }
+    pattern.iter().skip(p).all(|c| *c == '*')
 }
 
 /// What a selection may name.
@@ -72,6 +86,10 @@ mod tests {
     #[test]
     fn globs() {
         assert!(glob("idx*", "idx001") && glob("*", "") && glob("i?x*1", "idx001") && glob("**1", "a1"));
+        assert!(glob("*a*b", "xaxxaxb") && glob("é*", "éa") && !glob("*a*b", "xaxbx") && glob("", ""));
+        // a pattern made to take for ever
+        assert!(!glob(&format!("{}z", "*".repeat(200_000)), "idx001"));
+        assert!(!glob(&format!("{}b", "*a".repeat(30)), &"a".repeat(63)));
         assert!(!glob("idx", "idx001") && !glob("?", "") && !glob("idx?", "idx001"));
     }
 

@@ -10,7 +10,7 @@ SELECT p.oid, n.nspname::text, p.proname::text, p.proowner, l.lanname::text,
        -- now() and the like, random(), sequences, settings; their OIDs never change
        p.prosqlbody IS NOT NULL AND p.prosqlbody::text ~
          '{SQLVALUEFUNCTION |:funcid (1299|2647|2648|2649|274|1598|3432|1574|1575|1576|1765|2559|2077|3294) ',
-       b.reads
+       b.reads, p.prorettype
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang

@@ -64,6 +64,7 @@ const CALLS: &[&str] = &[
     "SELECT dbguard.lint_check('never')",
     "SELECT dbguard.lint_report('sarif', '{}'::pg_catalog.jsonb)",
     "SELECT dbguard.lint_fix_script()",
+    "SELECT * FROM dbguard.lint_tap()",
     "SELECT * FROM dbguard.lint_configure('TYP001', false)",
     "SELECT dbguard.lint_ignore('TYP007', 'mine.*', 'x'), dbguard.lint_unignore('TYP007', 'mine.*')",
     "SELECT dbguard.lint_baseline_save('mine')",

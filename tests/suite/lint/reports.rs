@@ -85,6 +85,8 @@ fn every_format_tells_the_same_findings() {
         report("tap"),
         "1..2\nok 1 - TYP001 timestamp_without_time_zone\nnot ok 2 - TYP006 money_type\n# error public.\"A |b\".m: column public.\"A |b\".m is money; numeric is the better type"
     );
+    assert_eq!(db.lines("SELECT * FROM dbguard.lint_tap()").len(), 4);
+    let mut report = |format: &str| db.value(&format!("SELECT dbguard.lint_report('{format}')"));
     assert!(report("csv").starts_with("severity,code,rule,category,object,"));
     assert!(report("markdown").contains("| error | TYP006 | public.\"A \\|b\".m |"));
     assert!(report("junit").contains("<testcase name=\"TYP006 money_type\" classname=\"dbguard.types\""));

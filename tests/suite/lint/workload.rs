@@ -114,3 +114,16 @@ fn a_server_that_does_not_preload_it_is_told_so() {
     assert_eq!(seen.len(), 6);
     assert!(seen.iter().all(|l| l.contains("shared_preload_libraries")), "{seen:?}");
 }
+
+#[test]
+fn a_view_of_that_name_that_is_not_the_extensions_is_not_read() {
+    let Some(cluster) = preloading() else { return };
+    let mut db = Db::new_in(&cluster);
+    // older versions lack the view, so that whoever may create objects there can make one
+    db.exec(
+        "CREATE SCHEMA ext; CREATE EXTENSION pg_stat_statements SCHEMA ext VERSION '1.8'; CREATE SEQUENCE marks;
+         CREATE VIEW ext.pg_stat_statements_info AS SELECT nextval('public.marks') AS dealloc, now() AS stats_reset",
+    );
+    db.exec("SELECT * FROM dbguard.lint(profile => 'production')");
+    assert_eq!(db.value("SELECT is_called FROM marks"), "f");
+}

@@ -6,6 +6,8 @@ use crate::lint::catalog::Oid;
 pub struct Doors {
     /// The server listens to the network at all.
     pub listens: bool,
+    /// Not only on the usual addresses of the machine itself.
+    pub beyond: bool,
     /// The lines, or why they cannot be read.
     pub lines: Result<Vec<Door>, String>,
     /// Of this database, but for our own.

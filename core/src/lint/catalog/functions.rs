@@ -13,6 +13,8 @@ pub struct Function {
     pub language: String,
     /// pg_get_function_identity_arguments.
     pub arguments: String,
+    /// prorettype.
+    pub returns: Oid,
     pub security_definer: bool,
     /// PUBLIC may call it.
     pub public_execute: bool,

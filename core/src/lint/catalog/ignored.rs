@@ -2,12 +2,13 @@
 
 use super::{Catalog, Facts, Oid};
 use crate::lint::finding::Object;
-use crate::lint::ignore::{annotations, without, Ignore, Origin};
+use crate::lint::ignore::{annotations, without, Ignore, Origin, Standing};
 use crate::lint::select::means;
 use crate::lint::{rule::Rule, rules};
 use crate::quote::{ident, literal};
 use jiff::civil::Date;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A comment with an annotation in it.
 #[derive(Debug, Clone)]
@@ -24,28 +25,35 @@ pub struct Comment {
 impl Facts {
     /// What the comments say, as ignores. Comments of what is not looked at are passed over.
     pub(super) fn read_comments(&mut self) {
-        let mut read = Vec::new();
-        for comment in &self.comments {
-            let Some((object, target)) = self.commented(comment) else { continue };
-            for a in annotations(&comment.text) {
-                let rest = without(&comment.text, &a.range).map_or("NULL".to_owned(), |r| literal(&r));
-                read.push(Ignore {
-                    rules: a.rules,
-                    reason: a.reason,
-                    until: a.until,
-                    origin: Origin::Comment {
-                        object: object.clone(),
-                        sql: format!("COMMENT ON {target} IS {rest};"),
-                    },
-                    fault: a.fault,
-                });
-            }
-        }
-        self.ignores.extend(read);
-        let all = rules::all();
+        let (all, today) = (rules::all(), today(self.now));
         for ignore in &mut self.ignores {
             ignore.fault = ignore.fault.take().or_else(|| fault(&ignore.rules, &all, self.blanket_ignores));
         }
+        let mut read = Vec::new();
+        for comment in &self.comments {
+            let Some((object, target)) = self.commented(comment) else { continue };
+            let mut ignores: Vec<(Ignore, Range<usize>)> = Vec::new();
+            for a in annotations(&comment.text) {
+                let fault = a.fault.or_else(|| fault(&a.rules, &all, self.blanket_ignores));
+                let origin = Origin::Comment { object: object.clone(), sql: None };
+                let (rules, reason, until) = (a.rules, a.reason, a.until);
+                ignores.push((Ignore { rules, reason, until, origin, fault }, a.range));
+            }
+            let alone = ignores.len() == 1;
+            let goes = |ignore: &Ignore| alone || ignore.standing(today) != Standing::Holds;
+            // from the end on, so that the places of those before stay right
+            let mut rest = Some(comment.text.clone());
+            for (_, range) in ignores.iter().rev().filter(|(ignore, _)| goes(ignore)) {
+                rest = rest.and_then(|text| without(&text, range));
+            }
+            let rest = rest.map_or("NULL".to_owned(), |r| literal(&r));
+            for (mut ignore, _) in ignores {
+                let sql = goes(&ignore).then(|| format!("COMMENT ON {target} IS {rest};"));
+                ignore.origin = Origin::Comment { object: object.clone(), sql };
+                read.push(ignore);
+            }
+        }
+        self.ignores.extend(read);
     }
 
     /// The object of a comment, and how COMMENT ON names it.
@@ -86,20 +94,29 @@ impl Facts {
     }
 }
 
+/// Whether a word stands for every rule there is, however it is written.
+pub fn means_all(word: &str, all: &[&Rule]) -> bool {
+    all.iter().all(|r| means(word, r))
+}
+
 /// Why the words of an ignore cannot be followed.
 fn fault(words: &[String], all: &[&Rule], blanket: bool) -> Option<String> {
     words.iter().find_map(|word| match word.trim() {
-        "*" if !blanket => Some("\"*\" for all rules is not allowed here".to_owned()),
+        w if !blanket && means_all(w, all) => Some(format!("\"{w}\" for all rules is not allowed here")),
         w if !all.iter().any(|r| means(w, r)) => Some(format!("there is no rule \"{w}\"")),
         _ => None,
     })
 }
 
+fn today(now: i64) -> Date {
+    let now = jiff::Timestamp::from_microsecond(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
 impl Catalog {
     /// The day now() is, in UTC.
     pub fn today(&self) -> Date {
-        let now = jiff::Timestamp::from_microsecond(self.now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        now.to_zoned(jiff::tz::TimeZone::UTC).date()
+        today(self.now)
     }
 
     /// By kind and OID of a part: the identity of its table. Columns are told by their table's OID.
@@ -112,6 +129,10 @@ impl Catalog {
             tables.extend(r.constraints.iter().map(|k| (("constraint", k.oid), name.clone())));
             tables.extend(r.triggers.iter().map(|t| (("trigger", t.oid), name.clone())));
             tables.extend(r.policies.iter().map(|p| (("policy", p.oid), name.clone())));
+        }
+        for s in self.sequences.iter().filter(|s| s.linted && s.owned) {
+            let owner = s.feeds.first().and_then(|(oid, _)| self.relation(*oid));
+            tables.extend(owner.map(|r| (("sequence", s.oid), r.sql_name())));
         }
         tables
     }

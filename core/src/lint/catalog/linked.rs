@@ -18,6 +18,7 @@ pub struct Catalog {
     partitions: HashMap<Oid, Vec<usize>>,
     sequence_by_column: HashMap<(Oid, i16), usize>,
     linted_schemas: HashSet<String>,
+    all_schemas: bool,
 }
 
 impl std::ops::Deref for Catalog {
@@ -92,8 +93,14 @@ impl Catalog {
             partitions,
             sequence_by_column,
             linted_schemas,
+            all_schemas: schemas.is_none(),
             facts,
         }
+    }
+
+    /// No schema was left out by the caller.
+    pub fn all_schemas(&self) -> bool {
+        self.all_schemas
     }
 
     pub fn relation(&self, oid: Oid) -> Option<&Relation> {

@@ -1,19 +1,21 @@
 //! Conventions are told once.
 
 use crate::lint::catalog::Catalog;
+use crate::lint::engine::fingerprint;
 use crate::lint::finding::{Finding, Fix, Object, Report, Safety};
 use crate::lint::rule::{Rollup, Rule};
 use std::collections::BTreeMap;
 
-/// Findings of a rule; those of a schema that break it nearly everywhere, object by kind, in one.
+/// Findings of a rule; those of a schema that break it nearly everywhere, object by kind, in one, with
+/// the fingerprints of those it stands for.
 pub fn roll_up(
     catalog: &Catalog,
     rule: &'static Rule,
     report: &Report,
     findings: Vec<Finding>,
-) -> Vec<(Finding, usize)> {
+) -> Vec<(Finding, Vec<String>)> {
     let Some(limit) = rule.rollup else {
-        return findings.into_iter().map(|f| (f, 1)).collect();
+        return findings.into_iter().map(|f| (f, vec![])).collect();
     };
     let mut alike: BTreeMap<(String, &'static str), (usize, Vec<Finding>)> = BTreeMap::new();
     for f in findings {
@@ -25,10 +27,10 @@ pub fn roll_up(
     for ((schema, kind), (examined, findings)) in alike {
         match catalog.schema(&schema) {
             Some(s) if is_convention(limit, findings.len(), examined) => {
-                let affected = findings.len();
-                out.push((folded(rule, s.object(), kind, findings, examined), affected));
+                let members = findings.iter().map(|f| fingerprint(rule.code, &f.key)).collect();
+                out.push((folded(rule, s.object(), kind, findings, examined), members));
             }
-            _ => out.extend(findings.into_iter().map(|f| (f, 1))),
+            _ => out.extend(findings.into_iter().map(|f| (f, vec![]))),
         }
     }
     out

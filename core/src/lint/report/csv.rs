@@ -28,7 +28,7 @@ pub fn write(report: &Report) -> Result<String, String> {
             r.object.kind,
             &r.message,
             r.fix.as_ref().map_or("", |f| f.sql.as_str()),
-            &r.confidence.to_string(),
+            &r.shown_confidence().to_string(),
             r.status.as_str(),
             &r.fingerprint,
         ];

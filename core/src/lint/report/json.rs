@@ -13,7 +13,7 @@ pub fn write(report: &Report) -> Result<String, String> {
                 "severity": r.severity.as_str(), "code": r.rule.code, "rule": r.rule.name,
                 "category": r.rule.category.as_str(), "object": r.object.identity,
                 "object_type": r.object.kind, "message": r.message,
-                "fix_sql": r.fix.as_ref().map(|f| f.sql.as_str()), "confidence": r.confidence,
+                "fix_sql": r.fix.as_ref().map(|f| f.sql.as_str()), "confidence": r.shown_confidence(),
                 "status": r.status.as_str(), "fingerprint": r.fingerprint, "details": r.details,
             })
         })

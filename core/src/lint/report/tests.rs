@@ -15,6 +15,7 @@ fn row(code: &str, status: Status, severity: Severity, name: &str, message: &str
         confidence: 1.0,
         fingerprint: format!("{code}0000000000"),
         affected: 1,
+        members: vec![],
         details: Map::from_iter([("reason".to_owned(), json!("so, it \"is\""))]),
     }
 }

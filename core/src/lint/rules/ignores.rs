@@ -25,18 +25,19 @@ fn object(c: &Catalog, ignore: &Ignore) -> Object {
 /// A finding about an ignore, with the statements that take it back.
 fn finding(c: &Catalog, ignore: &Ignore, what: &str) -> Finding {
     let words = ignore.rules.join(", ");
-    let sql = match &ignore.origin {
+    let sql: Option<String> = match &ignore.origin {
         Origin::Table { pattern, .. } => ignore
             .rules
             .iter()
             .map(|r| format!("SELECT dbguard.lint_unignore({}, {});", literal(r), literal(pattern)))
             .collect::<Vec<_>>()
-            .join("\n"),
+            .join("\n")
+            .into(),
         Origin::Comment { sql, .. } => sql.clone(),
     };
     let message = format!("ignore of {words} for {} {what}", ignore.place());
     let mut found = Finding::new(object(c, ignore), message)
-        .fix(Fix::new(sql, Safety::Online))
+        .fix(sql.map(|sql| Fix::new(sql, Safety::Review)))
         .evidence("rules", ignore.rules.clone())
         .evidence("reason", ignore.reason.as_str());
     found.key = format!("{}|{words}", ignore.place());

@@ -1,4 +1,4 @@
-use crate::lint::catalog::{Catalog, Grant, Relation, PUBLIC};
+use crate::lint::catalog::{Catalog, Grant, Relation, Trigger, PUBLIC};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::names::words;
 use crate::lint::plpgsql::Body;
@@ -63,10 +63,8 @@ const LOGS: &[&str] = &[
 fn check(c: &Catalog, out: &mut Report) {
     for t in c.tables().filter(|t| is_audit_log(t)) {
         out.examine(&t.schema);
-        if kept_by_trigger(c, t) {
-            continue;
-        }
-        let writers: Vec<&Grant> = t.grants.iter().filter(|g| may_rewrite(c, t, g)).collect();
+        let kept = kept_by_trigger(c, t);
+        let writers: Vec<&Grant> = t.grants.iter().filter(|g| may_rewrite(c, t, g, &kept)).collect();
         let name = |g: &Grant| match g.grantee {
             PUBLIC => Some("PUBLIC".to_owned()),
             role => c.roles.get(&role).map(|r| ident(&r.name)),
@@ -94,24 +92,31 @@ fn is_audit_log(t: &Relation) -> bool {
         || (sounds && has("old") && has("new"))
 }
 
-fn may_rewrite(c: &Catalog, t: &Relation, g: &Grant) -> bool {
+fn may_rewrite(c: &Catalog, t: &Relation, g: &Grant, kept: &Kept) -> bool {
     let bypasses = c.roles.get(&g.grantee).is_some_and(|r| r.bypasses_policies);
     let policy =
         |command| t.policies.iter().any(|p| p.permissive && (p.command == '*' || p.command == command));
     let rows = |command| !t.row_security || policy(command);
-    let update = g.has("UPDATE") && rows('w');
-    let delete = (g.has("DELETE") && rows('d')) || g.has("TRUNCATE");
+    let update = g.has("UPDATE") && rows('w') && !kept.update;
+    let delete = ((g.has("DELETE") && rows('d')) || g.has("TRUNCATE")) && !kept.delete;
     g.column == 0 && !bypasses && (update || (delete && g.has("INSERT")))
 }
 
-fn kept_by_trigger(c: &Catalog, t: &Relation) -> bool {
+/// What triggers refuse. Who refuses DELETE is taken to have thought of TRUNCATE.
+struct Kept {
+    update: bool,
+    delete: bool,
+}
+
+fn kept_by_trigger(c: &Catalog, t: &Relation) -> Kept {
     let refuses = |f: u32| {
         let source = c.function(f).and_then(|f| f.source.as_deref());
         source.map(Body::new).is_none_or(|b| b.raises() || b.returns().iter().all(|r| r == "null"))
     };
-    t.triggers
-        .iter()
-        .any(|g| g.enabled && g.before() && (g.on_update() || g.on_delete()) && refuses(g.function))
+    let kept = |on: fn(&Trigger) -> bool| {
+        t.triggers.iter().any(|g| g.enabled && g.before() && on(g) && refuses(g.function))
+    };
+    Kept { update: kept(Trigger::on_update), delete: kept(Trigger::on_delete) }
 }
 
 fn fix(t: &Relation, writers: &[&Grant], roles: &[String]) -> Fix {

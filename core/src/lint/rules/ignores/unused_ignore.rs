@@ -1,7 +1,7 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::Object;
 use crate::lint::finding::{Report, Severity};
-use crate::lint::ignore::Standing;
+use crate::lint::ignore::{Ignore, Origin, Standing};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::rules;
 use crate::lint::select::means;
@@ -43,7 +43,11 @@ pub static RULE: Rule = Rule {
 fn check(c: &Catalog, out: &mut Report) {
     let (all, today, tables) = (rules::all(), c.today(), c.tables_of_parts());
     let mut told: HashMap<&str, Vec<Object>> = HashMap::new();
-    for ignore in c.ignores.iter().filter(|i| i.standing(today) == Standing::Holds) {
+    // what it hides may be in a schema that this run does not look at
+    let judged = |i: &&Ignore| {
+        c.all_schemas() || matches!(&i.origin, Origin::Comment { object, .. } if object.kind != "database")
+    };
+    for ignore in c.ignores.iter().filter(|i| i.standing(today) == Standing::Holds).filter(judged) {
         out.examine(&super::object(c, ignore).schema);
         let meant: Vec<&&Rule> =
             all.iter().filter(|r| ignore.rules.iter().any(|word| means(word, r))).collect();

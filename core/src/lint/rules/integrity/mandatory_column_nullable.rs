@@ -36,6 +36,7 @@ pub static RULE: Rule = Rule {
     silent: &[
         case("not null", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a, b int REFERENCES a, PRIMARY KEY (a, b)); CREATE TABLE u (status text NOT NULL DEFAULT 'new', state text DEFAULT 'new' CHECK (state IS NOT NULL))"),
         case("set null by the key", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a ON DELETE SET NULL, b int NOT NULL REFERENCES a)"),
+        case("others refer to it, or both ends are one table", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE carts (id int PRIMARY KEY, a int REFERENCES a, b int REFERENCES b); CREATE TABLE items (id int PRIMARY KEY, cart int NOT NULL REFERENCES carts); CREATE TABLE nodes (id int PRIMARY KEY, parent int REFERENCES nodes, root int REFERENCES nodes)"),
         case("not only a link", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int REFERENCES a, b int REFERENCES a, amount numeric)"),
         case("no default, no state", "CREATE TABLE t (status text, marital_status text, status_note text DEFAULT '', is_state bool DEFAULT true, state jsonb DEFAULT '{}')"),
         case("another way to log in", "CREATE TABLE users (email text, phone text, password text); CREATE TABLE members (email text, username text, encrypted_password text); CREATE TABLE contacts (email text)"),
@@ -72,7 +73,7 @@ const PASSWORDS: &[&str] = &[
 
 fn check(c: &Catalog, out: &mut Report) {
     for t in c.tables() {
-        let both = links(t).map(|pair| pair.map(|a| a.num)).unwrap_or_default();
+        let both = link(c, t);
         let by_email = logs_in_by_email(t);
         for a in t.attributes.iter().filter(|a| !a.inherited && !a.generated) {
             let what = if both.contains(&a.num) {
@@ -99,6 +100,14 @@ fn check(c: &Catalog, out: &mut Report) {
             );
         }
     }
+}
+
+/// The columns of a table that does nothing but link rows of two others: what others refer to, or what
+/// links rows of one table, may well have an end open.
+fn link(c: &Catalog, t: &Relation) -> [i16; 2] {
+    let keys: Vec<u32> = t.constraints.iter().filter(|k| k.kind == 'f').map(|k| k.ref_relation).collect();
+    let apart = keys.first() != keys.get(1) && !c.is_referred_to(t.oid);
+    links(t).filter(|_| apart).map(|pair| pair.map(|a| a.num)).unwrap_or_default()
 }
 
 fn set_null(t: &Relation, a: &Attribute) -> bool {

@@ -1,7 +1,7 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::rules::naming::named;
+use crate::lint::rules::naming::each_name;
 use crate::quote::ident;
 
 pub static RULE: Rule = Rule {
@@ -50,14 +50,15 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(c: &Catalog, out: &mut Report) {
-    for n in named(c) {
-        out.examine_kind(&n.object.schema, n.object.kind);
-        if needs_quotes(n.name) {
-            let message = format!("{} {} works only in double quotes", n.object.kind, n.object.identity);
-            let rename = format!("{} {};", n.rename, ident(&folded(n.name)));
-            out.find(Finding::new(n.object, message).evidence("name", n.name).evidence("rename_sql", rename));
+    each_name(c, |name, schema, kind, told| {
+        out.examine_kind(schema, kind);
+        if needs_quotes(name) {
+            let (object, rename) = told();
+            let message = format!("{kind} {} works only in double quotes", object.identity);
+            let rename = format!("{rename} {};", ident(&folded(name)));
+            out.find(Finding::new(object, message).evidence("name", name).evidence("rename_sql", rename));
         }
-    }
+    });
 }
 
 /// As the scanner reads identifiers: bytes from 128 on are letters.

@@ -122,5 +122,6 @@ fn styles(name: &str) -> Option<[bool; 4]> {
     styles[SNAKE] = !upper;
     styles[CAMEL] = !under && first.is_ascii_lowercase();
     styles[PASCAL] = !under && first.is_ascii_uppercase();
-    Some(styles)
+    // one word in small letters is of two styles
+    (styles.iter().filter(|s| **s).count() == 1).then_some(styles)
 }

@@ -1,7 +1,7 @@
 use crate::lint::catalog::{Catalog, Keyword};
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::rules::naming::named;
+use crate::lint::rules::naming::each_name;
 use crate::quote::ident;
 
 pub static RULE: Rule = Rule {
@@ -46,17 +46,18 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(c: &Catalog, out: &mut Report) {
-    for n in named(c) {
-        out.examine_kind(&n.object.schema, n.object.kind);
-        let reserved = match c.keywords.get(n.name) {
+    each_name(c, |name, schema, kind, told| {
+        out.examine_kind(schema, kind);
+        let reserved = match c.keywords.get(name) {
             None => false,
             Some(Keyword::Reserved) => true,
-            Some(Keyword::FunctionOrType) => n.object.kind != "function",
+            Some(Keyword::FunctionOrType) => kind != "function",
         };
         if reserved {
-            let message = format!("{} {} is a reserved word", n.object.kind, n.object.identity);
-            let rename = format!("{} {};", n.rename, ident(&format!("{}_", n.name)));
-            out.find(Finding::new(n.object, message).evidence("name", n.name).evidence("rename_sql", rename));
+            let (object, rename) = told();
+            let message = format!("{kind} {} is a reserved word", object.identity);
+            let rename = format!("{rename} {};", ident(&format!("{name}_")));
+            out.find(Finding::new(object, message).evidence("name", name).evidence("rename_sql", rename));
         }
-    }
+    });
 }

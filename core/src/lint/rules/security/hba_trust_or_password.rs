@@ -41,7 +41,10 @@ fn check(c: &Catalog, out: &mut Report) {
     if !doors.listens {
         return;
     }
-    let open: Vec<(&Door, Severity)> = lines.iter().filter_map(|d| Some((d, trouble(d)?))).collect();
+    // who only listens to this machine lets nobody else in, whatever the lines say
+    let most = if doors.beyond { Severity::Error } else { Severity::Warning };
+    let open: Vec<(&Door, Severity)> =
+        lines.iter().filter_map(|d| Some((d, trouble(d)?.min(most)))).collect();
     let Some(severity) = open.iter().map(|(_, s)| *s).max() else { return };
     let texts: Vec<String> = open.iter().filter(|(_, s)| *s == severity).map(|(d, _)| text(d)).collect();
     let who = if severity == Severity::Error { "the network" } else { "every account of this machine" };
@@ -53,7 +56,9 @@ fn check(c: &Catalog, out: &mut Report) {
 
 fn trouble(d: &Door) -> Option<Severity> {
     let encrypted = matches!(d.kind.as_str(), "hostssl" | "hostgssenc");
-    let local = d.address == "localhost" || d.address.starts_with("127.") || d.address == "::1";
+    let local = matches!(d.address.as_str(), "localhost" | "samehost")
+        || d.address.starts_with("127.")
+        || d.address == "::1";
     match d.method.as_str() {
         _ if d.kind == "local" => None,
         "trust" if d.options.iter().any(|o| o.starts_with("clientcert")) => None,

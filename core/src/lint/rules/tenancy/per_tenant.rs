@@ -43,11 +43,28 @@ pub fn groups(c: &Catalog) -> Vec<Group<'_>> {
     groups.into_iter().map(|(_, group)| group).filter(|g| g.len() >= LEAST_SCHEMAS).collect()
 }
 
+/// The text without the schema's name where a name begins with it, not where one ends so.
+fn without_schema(text: &str, own: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(own) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let inside = out.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '"' | '.'));
+        if inside {
+            out.push_str(own);
+        }
+        rest = after.get(own.len()..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Columns, constraints, indexes and policies, without the names that servers make up and without
 /// the schema's own.
 pub fn parts(c: &Catalog, t: &Relation) -> BTreeSet<String> {
     let own = format!("{}.", ident(&t.schema));
-    let bare = |text: &str| text.replace(&own, "");
+    let bare = |text: &str| without_schema(text, &own);
     let mut parts = BTreeSet::new();
     for a in &t.attributes {
         let (null, default) =

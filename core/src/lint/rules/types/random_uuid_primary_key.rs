@@ -1,5 +1,5 @@
 use crate::lint::catalog::types::UUID;
-use crate::lint::catalog::{Attribute, Catalog, Relation};
+use crate::lint::catalog::{Attribute, Catalog, Function, Relation};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule};
 use crate::quote::{ident, qualified};
@@ -27,6 +27,7 @@ pub static RULE: Rule = Rule {
     fires: &[
         case("large", "CREATE TABLE t (id uuid PRIMARY KEY DEFAULT gen_random_uuid()); UPDATE pg_class SET reltuples = 2000000 WHERE oid = 't'::regclass"),
         case("a function for version 7 is there, quoted", r#"CREATE FUNCTION uuid_generate_v7() RETURNS uuid LANGUAGE sql AS 'SELECT pg_catalog.gen_random_uuid()'; CREATE TABLE "T.t" ("Id" uuid PRIMARY KEY DEFAULT gen_random_uuid()); UPDATE pg_class SET reltuples = 2000000 WHERE oid = '"T.t"'::regclass"#),
+        case("the function is a stranger's, or gives text", "CREATE FUNCTION uuidv7() RETURNS text LANGUAGE sql AS 'SELECT 1'; CREATE SCHEMA s; CREATE FUNCTION s.uuidv7() RETURNS uuid LANGUAGE sql AS 'SELECT pg_catalog.gen_random_uuid()'; CREATE TABLE t (id uuid PRIMARY KEY DEFAULT gen_random_uuid()); UPDATE pg_class SET reltuples = 2000000 WHERE oid = 't'::regclass; ALTER FUNCTION s.uuidv7() OWNER TO pg_monitor; GRANT CREATE ON SCHEMA s TO pg_monitor"),
         case("rows of partitions", "CREATE TABLE t (id uuid PRIMARY KEY DEFAULT gen_random_uuid()) PARTITION BY HASH (id); CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE t2 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1); UPDATE pg_class SET reltuples = 600000 WHERE relname IN ('t1', 't2')"),
     ],
     silent: &[
@@ -58,7 +59,10 @@ fn check(c: &Catalog, out: &mut Report) {
 
 /// With what the server, or the user, has.
 fn fix(c: &Catalog, t: &Relation, a: &Attribute) -> Option<Fix> {
-    let own = || c.functions.iter().find(|f| ORDERED.contains(&f.name.as_str()) && f.arguments.is_empty());
+    // whose function becomes the default runs it at every INSERT: the table's owner's, or an extension's
+    let trusted = |f: &Function| f.owner == t.owner || c.member_functions.contains(&f.oid);
+    let named = |f: &Function| ORDERED.contains(&f.name.as_str()) && f.arguments.is_empty();
+    let own = || c.functions.iter().find(|f| named(f) && f.returns == UUID && trusted(f));
     let function = if c.server_version >= 180_000 {
         "pg_catalog.uuidv7".to_owned()
     } else {

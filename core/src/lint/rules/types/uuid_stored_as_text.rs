@@ -1,6 +1,6 @@
 use crate::lint::catalog::types::{BPCHAR, TEXT, VARCHAR};
 use crate::lint::catalog::{Attribute, Catalog, Constraint, Index, Relation, Sample};
-use crate::lint::finding::{Finding, Fix, Report, Severity};
+use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::names::{ends_with, words};
 use crate::lint::rule::{case, Category, Rollup, Rule, Section};
 use crate::lint::rules::fix::retype;
@@ -124,5 +124,6 @@ fn fix(t: &Relation, a: &Attribute) -> Option<Fix> {
     if a.has_default || t.constraints.iter().any(key) || t.indexes.iter().any(index) {
         return None;
     }
-    retype(t, a, "uuid", Some("::uuid"))
+    // queries that compare it with text fail from then on
+    retype(t, a, "uuid", Some("::uuid")).map(|fix| Fix { safety: Safety::Review, ..fix })
 }
