@@ -146,7 +146,7 @@ fn check(c: &Catalog, out: &mut Report) {
         let Some(usual) = usual(&with) else { continue };
         for t in without {
             let message = format!(
-                "table {} has no column like {}, as {} of {all} others have",
+                "table {} has no column like {}, as {} of {all} tables have",
                 t.sql_name(),
                 ident(&usual.name),
                 with.len()
