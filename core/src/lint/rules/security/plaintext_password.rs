@@ -1,5 +1,6 @@
 use crate::lint::catalog::{types, Attribute, Catalog, Relation};
 use crate::lint::finding::{Finding, Report, Severity};
+use crate::lint::names::folded;
 use crate::lint::rule::{case, Category, Rollup, Rule};
 
 pub static RULE: Rule = Rule {
@@ -57,18 +58,14 @@ fn check(c: &Catalog, out: &mut Report) {
     }
 }
 
-fn folded(a: &Attribute) -> String {
-    a.name.to_ascii_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
-}
-
 fn names_password(a: &Attribute) -> bool {
-    let name = folded(a);
+    let name = folded(&a.name);
     let text = matches!(a.base_type, types::TEXT | types::VARCHAR | types::BPCHAR);
     text && PASSWORD.iter().any(|p| name.ends_with(p))
 }
 
 fn too_short(t: &Relation, a: &Attribute) -> bool {
-    let hashed = t.attributes.iter().any(|b| HASHED.iter().any(|w| folded(b).contains(w)));
+    let hashed = t.attributes.iter().any(|b| HASHED.iter().any(|w| folded(&b.name).contains(w)));
     let checked = t.constraints.iter().any(|k| k.kind == 'c' && k.columns == [a.num]);
     // A length modifier counts four bytes of header; without one it is negative.
     !hashed && !checked && (1..SHORTEST_HASH).contains(&(a.base_typmod - 4))

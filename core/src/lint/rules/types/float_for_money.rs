@@ -1,5 +1,6 @@
 use crate::lint::catalog::{types, Catalog};
 use crate::lint::finding::{Report, Severity};
+use crate::lint::names::words;
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::rules::types::wrong_type;
 
@@ -77,20 +78,4 @@ fn check(c: &Catalog, out: &mut Report) {
             out.find(wrong_type(t, a, "numeric", Some("::numeric")).confidence(0.8));
         }
     }
-}
-
-/// The words of a name, be it snake_case or camelCase.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower = false;
-    for ch in name.chars() {
-        if !ch.is_alphanumeric() || (ch.is_uppercase() && lower) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut().filter(|_| ch.is_alphanumeric()) {
-            word.extend(ch.to_lowercase());
-        }
-        lower = ch.is_lowercase();
-    }
-    words
 }
