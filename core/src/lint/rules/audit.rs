@@ -1,8 +1,10 @@
 use crate::lint::catalog::types::{BOOL, DATE, TIMESTAMP, TIMESTAMPTZ};
 use crate::lint::catalog::{Attribute, Catalog, Relation};
+use crate::lint::finding::{Finding, Fix, Report};
 use crate::lint::names::{folded, singular, words};
 use crate::lint::rule::Rule;
 use crate::lint::scope::is_tool_table;
+use crate::quote::ident;
 use std::collections::BTreeMap;
 
 mod audit_column_nullable_or_no_default;
@@ -191,5 +193,41 @@ fn default_now(type_oid: u32) -> Option<&'static str> {
         TIMESTAMP | TIMESTAMPTZ => Some("now()"),
         DATE => Some("CURRENT_DATE"),
         _ => None,
+    }
+}
+
+/// A time that most of a schema's tables have and others lack.
+struct Time {
+    /// The column of that time.
+    says: fn(&Attribute) -> bool,
+    /// A table that would need one.
+    lacks: fn(&Relation) -> bool,
+    confidence: f32,
+    /// Adds one like the usual one.
+    fix: fn(&Catalog, &Relation, &Attribute) -> Option<Fix>,
+}
+
+/// So few tables are no majority.
+const LEAST: usize = 3;
+
+/// Tells of tables that lack the time, in schemas where so large a share has it (param `share`).
+fn tell_lacking(c: &Catalog, rule: &Rule, time: &Time, out: &mut Report) {
+    for (schema, tables) in things(c) {
+        let with: Vec<&Attribute> =
+            tables.iter().filter_map(|t| t.attributes.iter().find(|a| (time.says)(a))).collect();
+        let without: Vec<&Relation> = tables.into_iter().filter(|t| (time.lacks)(t)).collect();
+        let all = with.len() + without.len();
+        if with.len() < LEAST || (with.len() as f64) < c.param(rule, "share") * all as f64 {
+            continue;
+        }
+        (0..all).for_each(|_| out.examine(schema));
+        let Some(usual) = usual(&with) else { continue };
+        for t in without {
+            let (table, column) = (t.sql_name(), ident(&usual.name));
+            let message =
+                format!("table {table} has no column like {column}, as {} of {all} tables have", with.len());
+            let found = Finding::new(t.object(), message).confidence(time.confidence);
+            out.find(found.evidence("column", usual.name.as_str()).fix((time.fix)(c, t, usual)));
+        }
     }
 }

@@ -1,9 +1,9 @@
 use crate::lint::catalog::{Attribute, Catalog, Relation};
-use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::finding::{Fix, Report, Safety, Severity};
 use crate::lint::names::words;
 use crate::lint::rule::{case, Category, Param, Rollup, Rule};
 use crate::lint::rules::audit::{
-    default_now, is_moment, marks_deleted, says_created, says_updated, things, usual,
+    default_now, is_moment, marks_deleted, says_created, says_updated, tell_lacking, Time,
 };
 use crate::quote::ident;
 
@@ -43,30 +43,8 @@ pub static RULE: Rule = Rule {
     ],
 };
 
-const LEAST: usize = 3;
-
 fn check(c: &Catalog, out: &mut Report) {
-    for (schema, tables) in things(c) {
-        let with: Vec<&Attribute> =
-            tables.iter().filter_map(|t| t.attributes.iter().find(|a| says_created(a))).collect();
-        let without: Vec<&Relation> = tables.into_iter().filter(|t| knows_no_time(t)).collect();
-        let all = with.len() + without.len();
-        if with.len() < LEAST || (with.len() as f64) < c.param(&RULE, "share") * all as f64 {
-            continue;
-        }
-        (0..all).for_each(|_| out.examine(schema));
-        let Some(usual) = usual(&with) else { continue };
-        for t in without {
-            let message = format!(
-                "table {} has no column like {}, as {} of {all} tables have",
-                t.sql_name(),
-                ident(&usual.name),
-                with.len()
-            );
-            let found = Finding::new(t.object(), message).confidence(0.6);
-            out.find(found.evidence("column", usual.name.as_str()).fix(fix(t, usual)));
-        }
-    }
+    tell_lacking(c, &RULE, &Time { says: says_created, lacks: knows_no_time, confidence: 0.6, fix }, out);
 }
 
 /// A time of another kind, such as when something took place, will do; in a log that of a change, too.
@@ -77,7 +55,7 @@ fn knows_no_time(t: &Relation) -> bool {
     !t.attributes.iter().any(|a| says_created(a) || will_do(a))
 }
 
-fn fix(t: &Relation, like: &Attribute) -> Option<Fix> {
+fn fix(_: &Catalog, t: &Relation, like: &Attribute) -> Option<Fix> {
     let now = default_now(like.type_oid).filter(|_| !t.typed)?;
     let (table, column, kind) = (t.sql_name(), ident(&like.name), &like.type_name);
     let sql = format!("ALTER TABLE {table} ADD COLUMN {column} {kind} NOT NULL DEFAULT {now};");

@@ -1,11 +1,11 @@
 use crate::lint::catalog::types::BOOL;
 use crate::lint::catalog::{Attribute, Catalog, Relation};
-use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::finding::{Fix, Report, Safety, Severity};
 use crate::lint::names::words;
 use crate::lint::rule::{case, Category, Param, Rollup, Rule};
 use crate::lint::rules::audit::updated_at_without_trigger::keep;
 use crate::lint::rules::audit::{
-    default_now, is_moment, marks_deleted, says_created, says_updated, things, usual,
+    default_now, is_moment, marks_deleted, says_created, says_updated, tell_lacking, Time,
 };
 use crate::quote::ident;
 
@@ -43,8 +43,6 @@ pub static RULE: Rule = Rule {
         case("small, temporary", "CREATE TABLE a (id int PRIMARY KEY, x int, y int, updated_at timestamptz); CREATE TABLE b (id int PRIMARY KEY, x int, y int, updated_at timestamptz); CREATE TABLE c (id int PRIMARY KEY, x int, y int, updated_at timestamptz); CREATE TABLE t (id int PRIMARY KEY, name text); CREATE TEMP TABLE u (id int PRIMARY KEY, name text, y int, z int)"),
     ],
 };
-
-const LEAST: usize = 3;
 
 /// Words in the names of tables that only grow.
 const GROWS: &[&str] = &[
@@ -134,27 +132,7 @@ const CHANGES: &[&str] = &[
 ];
 
 fn check(c: &Catalog, out: &mut Report) {
-    for (schema, tables) in things(c) {
-        let with: Vec<&Attribute> =
-            tables.iter().filter_map(|t| t.attributes.iter().find(|a| says_updated(a))).collect();
-        let without: Vec<&Relation> = tables.into_iter().filter(|t| changes(t)).collect();
-        let all = with.len() + without.len();
-        if with.len() < LEAST || (with.len() as f64) < c.param(&RULE, "share") * all as f64 {
-            continue;
-        }
-        (0..all).for_each(|_| out.examine(schema));
-        let Some(usual) = usual(&with) else { continue };
-        for t in without {
-            let message = format!(
-                "table {} has no column like {}, as {} of {all} tables have",
-                t.sql_name(),
-                ident(&usual.name),
-                with.len()
-            );
-            let found = Finding::new(t.object(), message).confidence(0.5);
-            out.find(found.evidence("column", usual.name.as_str()).fix(fix(c, t, usual)));
-        }
-    }
+    tell_lacking(c, &RULE, &Time { says: says_updated, lacks: changes, confidence: 0.5, fix }, out);
 }
 
 /// Its rows look as if they changed, and nothing says when.
