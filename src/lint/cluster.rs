@@ -1,11 +1,10 @@
 //! The part of the snapshot about the server as a whole, read when a rule asks for it.
 
-use crate::ddl;
 use crate::error::{Error, Result};
 use crate::lint::read::rows;
-use crate::pg::subxact::look;
+use crate::lint::workload;
 use dbguard_core::lint::catalog::cluster::{
-    Archiver, Cluster, DatabaseAge, LoginRole, Prepared, Sender, Session, Setting, Slot, Statements, Wait,
+    Archiver, Cluster, DatabaseAge, LoginRole, Prepared, Sender, Session, Setting, Slot, Wait,
 };
 use std::collections::HashMap;
 
@@ -37,7 +36,7 @@ pub fn take() -> Result<Cluster> {
         Ok(DatabaseAge { name: r.get(1)?, xids: r.get(2)?, multixacts: r.get(3)? })
     })?;
     cluster.oldest = rows(include_str!("sql/cluster_oldest.sql"), |r| Ok((r.get(1)?, r.get(2)?)))?;
-    cluster.statements = statements()?;
+    cluster.statements = Some(workload::of_itself()?);
     Ok(cluster)
 }
 
@@ -96,24 +95,6 @@ fn slots() -> Result<Vec<Slot>> {
             catalog_xmin_age: r.maybe(8)?,
         })
     })
-}
-
-/// An older version of the extension has no such view, and the library may not be loaded: no answer then.
-fn statements() -> Result<Option<Statements>> {
-    let schema = rows(
-        // only the extension's own view: another's of that name would run its code as the caller
-        "SELECT n.nspname::text FROM pg_catalog.pg_extension e
-         JOIN pg_catalog.pg_class c ON c.relname = 'pg_stat_statements_info' AND c.relnamespace = e.extnamespace
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.refobjid = e.oid AND d.deptype = 'e'
-              AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_extension'::regclass
-         WHERE e.extname = 'pg_stat_statements'",
-        |r| r.get::<String>(1),
-    )?;
-    let Some(schema) = schema.first() else { return Ok(None) };
-    let sql = ddl::lint::statements_info(schema);
-    let said = look(|| rows(&sql, |r| Ok(Statements { evictions: r.get(1)?, since: r.maybe(2)? })));
-    Ok(said.ok().and_then(|s| s.into_iter().next()))
 }
 
 /// The least of what the machine has and what the container may use, in bytes.

@@ -4,24 +4,17 @@ use crate::ddl;
 use crate::error::Result;
 use crate::lint::read::rows;
 use crate::pg::subxact::look;
+use dbguard_core::lint::catalog::cluster::Statements;
 use dbguard_core::lint::catalog::Statement;
+use pgrx::Spi;
 use std::cell::OnceCell;
 
 pub fn statements() -> Result<std::result::Result<Vec<Statement>, String>> {
-    let schema = rows(
-        // only the extension's own view: another's of that name would run its code as the caller
-        "SELECT n.nspname::text FROM pg_catalog.pg_extension e
-         JOIN pg_catalog.pg_class c ON c.relname = 'pg_stat_statements' AND c.relnamespace = e.extnamespace
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.refobjid = e.oid AND d.deptype = 'e'
-              AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_extension'::regclass
-         WHERE e.extname = 'pg_stat_statements'",
-        |r| r.get::<String>(1),
-    )?;
-    let Some(schema) = schema.first() else {
-        return Ok(Err("the extension pg_stat_statements is not installed in this database".to_owned()));
+    let schema = match home("pg_stat_statements")? {
+        Ok(schema) => schema,
+        Err(reason) => return Ok(Err(reason)),
     };
-    let sql = ddl::lint::statements(schema);
+    let sql = ddl::lint::statements(&schema);
     let read = look(|| {
         rows(&sql, |r| {
             Ok(Statement {
@@ -45,4 +38,35 @@ pub fn statements() -> Result<std::result::Result<Vec<Statement>, String>> {
         }
         Ok(statements) => Ok(statements),
     })
+}
+
+/// The schema in which pg_stat_statements has a view of that name, or why it has none. Only the
+/// extension's own: another's of that name would run its code as the caller.
+fn home(view: &str) -> Result<std::result::Result<String, String>> {
+    let found = Spi::connect(|client| {
+        let mut found = client.select(include_str!("sql/statements_home.sql"), Some(1), &[view.into()])?;
+        match found.next() {
+            Some(row) => Ok(Some((row.get::<String>(1)?, row.get::<bool>(2)?))),
+            None => Ok(None),
+        }
+    })
+    .map_err(|e: pgrx::spi::Error| e)?;
+    Ok(match found {
+        Some((Some(schema), Some(true))) => Ok(schema),
+        Some(_) => Err(format!("this version of pg_stat_statements has no {view}")),
+        None => Err("the extension pg_stat_statements is not installed in this database".to_owned()),
+    })
+}
+
+/// What pg_stat_statements says of itself, or why that cannot be told.
+pub fn of_itself() -> Result<std::result::Result<Statements, String>> {
+    let schema = match home("pg_stat_statements_info")? {
+        Ok(schema) => schema,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let sql = ddl::lint::statements_info(&schema);
+    let said = look(|| rows(&sql, |r| Ok(Statements { evictions: r.get(1)?, since: r.maybe(2)? })));
+    // not preloaded, or no right to read it
+    let said = said.map_err(|e| e.message().to_owned());
+    Ok(said.and_then(|s| s.into_iter().next().ok_or_else(|| "it says nothing".to_owned())))
 }

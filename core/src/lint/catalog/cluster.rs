@@ -25,8 +25,8 @@ pub struct Cluster {
     /// The oldest of this database: name, transactions.
     pub oldest: Vec<(String, i64)>,
     pub archiver: Archiver,
-    /// What pg_stat_statements says of itself, if it can be asked here.
-    pub statements: Option<Statements>,
+    /// What pg_stat_statements says of itself, or why it cannot be asked here.
+    pub statements: Option<Result<Statements, String>>,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
+use crate::lint::catalog::cluster::Statements;
 use crate::lint::catalog::statistics::days;
 use crate::lint::catalog::Catalog;
-use crate::lint::finding::{Report, Severity};
+use crate::lint::finding::{Object, Report, Severity};
 use crate::lint::rule::{Category, Param, Rollup, Rule, Section};
 use crate::lint::rules::counters::about_database;
 
@@ -35,25 +36,31 @@ fn check(c: &Catalog, out: &mut Report) {
         "pg_stat_statements is not loaded: nobody counts what statements cost".to_owned()
     } else if cluster.is("pg_stat_statements.track", "none") {
         "pg_stat_statements.track is none: nobody counts what statements cost".to_owned()
-    } else if let Some((times, per_day)) = evictions(c).filter(|(_, r)| *r >= c.param(&RULE, "per_day")) {
-        format!("pg_stat_statements has thrown entries away {times} times, about {per_day:.0} times a day")
     } else {
-        return;
+        let said = match &cluster.statements {
+            Some(Ok(said)) => said,
+            Some(Err(reason)) => return out.skip(Object::database(&c.database), reason.as_str()),
+            None => return,
+        };
+        let (times, per_day) = (said.evictions, a_day(c, said));
+        if per_day < c.param(&RULE, "per_day") {
+            return;
+        }
+        format!("pg_stat_statements has thrown entries away {times} times, about {per_day:.0} times a day")
     };
     out.find(about_database(c, "statements", message).evidence("setting", "pg_stat_statements"));
 }
 
-/// How often, and how often a day.
-fn evictions(c: &Catalog) -> Option<(i64, f64)> {
-    let s = c.cluster.as_ref()?.statements.as_ref()?;
-    Some((s.evictions, s.evictions as f64 / days(s.since?, c.now).max(1.0)))
+/// How often a day entries were thrown away; never, where it does not say since when it counts.
+fn a_day(c: &Catalog, s: &Statements) -> f64 {
+    s.since.map_or(0.0, |since| s.evictions as f64 / days(since, c.now).max(1.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lint::bounds::DAY;
-    use crate::lint::catalog::cluster::{Cluster, Statements};
+    use crate::lint::catalog::cluster::Cluster;
     use crate::lint::catalog::Facts;
     use crate::lint::rules::counters::tests::{said, setting};
 
@@ -62,7 +69,7 @@ mod tests {
             settings.iter().map(|(n, v)| ((*n).to_owned(), setting(v, None, "configuration file")));
         let cluster = Cluster {
             settings: settings.collect(),
-            statements: Some(Statements { evictions, since: Some(0) }),
+            statements: Some(Ok(Statements { evictions, since: Some(0) })),
             ..Cluster::default()
         };
         let c = Catalog::new(Facts { now: 10 * DAY, cluster: Some(cluster), ..Facts::default() }, None);
@@ -75,5 +82,15 @@ mod tests {
         assert!(speaks(&[("pg_stat_statements.max", "5000"), ("pg_stat_statements.track", "none")], 0));
         assert!(speaks(&[("pg_stat_statements.max", "5000"), ("pg_stat_statements.track", "top")], 900));
         assert!(!speaks(&[("pg_stat_statements.max", "5000"), ("pg_stat_statements.track", "top")], 100));
+    }
+
+    #[test]
+    fn what_it_does_not_say_is_told() {
+        let settings = [("pg_stat_statements.max".to_owned(), setting("5000", None, "configuration file"))];
+        let statements = Some(Err("permission denied".to_owned()));
+        let cluster = Cluster { settings: settings.into(), statements, ..Cluster::default() };
+        let c = Catalog::new(Facts { cluster: Some(cluster), ..Facts::default() }, None);
+        let (found, skipped) = said(&RULE, &c);
+        assert_eq!((found.len(), skipped), (0, 1));
     }
 }
