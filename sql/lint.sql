@@ -56,7 +56,7 @@ COMMENT ON FUNCTION dbguard.lint_score(text[], text) IS
   'The schema in numbers, 0 to 100, overall and by category, and the rule whose findings cost most';
 
 CREATE FUNCTION dbguard.lint_explain(code text) RETURNS text
-  LANGUAGE c IMMUTABLE PARALLEL SAFE
+  LANGUAGE c STABLE PARALLEL RESTRICTED
   SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'lint_explain_wrapper';
 COMMENT ON FUNCTION dbguard.lint_explain(text) IS
@@ -71,5 +71,5 @@ CREATE FUNCTION dbguard._lint_rules()
 COMMENT ON FUNCTION dbguard._lint_rules() IS 'What the view dbguard.lint_rules shows';
 
 CREATE VIEW dbguard.lint_rules AS SELECT * FROM dbguard._lint_rules();
-COMMENT ON VIEW dbguard.lint_rules IS 'The lint rules this version has';
+COMMENT ON VIEW dbguard.lint_rules IS 'The lint rules this version has, and those registered';
 GRANT SELECT ON dbguard.lint_rules TO PUBLIC;

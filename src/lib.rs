@@ -43,6 +43,7 @@ extension_sql_file!("../sql/partition_convert.sql", name = "partition_convert", 
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint_config.sql", name = "lint_config", requires = ["lint"]);
 extension_sql_file!("../sql/lint_report.sql", name = "lint_report", requires = ["lint"]);
+extension_sql_file!("../sql/lint_own.sql", name = "lint_own", requires = ["lint"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[pg_guard]

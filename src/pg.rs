@@ -29,6 +29,7 @@ pub mod snapshot;
 pub mod statement;
 pub mod subxact;
 pub mod text;
+pub mod timer;
 pub mod trigger;
 pub mod type_name;
 pub mod types;

@@ -33,6 +33,8 @@ pub static PARTITION_CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CS
 
 /// For how many days a finding is ignored unless said otherwise.
 pub static LINT_IGNORE_DAYS: GucSetting<i32> = GucSetting::<i32>::new(180);
+/// Milliseconds.
+pub static LINT_VIEW_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
 pub fn define() {
     GucRegistry::define_int_guc(
@@ -44,6 +46,16 @@ pub fn define() {
         36_500,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"dbguard.lint_view_timeout",
+        c"How long lint waits for the view of a rule of your own.",
+        c"What takes longer is skipped.",
+        &LINT_VIEW_TIMEOUT,
+        1,
+        24 * 60 * 60 * 1000,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
     );
     GucRegistry::define_string_guc(
         c"dbguard.actor",

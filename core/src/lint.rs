@@ -14,6 +14,7 @@ pub mod fix_script;
 pub mod ignore;
 pub mod injection;
 pub mod names;
+pub mod own;
 pub mod paths;
 pub mod plpgsql;
 pub mod profile;

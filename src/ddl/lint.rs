@@ -1,11 +1,37 @@
 //! Statements of the lint part. It changes nothing: these only look, or are for the user to run.
 
-use dbguard_core::quote::{literal, qualified};
+use dbguard_core::quote::{ident, literal, qualified};
 
 /// Whether there is a row in the first 1,024 pages of a table.
 pub fn some_row(schema: &str, name: &str) -> String {
     let table = qualified(schema, name);
     format!("SELECT EXISTS (SELECT FROM {table} WHERE ctid < '(1024,0)'::pg_catalog.tid)")
+}
+
+/// What the view of a rule of the user's own says; `has` tells its columns.
+pub fn own_rule(schema: &str, view: &str, has: impl Fn(&str) -> bool) -> String {
+    const COLUMNS: [(&str, &str); 8] = [
+        ("relation", "oid"),
+        ("function", "oid"),
+        ("attribute", "text"),
+        ("message", "text"),
+        ("severity", "text"),
+        ("fix_sql", "text"),
+        ("key", "text"),
+        ("confidence", "float8"),
+    ];
+    let view = qualified(schema, view);
+    let column = |(name, kind): &(&str, &str)| match has(name) {
+        true => format!("v.{}::pg_catalog.{kind}", ident(name)),
+        false => format!("NULL::pg_catalog.{kind}"),
+    };
+    let columns: Vec<String> = COLUMNS.iter().map(column).collect();
+    let known: Vec<String> = COLUMNS.iter().map(|(name, _)| literal(name)).collect();
+    format!(
+        "SELECT {}, pg_catalog.to_jsonb(v.*) OPERATOR(pg_catalog.-) ARRAY[{}]::pg_catalog.text[] FROM {view} AS v",
+        columns.join(", "),
+        known.join(", ")
+    )
 }
 
 /// How a baseline comes to be.

@@ -7,9 +7,14 @@ use dbguard_core::lint::finding::Severity;
 use dbguard_core::lint::profile::{self, Profile};
 use dbguard_core::lint::rule::Rule;
 use dbguard_core::lint::scope::Scope;
-use dbguard_core::lint::{rules, select};
+use dbguard_core::lint::select;
 use pgrx::PgSqlErrorCode;
 use std::time::Duration;
+
+/// A text that must be given.
+pub fn required_text<'a>(name: &str, text: Option<&'a str>) -> Result<&'a str> {
+    text.ok_or_else(|| Error::null_argument(name))
+}
 
 pub type List = Option<Vec<Option<String>>>;
 
@@ -26,12 +31,13 @@ fn elements(name: &str, list: List) -> Result<Option<Vec<String>>> {
 
 pub fn rules_argument(
     list: List,
+    all: &[&'static Rule],
     profile: Option<Profile>,
     config: &Config,
 ) -> Result<Vec<(&'static Rule, How)>> {
     let words = elements("rules", list)?;
-    profile::chosen(&rules::all(), words.as_deref(), profile, config)
-        .map_err(|unknown| no_such_rule(&unknown.word))
+    profile::chosen(all, words.as_deref(), profile, config)
+        .map_err(|unknown| no_such_rule(&unknown.word, all))
 }
 
 pub fn profile_argument(text: &str) -> Result<Profile> {
@@ -51,9 +57,9 @@ pub fn seconds_argument(seconds: f32) -> Result<Duration> {
     })
 }
 
-pub fn no_such_rule(word: &str) -> Error {
+pub fn no_such_rule(word: &str, all: &[&Rule]) -> Error {
     Error::invalid_parameter(format!("no lint rule matches \"{word}\""))
-        .detail(select::valid_words(&rules::all()))
+        .detail(select::valid_words(all))
         .hint("Name codes, rules or categories; * and ? stand for any characters, a leading - leaves out.")
 }
 

@@ -1,6 +1,7 @@
 //! dbguard.lint_config: which rules run, how severe they are, and their numbers.
 
 use crate::error::{notice, Error, Result};
+use crate::lint::own;
 use crate::lint::read::rows;
 use dbguard_core::lint::config::{Choice, Config, BLANKET, SCORE};
 use dbguard_core::lint::finding::Severity;
@@ -49,13 +50,14 @@ fn rule_word(word: &str) -> Result<(String, Vec<&'static Rule>)> {
     if word == BLANKET || word == SCORE {
         return Ok((word.to_owned(), vec![]));
     }
-    if let Some(rule) = rules::find(word) {
+    let all = own::all()?;
+    if let Some(rule) = rules::named(&all, word) {
         return Ok((rule.code.to_owned(), vec![rule]));
     }
     let words = [word.to_owned()];
-    match select::select(&rules::all(), Some(&words)) {
+    match select::select(&all, Some(&words)) {
         Ok(found) if !word.starts_with('-') => Ok((word.to_owned(), found)),
-        _ => Err(super::arguments::no_such_rule(word)),
+        _ => Err(super::arguments::no_such_rule(word, &all)),
     }
 }
 

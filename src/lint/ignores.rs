@@ -2,7 +2,7 @@
 
 use crate::error::{notice, Error, Result};
 use crate::lint::read::rows;
-use crate::lint::{arguments, config};
+use crate::lint::{arguments, config, own};
 use crate::settings::LINT_IGNORE_DAYS;
 use dbguard_core::lint::catalog::{means_all, Comment, Facts};
 use dbguard_core::lint::ignore::{Ignore, Origin};
@@ -39,16 +39,17 @@ pub fn read(facts: &mut Facts) -> Result<()> {
 /// A rule as it is stored: its code where it has one.
 fn rule_argument(rule: Option<&str>) -> Result<String> {
     let word = rule.ok_or_else(|| Error::null_argument("rule"))?;
-    if let Some(rule) = rules::find(word) {
+    let all = own::all()?;
+    if let Some(rule) = rules::named(&all, word) {
         return Ok(rule.code.to_owned());
     }
-    if means_all(word, &rules::all()) && !config::read()?.allows_blanket_ignores() {
+    if means_all(word, &all) && !config::read()?.allows_blanket_ignores() {
         return Err(Error::invalid_parameter("to ignore all rules at once is not allowed here")
             .detail("What is wrong with an object then shows nowhere.")
             .hint("Name the rules, or allow it: SELECT * FROM dbguard.lint_configure('allow_blanket_ignore', true);"));
     }
-    if !rules::all().iter().any(|r| select::means(word, r)) {
-        return Err(arguments::no_such_rule(word));
+    if !all.iter().any(|r| select::means(word, r)) {
+        return Err(arguments::no_such_rule(word, &all));
     }
     Ok(word.to_owned())
 }
@@ -104,7 +105,7 @@ fn lint_ignore(
 #[pg_extern(sql = false)]
 fn lint_unignore(rule: Option<&str>, object_pattern: Option<&str>) -> std::result::Result<i32, ErrorReport> {
     let word = rule.ok_or_else(|| Error::null_argument("rule"))?;
-    let rule = rules::find(word).map_or(word, |r| r.code);
+    let rule = rules::named(&own::all()?, word).map_or(word, |r| r.code);
     let pattern = object_pattern.ok_or_else(|| Error::null_argument("object_pattern"))?;
     let ended = Spi::connect_mut(|client| {
         client.update(END, None, &[rule.into(), pattern.into()]).map(|ended| ended.len())

@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
-use crate::lint::{baseline, cluster, config, hba, ignores, rows, samples, snapshot, statistics, workload};
+use crate::lint::{
+    baseline, cluster, config, hba, ignores, own, rows, samples, snapshot, statistics, workload,
+};
 use crate::pg::guc;
 use crate::pg::subxact::look;
 use dbguard_core::lint::baseline::Found;
@@ -43,12 +45,12 @@ pub struct Outcome {
 impl Outcome {
     /// Whether this run looked for what was found before.
     pub fn looked(&self, before: &Found) -> bool {
-        let Some(rule) = rules::find(&before.code) else { return false };
-        let ran = self.run.examined.iter().any(|e| e.rule.code == rule.code);
+        let Some(ran) = self.run.examined.iter().find(|e| e.rule.code == before.code) else { return false };
+        let rule = ran.rule;
         let skipped = self.run.rows.iter().any(|r| r.status == Status::Skipped && r.rule.code == rule.code);
         let asked = |names: &Vec<String>| before.schema.is_empty() || names.contains(&before.schema);
         let how = self.options.how.get(rule.code).copied().unwrap_or_default();
-        ran && !skipped
+        !skipped
             && self.schemas.as_ref().is_none_or(asked)
             && self.options.config.speaks(rule, &before.schema, how)
     }
@@ -86,7 +88,10 @@ pub fn run(request: Request) -> Result<Outcome> {
     let deadline = request.max_seconds.map(arguments::seconds_argument).transpose()?;
     let config = config::read()?;
     let profile = request.profile.map(arguments::profile_argument).transpose()?;
-    let chosen = arguments::rules_argument(request.rules, profile, &config)?;
+    let own_rules = own::registered()?;
+    let mut all = rules::all();
+    all.extend(&own_rules);
+    let chosen = arguments::rules_argument(request.rules, &all, profile, &config)?;
     let rules: Vec<&'static Rule> = chosen.iter().map(|(rule, _)| *rule).collect();
     let baseline = request.baseline.map(baseline::read).transpose()?;
 
@@ -97,7 +102,8 @@ pub fn run(request: Request) -> Result<Outcome> {
             e
         }
     })?;
-    facts.params = config.params(&rules::all());
+    facts.params = config.params(&all);
+    facts.own_rules = own_rules;
     facts.blanket_ignores = config.allows_blanket_ignores();
     ignores::read(&mut facts)?;
     let schemas = arguments::schemas_argument(request.schemas, &facts)?;
@@ -111,6 +117,7 @@ pub fn run(request: Request) -> Result<Outcome> {
         one_by_one: request.one_by_one,
         baseline: baseline.map(|b| b.accepted()),
         include_ignored: request.include_ignored,
+        views: Some(own::ask),
         // a limit beyond all time is none
         deadline: deadline.and_then(|d| {
             Some((began.checked_add(d)?, format!("the time limit of {} s was reached", d.as_secs_f32())))

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::lint::arguments::severity_argument;
+use crate::lint::own;
 use crate::lint::run::{last_ms, run, Outcome, Request};
 use dbguard_core::lint::catalog::Catalog;
 use dbguard_core::lint::engine::{Row, Status};
@@ -203,24 +204,27 @@ fn lint_summary(
 
 #[allow(clippy::type_complexity)]
 #[pg_extern(sql = false)]
-fn lint_list_rules() -> TableIterator<
-    'static,
-    (
-        name!(code, &'static str),
-        name!(rule, &'static str),
-        name!(category, &'static str),
-        name!(severity, &'static str),
-        name!(title, &'static str),
-        name!(remedy, &'static str),
-        name!(reads, Vec<&'static str>),
-        name!(recommended, bool),
-        name!(profiles, Vec<&'static str>),
-        name!(params, JsonB),
-        name!(peers, &'static str),
-        name!(last_ms, Option<f64>),
-    ),
+fn lint_list_rules() -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(code, &'static str),
+            name!(rule, &'static str),
+            name!(category, &'static str),
+            name!(severity, &'static str),
+            name!(title, &'static str),
+            name!(remedy, &'static str),
+            name!(reads, Vec<&'static str>),
+            name!(recommended, bool),
+            name!(profiles, Vec<&'static str>),
+            name!(params, JsonB),
+            name!(peers, &'static str),
+            name!(last_ms, Option<f64>),
+        ),
+    >,
+    ErrorReport,
 > {
-    TableIterator::new(rules::all().into_iter().map(|r| {
+    Ok(TableIterator::new(own::all()?.into_iter().map(|r| {
         (
             r.code,
             r.name,
@@ -235,16 +239,17 @@ fn lint_list_rules() -> TableIterator<
             r.peers,
             last_ms(r.code),
         )
-    }))
+    })))
 }
 
 #[pg_extern(sql = false)]
 fn lint_explain(code: Option<&str>) -> std::result::Result<String, ErrorReport> {
     let code = code.ok_or_else(|| Error::null_argument("code"))?;
-    match rules::find(code) {
+    let all = own::all()?;
+    match rules::named(&all, code) {
         Some(rule) => Ok(explain::explain(rule)),
         None => {
-            let codes: Vec<&str> = rules::all().iter().map(|r| r.code).collect();
+            let codes: Vec<&str> = all.iter().map(|r| r.code).collect();
             Err(Error::invalid_parameter(format!("there is no lint rule \"{code}\""))
                 .detail(format!("Rules are {}.", codes.join(", ")))
                 .hint("SELECT * FROM dbguard.lint_rules;")

@@ -1,10 +1,11 @@
 //! Surviving an error: a subtransaction of our own, as PL/pgSQL's EXCEPTION block has one.
 
-use super::names::listening;
+use super::{names::listening, timer};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 /// Runs `f` in a subtransaction. An error, ours or the server's, undoes what `f` did and comes back
 /// as a value; a cancelled statement or a server that stops is never held up.
@@ -22,6 +23,14 @@ pub fn interruptible<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// are forgotten.
 pub fn look<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     raised(nested(f, false))
+}
+
+/// A look that is given up when its time is over: then None.
+pub fn brief_look<T>(limit: Duration, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    match timer::within(limit, || nested(f, false)) {
+        (Err(e), true) if e.code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED => Ok(None),
+        (result, _) => raised(result).map(Some),
+    }
 }
 
 fn raised<T>(result: Result<T>) -> Result<T> {

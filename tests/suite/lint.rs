@@ -7,6 +7,7 @@ mod corpus;
 mod docs;
 mod doors;
 mod everywhere;
+mod own;
 mod reports;
 mod server;
 mod workload;

@@ -2,6 +2,7 @@
 //! Fields are named as the catalogs name them where that reads well.
 
 use crate::lint::ignore::Ignore;
+use crate::lint::rule::Rule;
 use std::collections::{HashMap, HashSet};
 
 mod access;
@@ -249,6 +250,8 @@ pub struct Facts {
     pub comments: Vec<Comment>,
     /// Rows of dbguard.lint_ignored, and what the comments say as soon as `Catalog::new` read them.
     pub ignores: Vec<Ignore>,
+    /// Rules that users registered.
+    pub own_rules: Vec<&'static Rule>,
     /// Whether `*` may be ignored.
     pub blanket_ignores: bool,
     pub keywords: HashMap<String, Keyword>,

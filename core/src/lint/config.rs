@@ -42,7 +42,7 @@ pub struct Config(Vec<Choice>);
 impl Config {
     pub fn new(mut choices: Vec<Choice>) -> Config {
         let is_glob = |text: &str| text.contains(['*', '?']);
-        let is_category = |text: &str| Category::ALL.iter().any(|c| c.as_str() == text);
+        let is_category = |text: &str| Category::parse(text).is_some();
         choices.sort_by_cached_key(|c| {
             let rule = if is_glob(&c.rule) { 0 } else { 2 - u8::from(is_category(&c.rule)) };
             let schemas = (c.schemas != "*", !is_glob(&c.schemas), c.schemas.len());

@@ -5,17 +5,23 @@ use crate::lint::rule::{Category, Rule};
 
 pub fn explain(rule: &Rule) -> String {
     let mut text = format!(
-        "{code} {name} ({severity}, {category})\n\n{title}.\n\n{why}\n\nBad:\n{bad}\n\nGood:\n{good}\n\nFix: {remedy}\n",
-        code = rule.code,
-        name = rule.name,
-        severity = rule.severity.as_str(),
-        category = rule.category.as_str(),
-        title = rule.title,
-        why = wrapped(rule.why),
-        bad = indented(rule.bad),
-        good = indented(rule.good),
-        remedy = wrapped(rule.remedy),
+        "{} {} ({}, {})\n\n{}.\n\n",
+        rule.code,
+        rule.name,
+        rule.severity.as_str(),
+        rule.category.as_str(),
+        rule.title,
     );
+    // a user's own rule may have less to say
+    let parts = [
+        ("", wrapped(rule.why), "\n\n"),
+        ("Bad:\n", indented(rule.bad), "\n\n"),
+        ("Good:\n", indented(rule.good), "\n\n"),
+        ("Fix: ", wrapped(rule.remedy), "\n"),
+    ];
+    for (before, part, after) in parts.iter().filter(|(_, part, _)| !part.is_empty()) {
+        text.push_str(&format!("{before}{part}{after}"));
+    }
     for p in rule.params {
         text.push_str(&format!("Number: {} (usually {}): {}\n", p.name, p.default, p.about));
     }

@@ -41,9 +41,9 @@ impl Profile {
     /// Whether a rule may run in it at all.
     fn reaches(self, rule: &Rule) -> bool {
         match self {
-            Profile::Minimal | Profile::Ci => rule.reads.is_empty(),
+            Profile::Minimal | Profile::Ci => rule.reads.iter().all(|s| matches!(s, Section::View)),
             Profile::Recommended | Profile::Strict => {
-                rule.reads.iter().all(|s| matches!(s, Section::Rows | Section::Samples))
+                rule.reads.iter().all(|s| matches!(s, Section::Rows | Section::Samples | Section::View))
             }
             Profile::Production => true,
         }

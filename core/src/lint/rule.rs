@@ -3,7 +3,7 @@
 use crate::lint::catalog::Catalog;
 use crate::lint::finding::{Report, Severity};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
     Integrity,
     Security,
@@ -19,10 +19,11 @@ pub enum Category {
     Configuration,
     Queries,
     Ignores,
+    Own,
 }
 
 impl Category {
-    pub const ALL: [Category; 14] = [
+    pub const ALL: [Category; 15] = [
         Category::Integrity,
         Category::Security,
         Category::Tenancy,
@@ -37,7 +38,12 @@ impl Category {
         Category::Configuration,
         Category::Queries,
         Category::Ignores,
+        Category::Own,
     ];
+
+    pub fn parse(text: &str) -> Option<Category> {
+        Category::ALL.into_iter().find(|c| c.as_str() == text)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,6 +61,7 @@ impl Category {
             Category::Configuration => "configuration",
             Category::Queries => "queries",
             Category::Ignores => "ignores",
+            Category::Own => "own",
         }
     }
 }
@@ -96,6 +103,8 @@ pub enum Section {
     Cluster,
     /// pg_stat_statements.
     Workload,
+    /// A view of the user's: a rule of his own.
+    View,
 }
 
 impl Section {
@@ -106,6 +115,7 @@ impl Section {
             Section::Statistics => "statistics",
             Section::Cluster => "cluster",
             Section::Workload => "workload",
+            Section::View => "view",
         }
     }
 }

@@ -46,6 +46,12 @@ pub fn all() -> Vec<&'static Rule> {
     rules
 }
 
+/// The rule that a word names by its code or name.
+pub fn named<'r>(rules: &[&'r Rule], word: &str) -> Option<&'r Rule> {
+    rules.iter().copied().find(|r| r.code.eq_ignore_ascii_case(word) || r.name == word)
+}
+
+/// One of dbguard's own.
 pub fn find(code: &str) -> Option<&'static Rule> {
-    all().into_iter().find(|r| r.code.eq_ignore_ascii_case(code) || r.name == code)
+    named(&all(), code)
 }

@@ -44,7 +44,7 @@ impl Weights {
 
 /// The names of the weights that `lint_configure('score', ...)` may change: of severities, then of
 /// categories.
-pub const WEIGHTS: [&str; 17] = [
+pub const WEIGHTS: [&str; 18] = [
     "error",
     "warning",
     "info",
@@ -62,6 +62,7 @@ pub const WEIGHTS: [&str; 17] = [
     "configuration",
     "queries",
     "ignores",
+    "own",
 ];
 
 #[derive(Debug, Clone, PartialEq)]

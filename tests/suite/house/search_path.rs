@@ -71,6 +71,9 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.lint_baseline_diff('mine')",
     "SELECT dbguard.lint_baseline_prune('mine')",
     "SELECT dbguard.lint_baseline_import('mine2', dbguard.lint_baseline_export('mine'))",
+    "SELECT dbguard.lint_register('OWN001', 'rules.v', 'x')",
+    "SELECT * FROM dbguard.lint(rules => '{OWN001}')",
+    "SELECT dbguard.lint_unregister('OWN001')",
     "SELECT * FROM dbguard.lint_score()",
     "SELECT * FROM dbguard.lint_rules",
     "SELECT dbguard.lint_explain('IDX001')",
@@ -136,6 +139,8 @@ fn nothing_of_an_attackers_is_ever_called() {
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
          CREATE TABLE mine.c (id int, at timestamptz, PRIMARY KEY (id, at)); CREATE VIEW mine.v AS SELECT * FROM mine.c;
          RESET ROLE;
+         CREATE SCHEMA rules; CREATE VIEW rules.v AS SELECT 'x' AS message;
+         GRANT USAGE ON SCHEMA rules TO path_owner; GRANT SELECT ON rules.v TO path_owner;
          CREATE SCHEMA theirs; CREATE TABLE theirs.record_version (id bigserial, op text, ts timestamptz, table_schema text, table_name text, record jsonb, old_record jsonb);
          SELECT dbguard.audit_enable('mine.t'); SELECT dbguard.audit_disable('mine.t');
          GRANT ALL ON ALL TABLES IN SCHEMA dbguard TO path_owner;

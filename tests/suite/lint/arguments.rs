@@ -90,7 +90,7 @@ fn rules_are_listed_and_explained() {
 fn the_score_rises_as_findings_go() {
     let cluster = Cluster::start(&["autovacuum = on"]);
     let mut db = Db::new_in(&cluster);
-    assert_eq!(db.value("SELECT count(*) FROM dbguard.lint_score()"), "15");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.lint_score()"), "16");
     db.exec("CREATE TABLE t (id bigint, at timestamp)");
     let overall = "SELECT score FROM dbguard.lint_score() WHERE category = 'overall'";
     let before: f64 = db.value(overall).parse().unwrap();

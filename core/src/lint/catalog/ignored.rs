@@ -23,9 +23,16 @@ pub struct Comment {
 }
 
 impl Facts {
+    /// Ours and the user's own.
+    pub fn all_rules(&self) -> Vec<&'static Rule> {
+        let mut all = rules::all();
+        all.extend(&self.own_rules);
+        all
+    }
+
     /// What the comments say, as ignores. Comments of what is not looked at are passed over.
     pub(super) fn read_comments(&mut self) {
-        let (all, today) = (rules::all(), today(self.now));
+        let (all, today) = (self.all_rules(), today(self.now));
         for ignore in &mut self.ignores {
             ignore.fault = ignore.fault.take().or_else(|| fault(&ignore.rules, &all, self.blanket_ignores));
         }

@@ -3,7 +3,6 @@ use crate::lint::finding::Object;
 use crate::lint::finding::{Report, Severity};
 use crate::lint::ignore::{Ignore, Origin, Standing};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::rules;
 use crate::lint::select::means;
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +40,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(c: &Catalog, out: &mut Report) {
-    let (all, today, tables) = (rules::all(), c.today(), c.tables_of_parts());
+    let (all, today, tables) = (c.all_rules(), c.today(), c.tables_of_parts());
     let mut told: HashMap<&str, Vec<Object>> = HashMap::new();
     // what it hides may be in a schema that this run does not look at
     let judged = |i: &&Ignore| {

@@ -1,0 +1,68 @@
+//! A time limit for a part of a statement: the server's own timeouts count whole statements only.
+
+#![allow(non_snake_case, reason = "the server's names")]
+
+use pgrx::pg_sys;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" {
+    // utils/timeout.h, which pgrx does not bind
+    fn RegisterTimeout(id: c_int, handler: Option<unsafe extern "C-unwind" fn()>) -> c_int;
+    fn enable_timeout_after(id: c_int, delay_ms: c_int);
+    fn disable_timeout(id: c_int, keep_indicator: bool);
+}
+
+/// Beyond the timeouts that the server names: it then gives the first free one.
+const ANY: c_int = 20;
+
+/// The timeout of this backend; 0 before it has one.
+static TIMEOUT: AtomicI32 = AtomicI32::new(0);
+static RAN_OUT: AtomicBool = AtomicBool::new(false);
+
+/// Asks for what a cancel request asks for. It runs within a signal handler.
+unsafe extern "C-unwind" fn run_out() {
+    RAN_OUT.store(true, Ordering::Relaxed);
+    // SAFETY: flags of the backend, set as the server's handler of cancel requests sets them. What sleeps
+    // is woken by the server, which does that for every timeout.
+    unsafe {
+        pg_sys::InterruptPending = 1;
+        pg_sys::QueryCancelPending = 1;
+    }
+}
+
+struct Running(c_int);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // SAFETY: a timeout that RegisterTimeout gave; one that is not running may be stopped.
+        unsafe { disable_timeout(self.0, false) }
+    }
+}
+
+/// Runs `f` and cancels it when the time is over, as a user would: with 57014. Also says whether that
+/// was so. Not to be nested.
+pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> (T, bool) {
+    let ms = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
+    RAN_OUT.store(false, Ordering::Relaxed);
+    let result = {
+        // SAFETY: registered once a backend; the handler only sets flags, as one must.
+        let running = unsafe {
+            if TIMEOUT.load(Ordering::Relaxed) == 0 {
+                TIMEOUT.store(RegisterTimeout(ANY, Some(run_out)), Ordering::Relaxed);
+            }
+            Running(TIMEOUT.load(Ordering::Relaxed))
+        };
+        // SAFETY: as above.
+        unsafe { enable_timeout_after(running.0, ms) };
+        f()
+    };
+    let ran_out = RAN_OUT.load(Ordering::Relaxed);
+    if ran_out {
+        // SAFETY: a variable of the backend. It came too late: nothing else shall be cancelled by it.
+        unsafe { pg_sys::QueryCancelPending = 0 };
+    }
+    (result, ran_out)
+}
