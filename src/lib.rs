@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 // Lets #[pg_guard] work on extern blocks outside pgrx-pg-sys.
 pub(crate) use pgrx::pg_sys::submodules::ffi;
 
+mod actor;
 mod audit;
 mod cache;
 mod catalog;

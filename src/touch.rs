@@ -1,4 +1,15 @@
-//! Touch: columns that say when and by whom a row was changed.
+//! Touch: columns that say when, by whom and how often a row was changed. `kept` is what the trigger
+//! functions share, each has a file of its own; `enable` makes the triggers.
 
+mod actor;
+mod arguments;
+mod created_at;
+mod created_by;
 mod enable;
+mod kept;
+mod moment;
+mod status;
+mod stays;
 mod updated_at;
+mod updated_by;
+mod version;

@@ -2,25 +2,37 @@
 
 use dbguard_core::quote::{ident, literal, qualified};
 
-pub const TRIGGER: &str = "dbguard_touch";
+/// The trigger that keeps something on a table. The oldest has the shortest name.
+pub fn trigger(what: &str) -> String {
+    match what {
+        "updated_at" => "dbguard_touch".to_owned(),
+        other => format!("dbguard_touch_{other}"),
+    }
+}
 
-pub fn create_trigger(schema: &str, table: &str, column: &str) -> String {
+pub fn create_trigger(
+    trigger: &str,
+    schema: &str,
+    table: &str,
+    when: &str,
+    function: &str,
+    args: &[String],
+) -> String {
+    let args: Vec<String> = args.iter().map(|a| literal(a)).collect();
     format!(
-        "CREATE OR REPLACE TRIGGER {} BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION dbguard.set_updated_at({})",
-        ident(TRIGGER),
+        "CREATE OR REPLACE TRIGGER {} BEFORE {when} ON {} FOR EACH ROW EXECUTE FUNCTION dbguard.{}({})",
+        ident(trigger),
         qualified(schema, table),
-        literal(column)
+        ident(function),
+        args.join(", ")
     )
 }
 
-pub fn add_column(schema: &str, table: &str, column: &str) -> String {
-    format!(
-        "ALTER TABLE {} ADD COLUMN {} timestamptz NOT NULL DEFAULT now()",
-        qualified(schema, table),
-        ident(column)
-    )
+/// `definition`: the type and what follows it.
+pub fn add_column(schema: &str, table: &str, column: &str, definition: &str) -> String {
+    format!("ALTER TABLE {} ADD COLUMN {} {definition}", qualified(schema, table), ident(column))
 }
 
-pub fn drop_trigger(schema: &str, table: &str) -> String {
-    format!("DROP TRIGGER IF EXISTS {} ON {}", ident(TRIGGER), qualified(schema, table))
+pub fn drop_trigger(trigger: &str, schema: &str, table: &str) -> String {
+    format!("DROP TRIGGER IF EXISTS {} ON {}", ident(trigger), qualified(schema, table))
 }

@@ -43,6 +43,9 @@ pub struct Attribute {
     pub name: String,
     pub type_oid: Oid,
     pub generated: bool,
+    /// The type under domains, and its modifier.
+    pub base: Oid,
+    pub base_typmod: i32,
     typmod: i32,
     collation: Oid,
     by_value: bool,
@@ -81,12 +84,17 @@ unsafe fn attributes(desc: pg_sys::TupleDesc) -> Vec<Attribute> {
         // SAFETY: attname is a NUL-terminated NameData.
         let name = unsafe { CStr::from_ptr(form.attname.data.as_ptr()) }.to_string_lossy().into_owned();
         // SAFETY: a syscache look-up by the attribute's own type.
-        let base = unsafe { pg_sys::getBaseType(form.atttypid) };
+        let (base, base_typmod) = unsafe {
+            let mut typmod = form.atttypmod;
+            (pg_sys::getBaseTypeAndTypmod(form.atttypid, &mut typmod), typmod)
+        };
         result.push(Attribute {
             number: form.attnum,
             name,
             type_oid: form.atttypid,
             generated: form.attgenerated != 0,
+            base,
+            base_typmod,
             typmod: form.atttypmod,
             collation: form.attcollation,
             by_value: form.attbyval,
@@ -209,6 +217,42 @@ impl Attribute {
         unsafe {
             pg_sys::getTypeInputInfo(self.type_oid, &mut input, &mut param);
             pg_sys::OidInputFunctionCall(input, buffer.as_mut_ptr().cast(), param, self.typmod)
+        }
+    }
+
+    /// What writing a value into a column of a domain does not: raises 23502 or 23514 if the domain takes none such.
+    pub fn check_domain(&self, value: Option<Datum>) {
+        if self.base == self.type_oid {
+            return;
+        }
+        let (datum, null) = (value.unwrap_or(Datum::null()), value.is_none());
+        // SAFETY: the value is of the domain's base type; nothing is to be kept between calls.
+        unsafe {
+            pg_sys::domain_check(datum, null, self.type_oid, std::ptr::null_mut(), std::ptr::null_mut())
+        }
+    }
+
+    pub fn is_integer(&self) -> bool {
+        matches!(self.form, Form::Int2 | Form::Int4 | Form::Int8)
+    }
+
+    /// The value of an integer attribute.
+    pub fn as_integer(&self, row: &Row) -> Option<i64> {
+        let value = (!row.is_null(self.number)).then(|| row.datum(self.number).value())?;
+        Some(match self.form {
+            Form::Int2 => i64::from(value as i16),
+            Form::Int4 => i64::from(value as i32),
+            _ => value as i64,
+        })
+    }
+
+    /// A value of an integer attribute; None if it has no place there.
+    pub fn integer(&self, value: i64) -> Option<Datum> {
+        match self.form {
+            Form::Int2 => i16::try_from(value).ok().map(Datum::from),
+            Form::Int4 => i32::try_from(value).ok().map(Datum::from),
+            Form::Int8 => Some(Datum::from(value)),
+            _ => None,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Dates and times: as JSON shows them, as the session does, and the transaction's start.
 
-use super::xact;
 use dbguard_core::datetime;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::Cell;
@@ -112,20 +111,34 @@ pub fn shown(at: i64) -> String {
     }
 }
 
-/// now() as timestamptz, timestamp or date, in the session's zone; None for any other type.
-pub fn now_as(type_oid: Oid) -> Option<Datum> {
-    let now = Datum::from(xact::start_timestamp());
+pub fn is_time(base: Oid) -> bool {
+    matches!(base, pg_sys::TIMESTAMPTZOID | pg_sys::TIMESTAMPOID | pg_sys::DATEOID)
+}
+
+/// A timestamptz (microseconds since 2000-01-01 UTC) as timestamptz, timestamp or date, in the session's zone and
+/// rounded as the type's modifier says; None for any other type.
+pub fn as_type(at: i64, base: Oid, typmod: i32) -> Option<Datum> {
+    let at = Datum::from(at);
     // SAFETY: the server's own casts from timestamptz; by-value results.
     unsafe {
-        match type_oid {
-            pg_sys::TIMESTAMPTZOID => Some(now),
+        match base {
+            pg_sys::TIMESTAMPTZOID => Some(rounded(at, typmod)),
             pg_sys::TIMESTAMPOID => {
-                pgrx::fcinfo::direct_function_call_as_datum(pg_sys::timestamptz_timestamp, &[Some(now)])
+                pgrx::fcinfo::direct_function_call_as_datum(pg_sys::timestamptz_timestamp, &[Some(at)])
+                    .map(|local| rounded(local, typmod))
             }
             pg_sys::DATEOID => {
-                pgrx::fcinfo::direct_function_call_as_datum(pg_sys::timestamptz_date, &[Some(now)])
+                pgrx::fcinfo::direct_function_call_as_datum(pg_sys::timestamptz_date, &[Some(at)])
             }
             _ => None,
         }
     }
+}
+
+/// As AdjustTimestampForTypmod rounds, which not every version exports.
+fn rounded(micros: Datum, typmod: i32) -> Datum {
+    let Some(digits) = u32::try_from(typmod).ok().filter(|digits| *digits < 6) else { return micros };
+    let (micros, scale) = (micros.value() as i64, 10_i64.pow(6 - digits));
+    let up = micros.unsigned_abs().saturating_add(scale.unsigned_abs() / 2) as i64 / scale * scale;
+    Datum::from(if micros < 0 { -up } else { up })
 }

@@ -33,6 +33,14 @@ pub fn brief_look<T>(limit: Duration, f: impl FnOnce() -> Result<T>) -> Result<O
     }
 }
 
+/// Runs `f` without a subtransaction, and gives an error back to be raised in other words. The caller must
+/// raise it: nothing is undone.
+pub fn told<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    raised(listening(|| {
+        PgTryBuilder::new(AssertUnwindSafe(f)).catch_others(|e| Err(Error::from(e))).execute()
+    }))
+}
+
 fn raised<T>(result: Result<T>) -> Result<T> {
     match result {
         Err(e) if e.ends_the_statement() => e.raise(),

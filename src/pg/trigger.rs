@@ -223,20 +223,35 @@ impl<'a> TriggerCall<'a> {
         }
     }
 
-    /// What a BEFORE UPDATE trigger returns to let the row through as it is.
-    pub fn keep_new(&self) -> pg_sys::Datum {
-        // SAFETY: reads a pointer of the call.
-        pg_sys::Datum::from(unsafe { (*self.data).tg_newtuple })
+    /// The row as it is to be written: what a BEFORE ROW trigger may return to let it through as it is.
+    fn written(&self) -> pg_sys::HeapTuple {
+        // SAFETY: reads pointers of the call.
+        unsafe {
+            match self.event() {
+                Event::Update => (*self.data).tg_newtuple,
+                _ => (*self.data).tg_trigtuple,
+            }
+        }
     }
 
-    /// What a BEFORE UPDATE trigger returns to let the row through with one attribute replaced.
-    /// `value` must be of the attribute's type and by value.
+    pub fn keep_new(&self) -> pg_sys::Datum {
+        pg_sys::Datum::from(self.written())
+    }
+
+    /// What a BEFORE INSERT or UPDATE trigger returns to let the row through with one attribute replaced. `value`
+    /// must be of the attribute's type.
     pub fn replace_in_new(&self, attnum: i16, value: pg_sys::Datum) -> pg_sys::Datum {
-        let (mut attnum, mut value, mut null) = (i32::from(attnum), value, false);
-        // SAFETY: the new tuple has the relation's shape; one column is replaced.
+        self.set_in_new(attnum, Some(value))
+    }
+
+    /// The same with a value or NULL.
+    pub fn set_in_new(&self, attnum: i16, value: Option<pg_sys::Datum>) -> pg_sys::Datum {
+        let (mut attnum, mut null) = (i32::from(attnum), value.is_none());
+        let mut value = value.unwrap_or(pg_sys::Datum::null());
+        // SAFETY: the row has the relation's shape; one column is replaced.
         unsafe {
             let tuple = pg_sys::heap_modify_tuple_by_cols(
-                (*self.data).tg_newtuple,
+                self.written(),
                 self.descriptor(),
                 1,
                 &mut attnum,
@@ -245,6 +260,11 @@ impl<'a> TriggerCall<'a> {
             );
             pg_sys::Datum::from(tuple)
         }
+    }
+
+    /// The same with what another row of this call has.
+    pub fn replace_by(&self, attnum: i16, row: &Row) -> pg_sys::Datum {
+        self.set_in_new(attnum, (!row.is_null(attnum)).then(|| row.datum(attnum)))
     }
 }
 

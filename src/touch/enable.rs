@@ -1,23 +1,29 @@
-//! Switching updated_at on and off for a table, and seeing where it is on.
+//! Switching the triggers on and off for a table.
 
-use super::updated_at::DEFAULT_COLUMN;
+use super::arguments::Arguments;
+use super::kept::{fits, Keeper, KEEPERS};
+use super::status::triggers;
 use crate::catalog::own_table;
 use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::pg::attribute::attributes_of_relation;
-use crate::pg::datetime::now_as;
 use crate::pg::lock;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
-/// 42804: the column cannot hold a time.
-pub fn wrong_type(column: &str) -> Error {
-    Error::new(
-        PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-        format!("column \"{column}\" must be of type timestamp with time zone, timestamp or date"),
-    )
-    .hint("timestamp with time zone is the one to choose.")
+/// The trigger function for what is to be kept.
+///
+/// # Errors
+/// 22023 if there is none.
+pub fn keeper(what: Option<&str>) -> Result<&'static Keeper> {
+    let what = what.ok_or_else(|| Error::null_argument("what"))?;
+    KEEPERS.into_iter().find(|k| k.column == what).ok_or_else(|| {
+        let all: Vec<&str> = KEEPERS.iter().map(|k| k.column).collect();
+        Error::invalid_parameter(format!("cannot keep \"{what}\""))
+            .detail(format!("What can be kept is {}.", all.join(", ")))
+            .hint("The column's own name is the argument column_name.")
+    })
 }
 
 #[allow(clippy::type_complexity)]
@@ -25,16 +31,30 @@ pub fn wrong_type(column: &str) -> Error {
 fn touch_enable(
     relation: Option<Oid>,
     column_name: Option<&str>,
+    what: Option<&str>,
+    options: Option<Vec<Option<String>>>,
 ) -> std::result::Result<
-    TableIterator<'static, (name!(relation, Oid), name!(column, String), name!(action, String))>,
+    TableIterator<'static, (name!(relation, Oid), name!(column, String), name!(action, &'static str))>,
     ErrorReport,
 > {
-    Ok(TableIterator::once(enable(relation, column_name)?))
+    let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
+    let keeper = keeper(what)?;
+    let column = column_name.unwrap_or(keeper.column);
+    let action = enable(relation, keeper, column, &elements(options)?)?;
+    Ok(TableIterator::once((relation, column.to_owned(), action)))
 }
 
-fn enable(relation: Option<Oid>, column: Option<&str>) -> Result<(Oid, String, String)> {
-    let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
-    let column = column.ok_or_else(|| Error::null_argument("column_name"))?;
+/// Options as in CREATE TRIGGER, none of them NULL.
+fn elements(options: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    let all: Option<Vec<String>> = options.unwrap_or_default().into_iter().collect();
+    all.ok_or_else(|| {
+        Error::invalid_parameter("argument \"options\" must not contain nulls")
+            .hint("For example '{clock=clock_timestamp}'.")
+    })
+}
+
+/// Makes or changes the trigger of a table.
+pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) -> Result<&'static str> {
     own_table(relation)?;
     lock::share_row_exclusive(relation);
     let table = own_table(relation)?;
@@ -42,124 +62,64 @@ fn enable(relation: Option<Oid>, column: Option<&str>) -> Result<(Oid, String, S
         return Err(Error::wrong_object_type(format!("\"{}\" is a partition", table.name))
             .hint("Name the partitioned table: its partitions follow, those made later too."));
     }
+    let mut args = vec![column.to_owned()];
+    args.extend_from_slice(options);
+    let arguments = Arguments::parse(keeper.function, keeper.column, keeper.choices, args.clone())?;
     let attributes = attributes_of_relation(relation);
     let Some(attribute) = attributes.iter().find(|a| a.name == column) else {
-        return Err(Error::undefined_column(column, &table.name)
-            .hint(format!("{};", ddl::touch::add_column(&table.schema, &table.name, column))));
+        let missing = Error::undefined_column(column, &table.name);
+        return Err(missing.hint(format!(
+            "{};",
+            ddl::touch::add_column(&table.schema, &table.name, column, keeper.definition)
+        )));
     };
-    if attribute.generated {
-        return Err(Error::wrong_object_type(format!("column \"{column}\" is a generated column"))
-            .hint("Name a column that can be set."));
+    fits(attribute, keeper)?;
+    if let Some(name) = arguments.unknown_column(&attributes) {
+        return Err(Error::undefined_column(name, &table.name).hint("Ignore columns that the table has."));
     }
-    if now_as(attribute.type_oid).is_none() {
-        return Err(wrong_type(column));
-    }
-    let before = triggers(Some(relation))?.into_iter().find(|t| t.name == ddl::touch::TRIGGER);
+    let trigger = ddl::touch::trigger(keeper.column);
+    let before = triggers(Some(relation))?.into_iter().find(|t| t.name == trigger);
     let action = match &before {
-        Some(t) if t.column == column && t.enabled == "O" => {
+        Some(t) if t.args == args && t.enabled == 'O' => {
             notice(format!("\"{column}\" of table \"{}\" is already kept, nothing to do", table.name));
-            "unchanged"
+            return Ok("unchanged");
         }
         Some(_) => "changed",
         None => "enabled",
     };
-    if action != "unchanged" {
-        // replacing a trigger that was disabled enables it
-        ddl::run(&ddl::touch::create_trigger(&table.schema, &table.name, column))?;
-    }
-    Ok((relation, column.to_owned(), action.to_owned()))
+    // replacing a trigger that was disabled enables it
+    ddl::run(&ddl::touch::create_trigger(
+        &trigger,
+        &table.schema,
+        &table.name,
+        keeper.when,
+        keeper.function,
+        &args,
+    ))?;
+    Ok(action)
 }
 
 #[pg_extern(sql = false)]
-fn touch_disable(relation: Option<Oid>) -> std::result::Result<bool, ErrorReport> {
-    Ok(disable(relation)?)
+fn touch_disable(relation: Option<Oid>, what: Option<&str>) -> std::result::Result<bool, ErrorReport> {
+    Ok(disable(relation, what.map(|w| keeper(Some(w))).transpose()?)?)
 }
 
-fn disable(relation: Option<Oid>) -> Result<bool> {
+/// One of the triggers that `enable` makes, or all of them.
+fn disable(relation: Option<Oid>, keeper: Option<&Keeper>) -> Result<bool> {
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let table = own_table(relation)?;
-    if !triggers(Some(relation))?.iter().any(|t| t.name == ddl::touch::TRIGGER) {
+    let wanted = |name: &str| {
+        KEEPERS
+            .iter()
+            .filter(|k| keeper.is_none_or(|only| only.column == k.column))
+            .any(|k| ddl::touch::trigger(k.column) == name)
+    };
+    let there: Vec<_> = triggers(Some(relation))?.into_iter().filter(|t| wanted(&t.name)).collect();
+    if there.is_empty() {
         notice(format!("touch of table \"{}\" is not enabled, nothing to do", table.name));
-        return Ok(false);
     }
-    ddl::run(&ddl::touch::drop_trigger(&table.schema, &table.name))?;
-    Ok(true)
-}
-
-struct Trigger {
-    relation: Oid,
-    name: String,
-    column: String,
-    /// pg_trigger.tgenabled
-    enabled: String,
-}
-
-/// Triggers that call set_updated_at, ours or made by hand; copies on partitions are not listed.
-fn triggers(relation: Option<Oid>) -> Result<Vec<Trigger>> {
-    const TRIGGERS: &str = "
-        SELECT t.tgrelid, t.tgname::text, t.tgargs, t.tgenabled::text
-        FROM pg_trigger t
-        JOIN pg_class c ON c.oid = t.tgrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgfoid = 'dbguard.set_updated_at()'::regprocedure AND t.tgparentid = 0
-          AND ($1 IS NULL OR t.tgrelid = $1)
-        ORDER BY n.nspname, c.relname, t.tgname";
-    let list = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
-        let mut list = vec![];
-        for row in client.select(TRIGGERS, None, &[relation.into()])? {
-            let args = row.get::<Vec<u8>>(3)?.unwrap_or_default();
-            let column = args.split(|b| *b == 0).next().filter(|a| !a.is_empty());
-            list.push(Trigger {
-                relation: row.get::<Oid>(1)?.unwrap_or(pgrx::pg_sys::InvalidOid),
-                name: row.get::<String>(2)?.unwrap_or_default(),
-                column: column.map_or(DEFAULT_COLUMN.into(), |c| String::from_utf8_lossy(c).into_owned()),
-                enabled: row.get::<String>(4)?.unwrap_or_default(),
-            });
-        }
-        Ok(list)
-    })?;
-    Ok(list)
-}
-
-#[allow(clippy::type_complexity)]
-#[pg_extern(sql = false)]
-fn touch_status() -> std::result::Result<
-    TableIterator<
-        'static,
-        (
-            name!(relation, Oid),
-            name!(column, String),
-            name!(trigger_name, String),
-            name!(state, String),
-            name!(problem, Option<String>),
-        ),
-    >,
-    ErrorReport,
-> {
-    Ok(TableIterator::new(status()?))
-}
-
-fn status() -> Result<Vec<(Oid, String, String, String, Option<String>)>> {
-    let mut rows = vec![];
-    for trigger in triggers(None)? {
-        let state = match trigger.enabled.as_str() {
-            "O" => "enabled",
-            "A" => "always",
-            "R" => "replica only",
-            _ => "disabled",
-        };
-        let attributes = attributes_of_relation(trigger.relation);
-        let problem = match attributes.iter().find(|a| a.name == trigger.column) {
-            None => Some(format!("column \"{}\" does not exist: updates fail", trigger.column)),
-            Some(a) if now_as(a.type_oid).is_none() => {
-                Some(format!("column \"{}\" cannot hold a time: updates fail", trigger.column))
-            }
-            _ if state == "disabled" || state == "replica only" => {
-                Some(format!("the column is not kept: the trigger is {state}"))
-            }
-            _ => None,
-        };
-        rows.push((trigger.relation, trigger.column, trigger.name, state.to_owned(), problem));
+    for trigger in &there {
+        ddl::run(&ddl::touch::drop_trigger(&trigger.name, &table.schema, &table.name))?;
     }
-    Ok(rows)
+    Ok(!there.is_empty())
 }

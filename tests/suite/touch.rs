@@ -1,4 +1,8 @@
 //! Touch: updated_at is right, always.
 
+mod actor;
+mod created_at;
 mod enable;
+mod options;
 mod updated_at;
+mod version;

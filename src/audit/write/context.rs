@@ -2,6 +2,7 @@
 //! any of it changes.
 
 use super::pledge::Pledge;
+use crate::actor::{claim, with_actor, MAX_CLAIM};
 use crate::audit::ship::notify;
 use crate::error::{Error, Result};
 use crate::pg::plan::{Arg, KeptPlan};
@@ -14,7 +15,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Longer claims are cut: a setting must never break the user's write.
-const MAX_CLAIM: usize = 1000;
 const MAX_CONTEXT: usize = 100_000;
 
 /// Changes refer to a row that is at most this old, so that whoever reads them together knows which
@@ -148,27 +148,6 @@ pub fn announce(xact: u64) {
             context: context.as_deref(),
         },
     );
-}
-
-/// dbguard.actor, or else the setting the application already uses.
-fn with_actor<T>(f: impl FnOnce(Option<&[u8]>) -> T) -> T {
-    let set = guc::peek(&settings::ACTOR, |actor| claim(actor, MAX_CLAIM).is_some());
-    if set {
-        return guc::peek(&settings::ACTOR, |actor| f(claim(actor, MAX_CLAIM)));
-    }
-    let other = settings::ACTOR_SETTING.get().and_then(|name| guc::value(&name));
-    f(claim(other.as_deref(), MAX_CLAIM))
-}
-
-/// A claim as it may be kept: nothing for an empty one (what a pooled SET LOCAL leaves behind), and
-/// not longer than `max` bytes, cut between characters.
-fn claim(value: Option<&[u8]>, max: usize) -> Option<&[u8]> {
-    let value = value.filter(|v| !v.is_empty())?;
-    if value.len() <= max {
-        return Some(value);
-    }
-    let cut = (0..=max).rev().find(|i| value[*i] & 0xC0 != 0x80).unwrap_or(0);
-    Some(&value[..cut])
 }
 
 /// The statement the client sent, as far as dbguard.audit_query asks for it.

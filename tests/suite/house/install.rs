@@ -53,12 +53,16 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "audit_revert",
         "audit_row",
         "audit_truncate",
+        "bump_version",
         "partition_convert",
         "partition_drain",
         "partition_maintain",
         "partition_regrain",
         "partition_unconvert",
+        "protect_created_at",
+        "set_created_by",
         "set_updated_at",
+        "set_updated_by",
         "version",
     ];
     for name in unpinned {

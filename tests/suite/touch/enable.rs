@@ -14,7 +14,7 @@ fn on_changed_off() {
     );
     assert_eq!(
         db.lines("SELECT * FROM dbguard.touch_status()"),
-        ["t | Changed At | dbguard_touch | enabled | <null>"]
+        ["t | Changed At | updated_at | dbguard_touch | enabled | <null>"]
     );
     db.exec("ALTER TABLE t DISABLE TRIGGER dbguard_touch");
     assert_eq!(
@@ -40,7 +40,25 @@ fn bad_input_is_refused_and_changes_nothing() {
     );
     let cases = [
         ("NULL", "22004", "argument \"relation\" must not be null"),
-        ("'t', NULL", "22004", "argument \"column_name\" must not be null"),
+        ("'t', what => NULL", "22004", "argument \"what\" must not be null"),
+        ("'t', what => 'deleted_at'", "22023", "cannot keep \"deleted_at\""),
+        ("'t', 'ok', options => '{NULL}'", "22023", "argument \"options\" must not contain nulls"),
+        (
+            "'t', 'ok', options => '{clock}'",
+            "22023",
+            "option \"clock\" of trigger function \"set_updated_at\" cannot be \"\"",
+        ),
+        (
+            "'t', 'ok', options => '{next=accept}'",
+            "22023",
+            "trigger function \"set_updated_at\" has no option \"next=accept\"",
+        ),
+        (
+            "'t', 'ok', options => '{ignore=nope}'",
+            "42703",
+            "column \"nope\" of relation \"t\" does not exist",
+        ),
+        ("'t', 'ok', 'version'", "42804", "column \"ok\" must be of type bigint, integer or smallint"),
         ("'v'", "42809", "\"v\" is a view"),
         ("'tmp'", "42809", "\"tmp\" is a temporary table"),
         ("'p1'", "42809", "\"p1\" is a partition"),

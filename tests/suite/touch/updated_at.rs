@@ -65,7 +65,7 @@ fn altered_in_mid_session() {
     );
     assert_eq!(
         db.value("SELECT problem FROM dbguard.touch_status()"),
-        "column \"updated_at\" does not exist: updates fail"
+        "column \"updated_at\" does not exist: writes fail"
     );
     db.exec("SELECT dbguard.touch_enable('t', 'modified'); UPDATE t SET w = 2");
 }

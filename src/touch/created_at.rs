@@ -1,0 +1,50 @@
+//! protect_created_at: set when the row is made, and the same ever after.
+
+use super::arguments::{CHANGE, CLOCK, COMES_WITH};
+use super::kept::{called, Cache, Keeper};
+use super::{moment, stays};
+use crate::error::Result;
+use crate::pg::trigger::Event;
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+
+pub const KEEPER: Keeper = Keeper {
+    function: "protect_created_at",
+    name: c"protect_created_at",
+    column: "created_at",
+    definition: "timestamptz NOT NULL DEFAULT now()",
+    choices: &[CHANGE, COMES_WITH, CLOCK],
+    events: &[Event::Insert, Event::Update],
+    when: "INSERT OR UPDATE",
+    takes: moment::fits,
+    types: moment::TYPES,
+};
+
+thread_local! {
+    static CACHE: Cache = Cache::new();
+}
+
+fn forget(relid: Option<Oid>) {
+    CACHE.with(|cache| cache.forget(relid));
+}
+
+#[pg_extern(sql = false)]
+fn protect_created_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
+    match protect(fcinfo) {
+        Ok(datum) => datum.value() as i64,
+        Err(e) => e.raise(),
+    }
+}
+
+fn protect(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
+    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    if call.event() == Event::Update {
+        return stays::as_it_was(&call, &kept);
+    }
+    // what an import or the default gave
+    let given = !call.first().is_null(kept.column.number) && kept.arguments.is(&COMES_WITH, "keep");
+    match given {
+        true => Ok(call.keep_new()),
+        false => Ok(call.replace_in_new(kept.column.number, moment::of(&kept)?)),
+    }
+}

@@ -1,0 +1,52 @@
+//! set_created_by: who made the row, and the same ever after.
+
+use super::arguments::{CHANGE, GIVEN, INVALID, MISSING};
+use super::kept::{called, Cache, Keeper};
+use super::{actor, stays};
+use crate::error::Result;
+use crate::pg::trigger::Event;
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+
+pub const KEEPER: Keeper = Keeper {
+    function: "set_created_by",
+    name: c"set_created_by",
+    column: "created_by",
+    definition: "text",
+    choices: &[MISSING, INVALID, GIVEN, CHANGE],
+    events: &[Event::Insert, Event::Update],
+    when: "INSERT OR UPDATE",
+    takes: actor::fits,
+    types: actor::TYPES,
+};
+
+thread_local! {
+    static CACHE: Cache = Cache::new();
+}
+
+fn forget(relid: Option<Oid>) {
+    CACHE.with(|cache| cache.forget(relid));
+}
+
+#[pg_extern(sql = false)]
+fn set_created_by(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
+    match set(fcinfo) {
+        Ok(datum) => datum.value() as i64,
+        Err(e) => e.raise(),
+    }
+}
+
+fn set(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
+    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    if call.event() == Event::Update {
+        return stays::as_it_was(&call, &kept);
+    }
+    let column = &kept.column;
+    if !call.first().is_null(column.number) && kept.arguments.is(&GIVEN, "keep") {
+        return Ok(call.keep_new());
+    }
+    match actor::of(&kept)? {
+        Some(actor) => Ok(call.set_in_new(column.number, actor)),
+        None => Ok(call.keep_new()),
+    }
+}
