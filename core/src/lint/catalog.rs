@@ -21,7 +21,7 @@ mod workload;
 pub use access::{Grant, Note, Policy, Role, PUBLIC};
 pub use cluster::Cluster;
 pub use collation::CollationVersion;
-pub use doors::{Door, Doors, Session};
+pub use doors::{Door, Doors};
 pub use functions::{Function, FunctionUse, Parameter};
 pub use ignored::{means_all, Comment};
 pub use index::{Index, IndexKey};
