@@ -151,6 +151,8 @@ pub struct Constraint {
     pub enforced: bool,
     /// Made by the same constraint of a parent, where it is reported.
     pub inherited: bool,
+    /// That constraint, of the parent or of this table to a partition's parent; 0 is none.
+    pub parent: Oid,
     /// pg_get_constraintdef of a CHECK.
     pub definition: Option<String>,
     /// confdeltype, confupdtype: a (no action), r(estrict), c(ascade), n (set null), d (set default).
