@@ -57,7 +57,8 @@ fn check(c: &Catalog, out: &mut Report) {
                 continue;
             }
             if let (2, [one]) = (i.keys.len(), open.as_slice()) {
-                if is_optional(t, one) && *strangers.entry(folded(one)).or_insert_with(|| is_stranger(c, one)) {
+                if is_optional(t, one) && *strangers.entry(folded(one)).or_insert_with(|| is_stranger(c, one))
+                {
                     continue;
                 }
             }
@@ -92,7 +93,8 @@ fn is_optional(t: &Relation, column: &str) -> bool {
 fn is_stranger(c: &Catalog, column: &str) -> bool {
     let name = folded(column);
     let thing = name.strip_suffix("id").filter(|thing| thing.len() > 2);
-    thing.is_some_and(|thing| ends_with(column, "_id") && !c.tables().any(|t| folded(&t.name).contains(thing)))
+    thing
+        .is_some_and(|thing| ends_with(column, "_id") && !c.tables().any(|t| folded(&t.name).contains(thing)))
 }
 
 /// Another unique index over no more than the other columns, for `column IS NULL`.
