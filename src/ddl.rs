@@ -19,9 +19,15 @@ pub mod retire;
 pub mod revert;
 pub mod touch;
 
+use crate::pg::user::{as_role, Fence};
 use pgrx::prelude::*;
 
 /// Runs one statement. Its errors are PostgreSQL's own and go straight to the client.
 pub fn run(statement: &str) -> crate::error::Result<()> {
     Ok(Spi::run(statement)?)
+}
+
+/// The same with the rights of the owner of what it changes.
+pub fn as_owner(owner: pgrx::pg_sys::Oid, statement: &str) -> crate::error::Result<()> {
+    as_role(owner, Fence::Restricted, || run(statement))
 }

@@ -78,6 +78,7 @@ fn sessions() -> Result<Vec<Session>> {
             transaction_age: r.maybe(7)?,
             state_age: r.maybe(8)?,
             xmin_age: r.maybe(9)?,
+            role_oid: r.oid(10)?,
         })
     })
 }

@@ -1,9 +1,9 @@
-//! Who may come in, and who did.
+//! Who may come in.
 
 use crate::error::Result;
 use crate::lint::read::rows;
 use crate::pg::subxact::look;
-use dbguard_core::lint::catalog::{Door, Doors, Session};
+use dbguard_core::lint::catalog::{Door, Doors};
 
 pub fn doors() -> Result<Doors> {
     let listen = rows("SELECT pg_catalog.current_setting('listen_addresses')", |r| r.get::<String>(1))?;
@@ -23,13 +23,9 @@ pub fn doors() -> Result<Doors> {
             })
         })
     });
-    let sessions = rows(include_str!("sql/sessions.sql"), |r| {
-        Ok(Session { role: r.oid(1)?, application: r.get(2)?, count: r.get(3)? })
-    })?;
     Ok(Doors {
         listens: addresses.clone().next().is_some(),
         beyond: addresses.clone().any(|a| !matches!(a, "localhost" | "127.0.0.1" | "::1")),
         lines: lines.map_err(|e| e.message().to_owned()),
-        sessions,
     })
 }

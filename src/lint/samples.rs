@@ -2,12 +2,15 @@
 
 use crate::error::Result;
 use crate::lint::read::{rows, Row};
+use crate::lint::statistics::AS_WRITTEN;
+use crate::pg::guc;
 use dbguard_core::lint::catalog::{Facts, Sample};
 use std::collections::HashMap;
 
 pub fn read(facts: &mut Facts) -> Result<()> {
     let mut samples: HashMap<(u32, i16), std::result::Result<Sample, String>> = HashMap::new();
-    for (column, _, sample) in rows(include_str!("sql/samples.sql"), sample)? {
+    let found = guc::with(AS_WRITTEN, || rows(include_str!("sql/samples.sql"), sample))?;
+    for (column, _, sample) in found {
         // with its heirs or partitions before alone
         samples.entry(column).or_insert(sample);
     }

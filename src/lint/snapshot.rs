@@ -207,6 +207,7 @@ fn constraint(r: Row) -> Result<(u32, Constraint)> {
         on_delete: r.letter(13)?.unwrap_or_default(),
         on_update: r.letter(14)?.unwrap_or_default(),
         delete_sets: r.list(15)?,
+        parent: r.oid(16)?,
         disabled: vec![],
     };
     Ok((r.oid(1)?, constraint))

@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::lint::read::rows;
-use crate::pg::compat;
+use crate::pg::{compat, guc};
 use dbguard_core::lint::catalog::statistics::{
     DatabaseCounters, IndexCounters, Limits, Statistics, TableCounters, Width,
 };
 use dbguard_core::lint::catalog::CollationVersion;
 use pgrx::pg_sys::Oid;
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 pub fn take() -> Result<Statistics> {
     let mut statistics = database()?;
@@ -97,10 +98,17 @@ fn indexes() -> Result<HashMap<u32, IndexCounters>> {
     Ok(indexes.into_iter().collect())
 }
 
+/// For queries of pg_stats, joined as the view has them: else the planner asks for the privilege on each column of
+/// each index and catalog before it looks which have statistics.
+pub const AS_WRITTEN: &[(&CStr, &CStr)] = &[(c"join_collapse_limit", c"1")];
+
 fn widths() -> Result<HashMap<u32, Width>> {
-    let widths = rows(include_str!("sql/statistics_widths.sql"), |r| {
-        Ok((r.oid(1)?, Width { bytes: r.get(2)?, nulls: r.get(3)?, columns: r.get(4)? }))
-    })?;
+    let widths = || {
+        rows(include_str!("sql/statistics_widths.sql"), |r| {
+            Ok((r.oid(1)?, Width { bytes: r.get(2)?, nulls: r.get(3)?, columns: r.get(4)? }))
+        })
+    };
+    let widths = guc::with(AS_WRITTEN, widths)?;
     Ok(widths.into_iter().collect())
 }
 

@@ -21,7 +21,7 @@ mod workload;
 pub use access::{Grant, Note, Policy, Role, PUBLIC};
 pub use cluster::Cluster;
 pub use collation::CollationVersion;
-pub use doors::{Door, Doors, Session};
+pub use doors::{Door, Doors};
 pub use functions::{Function, FunctionUse, Parameter};
 pub use ignored::{means_all, Comment};
 pub use index::{Index, IndexKey};
@@ -151,6 +151,8 @@ pub struct Constraint {
     pub enforced: bool,
     /// Made by the same constraint of a parent, where it is reported.
     pub inherited: bool,
+    /// That constraint, of the parent or of this table to a partition's parent; 0 is none.
+    pub parent: Oid,
     /// pg_get_constraintdef of a CHECK.
     pub definition: Option<String>,
     /// confdeltype, confupdtype: a (no action), r(estrict), c(ascade), n (set null), d (set default).

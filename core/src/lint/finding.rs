@@ -62,11 +62,21 @@ pub struct Fix {
     pub sql: String,
     pub safety: Safety,
     pub undo: Option<String>,
+    /// What `sql` begins with, where other fixes may begin with it too: a script says it once.
+    pub first: Option<String>,
 }
 
 impl Fix {
     pub fn new(sql: impl Into<String>, safety: Safety) -> Fix {
-        Fix { sql: sql.into(), safety, undo: None }
+        Fix { sql: sql.into(), safety, undo: None, first: None }
+    }
+
+    /// A statement that has to come before, which other fixes may need too.
+    pub fn after(mut self, first: impl Into<String>) -> Fix {
+        let first = first.into();
+        self.sql = format!("{first}\n{}", self.sql);
+        self.first = Some(first);
+        self
     }
 
     pub fn undo(mut self, sql: impl Into<String>) -> Fix {

@@ -2,6 +2,7 @@
 
 use crate::lint::engine::{Row, Status};
 use crate::lint::finding::{Fix, Safety};
+use std::collections::HashSet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -82,12 +83,12 @@ pub fn script(rows: &[Row], mode: Mode) -> String {
         if mode == Mode::Online { " or are not for a running system (mode => 'all')" } else { "" },
     );
     let mut waits = "2s";
+    let mut said: HashSet<&str> = HashSet::new();
     for part in Part::ALL {
         let here: Vec<&(&Row, &Fix)> = wanted.iter().filter(|(_, fix)| Part::of(fix) == part).collect();
         if !here.is_empty() {
             out.push_str(&format!("\n-- == {}\n", part.title()));
         }
-        let mut before: Vec<&str> = Vec::new();
         for (row, fix) in here {
             out.push_str(&format!(
                 "\n-- {} {}: {}\n",
@@ -96,18 +97,22 @@ pub fn script(rows: &[Row], mode: Mode) -> String {
                 comment(&row.message)
             ));
             // one statement may end several findings
-            if before.contains(&fix.sql.as_str()) {
+            if !said.insert(&fix.sql) {
                 out.push_str("-- the same statement as above\n");
                 continue;
             }
-            before.push(&fix.sql);
+            let mut sql = fix.sql.as_str();
+            if let Some(first) = fix.first.as_deref().filter(|first| !said.insert(first)) {
+                out.push_str("-- what has to come before is above\n");
+                sql = sql.strip_prefix(first).unwrap_or(sql).trim_start();
+            }
             // given up half-way, CONCURRENTLY leaves an invalid index behind; it blocks nobody while it waits
             let patience = if fix.sql.contains(" CONCURRENTLY ") { "0" } else { "2s" };
             if patience != waits {
                 out.push_str(&format!("SET lock_timeout = '{patience}';\n"));
                 waits = patience;
             }
-            out.push_str(&format!("{}\n", fix.sql.trim_end()));
+            out.push_str(&format!("{}\n", sql.trim_end()));
             if let Some(undo) = &fix.undo {
                 out.push_str(&undo.lines().map(|l| format!("-- undo: {}\n", comment(l))).collect::<String>());
             }
@@ -167,6 +172,14 @@ mod tests {
                 && at("NOT VALID;") < at("SET lock_timeout = '0'")
         );
         assert!(text.starts_with("-- 5 of 6 findings") && text.contains("-- undo: UNDO"));
+        let key = |name: &str| {
+            let mut row = row(name, Safety::Rewrite);
+            row.fix = row.fix.map(|fix| fix.after("ADD UNIQUE;"));
+            row
+        };
+        let shared = script(&[key("ADD KEY a;"), key("ADD KEY b;")], Mode::All);
+        assert_eq!(shared.matches("ADD UNIQUE;").count(), 1, "{shared}");
+        assert!(shared.find("ADD UNIQUE;\nADD KEY a;") < shared.find("\nADD KEY b;"), "{shared}");
         assert!(text.lines().all(|l| !l.starts_with("DROP\"")), "a name does not end a comment: {text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::lint::engine::{Run, Status};
 use crate::lint::finding::Severity;
+use crate::lint::text::count;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
@@ -19,12 +20,12 @@ pub fn verdict(run: &Run, fail_on: Option<Severity>, score: Option<(Option<f64>,
     let of = |status| run.rows.iter().filter(move |r| r.status == status);
     let failing: Vec<_> =
         of(Status::Open).filter(|r| fail_on.is_some_and(|limit| r.severity >= limit)).collect();
-    let count = |s| of(Status::Open).filter(|r| r.severity == s).count();
+    let open = |s: Severity| count(of(Status::Open).filter(|r| r.severity == s).count(), s.as_str());
     let mut summary = format!(
-        "{} errors, {} warnings, {} infos open; {} accepted, {} ignored, {} not checked",
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Info),
+        "{}, {}, {} open; {} accepted, {} ignored, {} not checked",
+        open(Severity::Error),
+        open(Severity::Warning),
+        open(Severity::Info),
         of(Status::Accepted).count(),
         of(Status::Ignored).count(),
         of(Status::Skipped).count(),

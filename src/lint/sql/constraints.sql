@@ -2,7 +2,7 @@ SELECT k.conrelid, k.oid, k.conname::text, k.contype::text, k.conkey, k.confreli
        k.conindid, k.convalidated, {conenforced}, k.conparentid <> 0 OR k.coninhcount > 0,
        -- not pg_get_expr: that waits for a lock on the table
        CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_constraintdef(k.oid) END,
-       k.confdeltype::text, k.confupdtype::text, k.confdelsetcols
+       k.confdeltype::text, k.confupdtype::text, k.confdelsetcols, k.conparentid
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
 WHERE k.conrelid <> 0

@@ -1,9 +1,9 @@
 //! What comes after a cut-over, each step in a transaction of its own. What is ended in between is taken up by the
 //! next call, or left at that by dbguard.partition_convert_cancel.
 
-use super::run::as_owner;
 use super::stored::{self, Conversion};
 use crate::catalog;
+use crate::ddl::as_owner;
 use crate::ddl::convert as ddl;
 use crate::ddl::retire::Table as Name;
 use crate::error::{notice, warning, Error, Result};

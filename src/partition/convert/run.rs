@@ -10,7 +10,7 @@ use super::table::{Index, Table};
 use super::{blocked, extended_name, leftover, perform, statistics, CHECK};
 use crate::audit::choose::carry;
 use crate::catalog;
-use crate::ddl::convert as ddl;
+use crate::ddl::{as_owner, convert as ddl};
 use crate::error::{notice, Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::job::{self, Job, Kind};
@@ -19,7 +19,6 @@ use crate::partition::pinned;
 use crate::pg::procedure::Transactions;
 use crate::pg::snapshot;
 use crate::pg::subxact::interruptible;
-use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -174,10 +173,6 @@ pub fn build(
         guarded(transactions, job, table, || job.unmade(name))?;
     }
     guarded(transactions, job, table, || built)
-}
-
-pub fn as_owner(owner: Oid, statement: &str) -> Result<()> {
-    as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
 }
 
 fn cut_over(step: &Step, request: &Request, bound: &str, job: &Job) -> Result<(Oid, Job, Duration)> {

@@ -1,9 +1,8 @@
 //! Dropping partitions while nobody uses the table: one statement each, some in a transaction. It costs a
 //! fraction of detaching them concurrently, which builds the list of all partitions anew for each.
 
-use super::run::as_owner;
 use super::{named, Named, Step};
-use crate::ddl::retire as ddl;
+use crate::ddl::{as_owner, retire as ddl};
 use crate::error::{Error, Result};
 use crate::partition::set::Set;
 use crate::pg::subxact::subtransaction;

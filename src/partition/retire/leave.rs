@@ -1,9 +1,9 @@
 //! A partition leaves its table: noted before, detached, and noted after.
 
-use super::run::{as_owner, of_step};
+use super::run::of_step;
 use super::{noted, Step};
 use crate::catalog::is_still;
-use crate::ddl::retire as ddl;
+use crate::ddl::{as_owner, retire as ddl};
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::patience::{self, is_held, Waited};

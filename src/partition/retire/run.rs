@@ -7,7 +7,7 @@ use super::leave::{self, Leaving, Left};
 use super::noted::{self, Waiting};
 use super::{obstacle, Step};
 use crate::catalog::is_still;
-use crate::ddl::retire as ddl;
+use crate::ddl::{as_owner, retire as ddl};
 use crate::error::{Error, Result};
 use crate::partition::config::{self, Entry};
 use crate::partition::patience::{self, Waited};
@@ -217,11 +217,6 @@ fn attempt(
 
 pub fn of_step<'a>(entry: Entry<'a>, step: &'a Step) -> Entry<'a> {
     Entry { partition: Some(&step.name), lower: Some(&step.lower), upper: Some(&step.upper), ..entry }
-}
-
-/// With the rights of the set's owner.
-pub fn as_owner(owner: Oid, statement: &str) -> Result<()> {
-    as_role(owner, Fence::Restricted, || crate::ddl::run(statement))
 }
 
 /// Drops or moves a partition that was detached.

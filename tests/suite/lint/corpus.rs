@@ -13,6 +13,11 @@ fn folder() -> PathBuf {
     std::env::var_os("DBGUARD_CORPUS").map_or_else(|| PathBuf::from(beside), PathBuf::from)
 }
 
+/// Lies beside that folder.
+fn migrations(of: &str) -> PathBuf {
+    folder().join("../migrations").join(of)
+}
+
 /// The dump as plain SQL that the server's user can read.
 fn unpacked(dump: &Path, to: &Path) {
     let text = if dump.extension().is_some_and(|e| e == "gz") {
@@ -40,6 +45,35 @@ fn judge(dump: &str, needs: &[&str], expected: &str) {
     unpacked(&dump, &plain);
     Cluster::shared().run("psql", &["-X", "-q", "-d", &db.name, "-f", plain.to_str().unwrap()]);
     std::fs::remove_file(&plain).unwrap();
+    compare(&mut db, expected);
+}
+
+/// Runs migrations in their order, each until its first error. `failing`: how many files stopped at one.
+fn judge_migrations(of: &str, failing: usize, expected: &str) {
+    let folder = migrations(of);
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("skipped: {} is not there", folder.display());
+        return;
+    };
+    let mut files: Vec<PathBuf> = files.map(|f| f.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "sql"));
+    files.sort();
+    let mut db = Db::new();
+    let plain = std::env::temp_dir().join(format!("{}.sql", db.name));
+    let mut failed = vec![];
+    for file in &files {
+        unpacked(file, &plain);
+        let stop = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &db.name, "-f", plain.to_str().unwrap()];
+        if !Cluster::shared().run("psql", &stop).status.success() {
+            failed.push(file.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    std::fs::remove_file(&plain).unwrap();
+    assert_eq!(failed.len(), failing, "of {}: {failed:?}", files.len());
+    compare(&mut db, expected);
+}
+
+fn compare(db: &mut Db, expected: &str) {
     // the test cluster runs without autovacuum
     let found = db.rows("SELECT code, object, message FROM dbguard.lint() WHERE status = 'open' AND details->>'setting' IS NULL");
     assert!(!found.is_empty());
@@ -71,6 +105,11 @@ fn adventureworks() {
 #[test]
 fn chinook() {
     judge("chinook.sql", &[], include_str!("expected/chinook.tsv"));
+}
+
+#[test]
+fn litellm() {
+    judge_migrations("litellm", 0, include_str!("expected/litellm.tsv"));
 }
 
 #[test]

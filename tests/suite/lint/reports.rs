@@ -108,14 +108,14 @@ fn a_build_fails_by_what_is_new() {
     let e = db.error("SELECT dbguard.lint_check()");
     assert_eq!(
         (e.code.as_str(), e.message.as_str()),
-        ("DBG01", "lint: 1 errors, 0 warnings, 0 infos open; 0 accepted, 0 ignored, 0 not checked")
+        ("DBG01", "lint: 1 error, 0 warnings, 0 infos open; 0 accepted, 0 ignored, 0 not checked")
     );
     assert_eq!(e.detail, "error TYP006 public.t.m: column public.t.m is money; numeric is the better type");
-    assert!(db.value("SELECT dbguard.lint_check('never')").starts_with("1 errors"));
+    assert!(db.value("SELECT dbguard.lint_check('never')").starts_with("1 error, "));
     db.exec("SELECT dbguard.lint_baseline_save('main')");
     assert!(db.value("SELECT dbguard.lint_check(baseline => 'main')").contains("1 accepted"));
     db.exec("CREATE TABLE u (id bigint PRIMARY KEY, at timestamp)");
-    assert!(db.value("SELECT dbguard.lint_check(baseline => 'main')").starts_with("0 errors, 1 warnings"));
+    assert!(db.value("SELECT dbguard.lint_check(baseline => 'main')").starts_with("0 errors, 1 warning,"));
     assert_eq!(db.error("SELECT dbguard.lint_check('warning', 'main')").code, "DBG01");
     assert!(db.value("SELECT dbguard.lint_check('error', 'main', min_score => 50)").contains("; score "));
     let e = db.error("SELECT dbguard.lint_check('error', 'main', min_score => 99.9)");

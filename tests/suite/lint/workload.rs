@@ -59,6 +59,12 @@ fn each_rule_speaks_of_its_query_and_of_no_other() {
     times(150, r#"SELECT count(*) FROM (SELECT * FROM "Orders" LIMIT 1) s"#);
     times(20, r#"SELECT id FROM "Orders" WHERE day >= 0 LIMIT 15000"#);
     times(20, r#"SELECT id, day FROM "Orders" ORDER BY id LIMIT 10 OFFSET 0"#);
+    times(1, "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off");
+    times(
+        20,
+        r#"SELECT o.id, c.name, d.name FROM "Orders" o JOIN customers c ON c.id = o.customer_id
+           JOIN customers d ON d.id = o.customer_id ORDER BY o.id LIMIT 50 OFFSET 0"#,
+    );
     times(150, "SELECT * FROM pg_catalog.pg_proc");
     times(1, "DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM name FROM customers WHERE id = i; END LOOP; END $$");
     let seen = said(&mut db);

@@ -49,6 +49,8 @@ pub struct LoginRole {
 #[derive(Debug, Clone, Default)]
 pub struct Session {
     pub pid: i32,
+    /// 0 while it is logging in.
+    pub role_oid: Oid,
     pub role: Option<String>,
     pub application: String,
     pub state: String,

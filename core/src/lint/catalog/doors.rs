@@ -1,6 +1,4 @@
-//! How sessions come in: lines of pg_hba.conf, and who is connected.
-
-use crate::lint::catalog::Oid;
+//! How sessions come in: lines of pg_hba.conf.
 
 #[derive(Debug, Clone)]
 pub struct Doors {
@@ -10,8 +8,6 @@ pub struct Doors {
     pub beyond: bool,
     /// The lines, or why they cannot be read.
     pub lines: Result<Vec<Door>, String>,
-    /// Of this database, but for our own.
-    pub sessions: Vec<Session>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -25,12 +21,4 @@ pub struct Door {
     pub netmask: String,
     pub method: String,
     pub options: Vec<String>,
-}
-
-/// Sessions of a role that tell the same application_name.
-#[derive(Debug, Clone, Default)]
-pub struct Session {
-    pub role: Oid,
-    pub application: String,
-    pub count: i64,
 }

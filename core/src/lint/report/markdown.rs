@@ -2,9 +2,10 @@
 
 use super::Report;
 use crate::lint::engine::Status;
+use crate::lint::text::count;
 
 pub fn write(report: &Report) -> String {
-    let counts = report.counts().map(|(s, n)| format!("{n} {}", plural(s.as_str(), n))).join(", ");
+    let counts = report.counts().map(|(s, n)| count(n, s.as_str())).join(", ");
     let mut out = format!("# Lint of {}\n\n{counts}\n", text(report.database));
     if report.rows(Status::Open).next().is_some() {
         out.push_str("\n| severity | rule | object | message |\n|---|---|---|---|\n");
@@ -35,10 +36,6 @@ pub fn write(report: &Report) -> String {
         }
     }
     out
-}
-
-fn plural(word: &str, n: usize) -> String {
-    format!("{word}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Names may hold anything: nothing in them is markup, nor the end of a cell.

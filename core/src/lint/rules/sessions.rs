@@ -1,6 +1,6 @@
 //! Who is connected, but for people and their tools.
 
-use crate::lint::catalog::{Doors, Oid};
+use crate::lint::catalog::{Cluster, Oid};
 use std::collections::HashMap;
 
 /// How the application_name of tools starts, in lower case.
@@ -36,12 +36,12 @@ const TOOLS: &[&str] = &[
 ];
 
 /// Sessions of applications in this database, by role.
-pub fn application_sessions(doors: &Doors) -> HashMap<Oid, i64> {
+pub fn application_sessions(cluster: &Cluster) -> HashMap<Oid, i64> {
     let mut found = HashMap::new();
-    for s in &doors.sessions {
+    for s in cluster.sessions.iter().filter(|s| s.here) {
         let name = s.application.to_lowercase();
         if !TOOLS.iter().any(|t| name.starts_with(t)) {
-            *found.entry(s.role).or_insert(0) += s.count;
+            *found.entry(s.role_oid).or_insert(0) += 1;
         }
     }
     found

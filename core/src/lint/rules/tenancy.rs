@@ -40,14 +40,10 @@ const LIKELY_SHARE: f64 = 0.4;
 /// Of a database's tables, for it to be one of several tenants.
 const LEAST_SHARE: f64 = 0.1;
 
-/// Those tables but the list of tenants itself, which has one row for each. None where few tables
-/// have the column: then it is something else's tenant, such as an identity provider's.
+/// Those tables but the list of tenants itself, which has one row for each.
 fn tenant_tables(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
     let list = |t: &Relation, a: &Attribute| t.primary_key().is_some_and(|k| k.columns == [a.num]);
     let mut tables = tenant_columns(c);
-    if (tables.len() as f64) < LEAST_SHARE * c.tables().count() as f64 {
-        return Vec::new();
-    }
     tables.retain(|(t, a, _)| !list(t, a));
     tables
 }
@@ -57,7 +53,9 @@ pub fn surely_tenant(name: &str) -> bool {
     CERTAIN.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Tables with the column that says whose each row is, and how sure that is.
+/// Tables with the column that says whose each row is, and how sure that is. None where few tables
+/// have the column and none of these row security: then it is something else's tenant, such as an
+/// identity provider's.
 fn tenant_columns(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
     let folded = |a: &Attribute| a.name.to_ascii_lowercase();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -73,7 +71,8 @@ fn tenant_columns(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
     let likely = likely
         .filter(|(n, _)| *n >= LIKELY_TABLES && *n as f64 >= LIKELY_SHARE * tables as f64)
         .map(|(_, n)| n);
-    c.columns()
+    let found: Vec<(&Relation, &Attribute, f32)> = c
+        .columns()
         .filter_map(|(t, a)| {
             let name = folded(a);
             if CERTAIN.contains(&name.as_str()) {
@@ -81,5 +80,10 @@ fn tenant_columns(c: &Catalog) -> Vec<(&Relation, &Attribute, f32)> {
             }
             (likely == Some(name.as_str())).then_some((t, a, 0.6))
         })
-        .collect()
+        .collect();
+    let few = (found.len() as f64) < LEAST_SHARE * tables as f64;
+    match few && !found.iter().any(|(t, ..)| t.row_security) {
+        true => Vec::new(),
+        false => found,
+    }
 }

@@ -13,7 +13,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Info,
     title: "Ignore that hides nothing",
     why: "What it was made for is gone, or it never matched. Left there, it will hide the next mistake of the same kind. \
-          A rule that needs more than the catalogs is not asked again, so its ignores are never called unused.",
+          What rows, statistics, sessions and statements show is another thing tomorrow, so ignores of rules that \
+          read those are never called unused.",
     bad: "COMMENT ON TABLE t IS '@dbguard ignore INT002 -- staging'; -- and t has a primary key",
     good: "COMMENT ON TABLE t IS NULL;",
     remedy: "take the ignore back",

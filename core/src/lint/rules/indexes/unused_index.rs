@@ -1,7 +1,7 @@
 use crate::lint::catalog::{statistics::days, Catalog, Index, Oid, Relation, RelationKind, Statistics};
 use crate::lint::finding::{Finding, Fix, Object, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Param, Rollup, Rule, Section};
-use crate::lint::rules::counters::{heaps, index_use, of, size, span, window, Use};
+use crate::lint::rules::counters::{heaps, index_use, of, size, span, window, Use, MB};
 use std::collections::HashMap;
 
 pub static RULE: Rule = Rule {
@@ -56,7 +56,7 @@ fn check(c: &Catalog, out: &mut Report) {
         for i in t.indexes.iter().filter(|i| droppable(t, i)) {
             let Some(u) = uses.get(&i.oid) else { continue };
             let bytes = u.pages as f64 * 8192.0;
-            if bytes < c.param(&RULE, "mb") * 1_048_576.0 {
+            if bytes < c.param(&RULE, "mb") * MB {
                 continue;
             }
             out.examine(&t.schema);

@@ -28,6 +28,8 @@ pub static RULE: Rule = Rule {
         case("all of the parent", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a); ALTER TABLE a DISABLE TRIGGER ALL"),
         case("the user's, quoted", r#"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TABLE "T.t" (a int); CREATE TRIGGER "G ""g" AFTER INSERT ON "T.t" FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE "T.t" DISABLE TRIGGER "G ""g""#),
         case("of a partition alone", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT; ALTER TABLE t1 DISABLE TRIGGER ALL"),
+        case("all of a partitioned parent, told once", "CREATE TABLE a (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE a1 PARTITION OF a DEFAULT; CREATE TABLE t (a int REFERENCES a); ALTER TABLE a DISABLE TRIGGER ALL"),
+        case("a partition's key of another name, told once", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int CONSTRAINT f REFERENCES a) PARTITION BY LIST (a); CREATE TABLE t1 (a int CONSTRAINT g REFERENCES a); ALTER TABLE t ATTACH PARTITION t1 DEFAULT; ALTER TABLE t DISABLE TRIGGER ALL"),
     ],
     silent: &[
         case("enabled", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE t (a int REFERENCES a); CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"),
@@ -44,8 +46,9 @@ fn check(c: &Catalog, out: &mut Report) {
         let (table, above) = (t.sql_name(), t.parent.and_then(|p| c.relation(p)));
         for k in t.constraints.iter().filter(|k| k.kind == 'f') {
             out.examine_kind(&t.schema, "constraint");
-            let told = above
-                .is_some_and(|p| p.constraints.iter().any(|o| !o.disabled.is_empty() && o.name == k.name));
+            // one key has a row for itself, one for each of its partitions, and one for each it refers to
+            let over = [Some(t), above].into_iter().flatten().flat_map(|r| &r.constraints);
+            let told = over.filter(|o| o.oid == k.parent).any(|o| !o.disabled.is_empty());
             if k.disabled.is_empty() || told {
                 continue;
             }

@@ -1,8 +1,11 @@
+use crate::lint::catalog::types::{TEXT, VARCHAR};
 use crate::lint::catalog::{Catalog, Index, Relation};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
+use crate::lint::names::{ends_with, folded};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::text::{idents, mentions};
 use crate::quote::ident;
+use std::collections::HashMap;
 
 pub static RULE: Rule = Rule {
     code: "INT017",
@@ -11,8 +14,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     title: "Unique constraint lets duplicates through where a column is NULL",
     why: "NULLs are distinct, so rows that agree in all other columns may be stored twice. Left \
-          alone: single columns, NULLS NOT DISTINCT, predicates that speak of the column, and keys \
-          whose NULL case has a partial unique index of its own.",
+          alone: single columns, NULLS NOT DISTINCT, predicates that speak of the column, keys \
+          whose NULL case has a partial unique index of its own, and another system's id that not every row \
+          has, beside one column that says whose it is.",
     bad: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE (team, person));",
     good: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE NULLS NOT DISTINCT (team, person));",
     remedy: "NULLS NOT DISTINCT, or SET NOT NULL on the columns",
@@ -28,6 +32,7 @@ pub static RULE: Rule = Rule {
         case("index", "CREATE TABLE t (a int NOT NULL, b int); CREATE UNIQUE INDEX u ON t (b, a)"),
         case("predicate about something else", "CREATE TABLE t (a int NOT NULL, b int, c int); CREATE UNIQUE INDEX u ON t (a, b) WHERE c > 0"),
         case("quoted, referred to by nobody", r#"CREATE TABLE "T.t" ("A" int NOT NULL, "B b" int, CONSTRAINT "U""u" UNIQUE ("A", "B b"))"#),
+        case("an id of ours", "CREATE TABLE public.\"App_TeamTable\" (id text PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, day text NOT NULL, team_id text, UNIQUE (day, team_id))"),
         case("partitioned", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b)) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t DEFAULT"),
     ],
     silent: &[
@@ -36,18 +41,26 @@ pub static RULE: Rule = Rule {
         case("one column", "CREATE TABLE t (a int UNIQUE)"),
         case("only where not null", "CREATE TABLE t (a int NOT NULL, b int); CREATE UNIQUE INDEX u ON t (a, b) WHERE b IS NOT NULL"),
         case("twin for the null case", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b)); CREATE UNIQUE INDEX u ON t (a) WHERE b IS NULL"),
+        case("another system's id", "CREATE TABLE agents (id int PRIMARY KEY, issuer text NOT NULL, service_principal_id text, UNIQUE (issuer, service_principal_id))"),
         case("domain not null", "CREATE DOMAIN d AS int NOT NULL; CREATE TABLE t (a int NOT NULL, b d, UNIQUE (a, b))"),
         case("check not null", "CREATE TABLE t (a int NOT NULL, b int CHECK (b IS NOT NULL), UNIQUE (a, b))"),
     ],
 };
 
 fn check(c: &Catalog, out: &mut Report) {
+    let mut strangers = HashMap::new();
     for t in c.tables() {
         for i in t.indexes.iter().filter(|i| i.unique && !i.primary && i.valid && i.keys.len() > 1) {
             out.examine(&t.schema);
             let open = open_columns(t, i);
             if i.nulls_not_distinct || open.is_empty() {
                 continue;
+            }
+            if let (2, [one]) = (i.keys.len(), open.as_slice()) {
+                if is_optional(t, one) && *strangers.entry(folded(one)).or_insert_with(|| is_stranger(c, one))
+                {
+                    continue;
+                }
             }
             let columns: Vec<i16> = i.keys.iter().map(|k| k.attnum).collect();
             let name = i.sql_name();
@@ -67,6 +80,21 @@ fn open_columns<'t>(t: &'t Relation, i: &Index) -> Vec<&'t str> {
     let keys = i.keys.iter().filter_map(|k| t.attribute(k.attnum)).filter(|a| !t.never_null(a));
     let names = keys.map(|a| a.name.as_str());
     names.filter(|n| !i.predicate.as_ref().is_some_and(|p| mentions(p, n)) && !has_twin(t, i, n)).collect()
+}
+
+/// A text that refers to nothing, in a table that has a key.
+fn is_optional(t: &Relation, column: &str) -> bool {
+    let refers = |num| t.constraints.iter().any(|k| k.kind == 'f' && k.columns.contains(&num));
+    let text = t.column(column).is_some_and(|a| matches!(a.base_type, TEXT | VARCHAR) && !refers(a.num));
+    text && t.primary_key().is_some()
+}
+
+/// Named like the id of something that no table here is about.
+fn is_stranger(c: &Catalog, column: &str) -> bool {
+    let name = folded(column);
+    let thing = name.strip_suffix("id").filter(|thing| thing.len() > 2);
+    thing
+        .is_some_and(|thing| ends_with(column, "_id") && !c.tables().any(|t| folded(&t.name).contains(thing)))
 }
 
 /// Another unique index over no more than the other columns, for `column IS NULL`.

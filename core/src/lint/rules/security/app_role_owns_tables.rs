@@ -33,9 +33,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(c: &Catalog, out: &mut Report) {
-    let Some(doors) = &c.doors else { return };
+    let Some(cluster) = &c.cluster else { return };
     let enough = c.param(&RULE, "sessions").max(1.0) as i64;
-    let sessions = application_sessions(doors);
+    let sessions = application_sessions(cluster);
     let most = sessions.iter().max_by_key(|(oid, n)| (**n, std::cmp::Reverse(**oid)));
     let Some((oid, n)) = most.filter(|(_, n)| **n >= enough) else { return };
     let Some(role) = c.roles.get(oid).filter(|r| r.login && !r.superuser) else { return };

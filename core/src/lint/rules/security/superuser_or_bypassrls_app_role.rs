@@ -54,8 +54,8 @@ const OF_SERVICES: &[&str] = &[
 ];
 
 fn check(c: &Catalog, out: &mut Report) {
-    let Some(doors) = &c.doors else { return };
-    let sessions = application_sessions(doors);
+    let Some(cluster) = &c.cluster else { return };
+    let sessions = application_sessions(cluster);
     let enough = c.param(&RULE, "sessions").max(1.0) as i64;
     let row_security = c.linted_relations().any(|r| r.row_security);
     let changes = |g: &&crate::lint::catalog::Grant| g.has("INSERT") || g.has("UPDATE") || g.has("DELETE");

@@ -108,14 +108,14 @@ fn fix(t: &Relation, k: &Constraint, a: &Attribute, parent: &Relation, pa: &Attr
     let columns = idents(&t.names(&[&[a.num], k.columns.as_slice()].concat()));
     let wanted = [&[pa.num], k.ref_columns.as_slice()].concat();
     let referred = idents(&parent.names(&wanted));
-    let mut sql = String::new();
-    if !parent.constraints.iter().any(|u| matches!(u.kind, 'p' | 'u') && same(&u.columns, &wanted)) {
-        sql = format!("ALTER TABLE {to} ADD UNIQUE ({referred});\n");
-    }
     // A partitioned table takes no foreign key that is not valid at once.
     let later = if t.kind == RelationKind::Table { " NOT VALID" } else { "" };
-    sql += &format!("ALTER TABLE {table} ADD FOREIGN KEY ({columns}) REFERENCES {to} ({referred}){later};");
-    Some(Fix::new(sql, Safety::Rewrite))
+    let key = format!("ALTER TABLE {table} ADD FOREIGN KEY ({columns}) REFERENCES {to} ({referred}){later};");
+    let fix = Fix::new(key, Safety::Rewrite);
+    Some(match parent.constraints.iter().any(|u| matches!(u.kind, 'p' | 'u') && same(&u.columns, &wanted)) {
+        true => fix,
+        false => fix.after(format!("ALTER TABLE {to} ADD UNIQUE ({referred});")),
+    })
 }
 
 fn same(a: &[i16], b: &[i16]) -> bool {

@@ -35,6 +35,7 @@ pub static RULE: Rule = Rule {
     silent: &[
         case("enabled", "CREATE TABLE t (tenant_id int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (true)"),
         case("a bank's accounts", "CREATE TABLE accounts (account_id int); CREATE TABLE t (account_id int); CREATE TABLE u (a int)"),
+        case("an identity provider's", "CREATE TABLE t (tenant_id text, issuer text); DO $$ BEGIN FOR i IN 1..10 LOOP EXECUTE format('CREATE TABLE u%s (a int)', i); END LOOP; END $$"),
         case("view", "CREATE VIEW v AS SELECT 1 AS tenant_id"),
         case("partition", "CREATE TABLE t (tenant_id int) PARTITION BY LIST (tenant_id); CREATE TABLE t1 PARTITION OF t DEFAULT; ALTER TABLE t ENABLE ROW LEVEL SECURITY"),
         case("temporary", "CREATE TEMP TABLE t (tenant_id int)"),

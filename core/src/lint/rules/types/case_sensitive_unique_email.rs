@@ -70,13 +70,14 @@ fn names_a_person(name: &str) -> bool {
 
 /// It keeps the column unique, alone or within a tenant; not a longer key of which the column is a part.
 fn is_unique_over(t: &Relation, i: &Index, a: &Attribute) -> bool {
-    let (Some(last), others) = (i.keys.last(), i.keys.len().saturating_sub(1)) else { return false };
     let tenant = |n| t.attribute(n).is_some_and(|a| a.name.ends_with("_id") || a.name.ends_with("Id"));
-    i.unique
-        && i.valid
-        && i.keys.iter().any(|k| k.attnum == a.num)
-        && (others == 0 || others == 1 && i.keys.iter().all(|k| k.attnum == a.num || tenant(k.attnum)))
-        && last.expression.is_none()
+    let keys: Vec<i16> = i.keys.iter().map(|k| k.attnum).collect();
+    let over = match keys.as_slice() {
+        [one] => *one == a.num,
+        [one, two] => *one == a.num && tenant(*two) || *two == a.num && tenant(*one),
+        _ => false,
+    };
+    i.unique && i.valid && over
 }
 
 /// lower() or upper() of the column is what is unique, or what the column must be.

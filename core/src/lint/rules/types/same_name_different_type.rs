@@ -1,4 +1,4 @@
-use crate::lint::catalog::types::{TEXT, VARCHAR};
+use crate::lint::catalog::types::{JSON, JSONB, TEXT, VARCHAR};
 use crate::lint::catalog::{Attribute, Catalog, Relation};
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
           values outgrow the narrow one they fail. Told for the few against the many: at least four \
           columns of a name in a schema, three quarters of them of one type. Names that say nothing by \
           themselves (id, value, name, type, data and the like) may have any type; text and varchar are \
-          one.",
+          one, and JSON is never held against columns that are none.",
     bad: "CREATE TABLE orders (customer_id bigint); CREATE TABLE notes (customer_id int);",
     good: "CREATE TABLE orders (customer_id bigint); CREATE TABLE notes (customer_id bigint);",
     remedy: "the type that the others have, or a name of its own",
@@ -34,6 +34,7 @@ pub static RULE: Rule = Rule {
         case("half and half", "CREATE TABLE a (user_ref int); CREATE TABLE b (user_ref int); CREATE TABLE c (user_ref bigint); CREATE TABLE d (user_ref bigint)"),
         case("too few", "CREATE TABLE a (user_ref int); CREATE TABLE b (user_ref int); CREATE TABLE c (user_ref bigint)"),
         case("says nothing", "CREATE TABLE a (value int); CREATE TABLE b (value int); CREATE TABLE c (value int); CREATE TABLE d (value text)"),
+        case("a document of the same", "CREATE TABLE a (models text[]); CREATE TABLE b (models text[]); CREATE TABLE c (models text[]); CREATE TABLE d (models jsonb)"),
         case("text and varchar", "CREATE TABLE a (city text); CREATE TABLE b (city text); CREATE TABLE c (city text); CREATE TABLE d (city varchar(80))"),
         case("another schema", "CREATE SCHEMA s; CREATE TABLE a (user_ref int); CREATE TABLE b (user_ref int); CREATE TABLE c (user_ref int); CREATE TABLE s.d (user_ref bigint)"),
         case("partitions are one", "CREATE TABLE a (user_ref int); CREATE TABLE t (user_ref bigint) PARTITION BY LIST (user_ref); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2); CREATE TABLE t3 PARTITION OF t FOR VALUES IN (3)"),
@@ -119,7 +120,9 @@ fn check(c: &Catalog, out: &mut Report) {
             continue;
         }
         let Some((_, like)) = columns.iter().find(|(_, a)| kind(a) == usual) else { continue };
-        for (t, a) in columns.iter().filter(|(_, a)| kind(a) != usual) {
+        // a document is not compared with values, but json and jsonb with each other are
+        let json = |a: &Attribute| matches!(a.base_type, JSON | JSONB);
+        for (t, a) in columns.iter().filter(|(_, a)| kind(a) != usual && json(a) == json(like)) {
             let column = t.column_object(a);
             let message = format!(
                 "column {} is {}; {count} others of the name are {}",
