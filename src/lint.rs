@@ -20,4 +20,5 @@ mod sequences;
 mod snapshot;
 mod statistics;
 mod surface;
+mod view;
 mod workload;

@@ -8,29 +8,24 @@ pub fn some_row(schema: &str, name: &str) -> String {
     format!("SELECT EXISTS (SELECT FROM {table} WHERE ctid < '(1024,0)'::pg_catalog.tid)")
 }
 
-/// What the view of a rule of the user's own says; `has` tells its columns.
-pub fn own_rule(schema: &str, view: &str, has: impl Fn(&str) -> bool) -> String {
-    const COLUMNS: [(&str, &str); 8] = [
-        ("relation", "oid"),
-        ("function", "oid"),
-        ("attribute", "text"),
-        ("message", "text"),
-        ("severity", "text"),
-        ("fix_sql", "text"),
-        ("key", "text"),
-        ("confidence", "float8"),
-    ];
-    let view = qualified(schema, view);
-    let column = |(name, kind): &(&str, &str)| match has(name) {
-        true => format!("v.{}::pg_catalog.{kind}", ident(name)),
-        false => format!("NULL::pg_catalog.{kind}"),
+/// What the view of a rule of the user's own says: the objects by OID, and all its columns as text, as `format` shows
+/// them: by the type's output function.
+pub fn own_rule(schema: &str, view: &str, columns: &[&str]) -> String {
+    let oid = |name: &str| match columns.contains(&name) {
+        true => format!("v.{}::pg_catalog.oid", ident(name)),
+        false => "NULL::pg_catalog.oid".to_owned(),
     };
-    let columns: Vec<String> = COLUMNS.iter().map(column).collect();
-    let known: Vec<String> = COLUMNS.iter().map(|(name, _)| literal(name)).collect();
+    let text = |name: &&str| {
+        let column = ident(name);
+        format!("CASE WHEN v.{column} IS NOT NULL THEN pg_catalog.format('%s', v.{column}) END")
+    };
+    let texts: Vec<String> = columns.iter().map(text).collect();
     format!(
-        "SELECT {}, pg_catalog.to_jsonb(v.*) OPERATOR(pg_catalog.-) ARRAY[{}]::pg_catalog.text[] FROM {view} AS v",
-        columns.join(", "),
-        known.join(", ")
+        "SELECT {}, {}, ARRAY[{}]::pg_catalog.text[] FROM {} AS v",
+        oid("relation"),
+        oid("function"),
+        texts.join(", "),
+        qualified(schema, view)
     )
 }
 

@@ -1,8 +1,9 @@
 //! dbguard.lint_register and lint_unregister.
 
+use crate::catalog;
 use crate::error::{notice, Error, Result};
 use crate::lint::arguments::{required_text, severity_argument};
-use crate::lint::own;
+use crate::lint::{own, view as asked};
 use dbguard_core::lint::own::code_fault;
 use dbguard_core::lint::rule::Category;
 use dbguard_core::lint::rules;
@@ -12,21 +13,15 @@ use pgrx::prelude::*;
 
 /// Names of the view, and the first line of its comment.
 fn named(view: Oid) -> Result<(String, String, Option<String>)> {
-    const NAMES: &str = "
-        SELECT n.nspname::text, c.relname::text, pg_catalog.obj_description(c.oid, 'pg_class')
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    let (schema, name, comment) = Spi::get_three_with_args::<String, String, String>(NAMES, &[view.into()])?;
-    match (schema, name) {
-        (Some(schema), Some(name)) => {
-            let line = comment.as_deref().and_then(|c| c.lines().next()).map(str::trim);
-            Ok((schema, name, line.filter(|l| !l.is_empty()).map(str::to_owned)))
-        }
-        _ => Err(Error::new(
-            PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
-            format!("view with OID {} does not exist", view.to_u32()),
-        )
-        .hint("Name a view.")),
+    const COMMENT: &str = "SELECT pg_catalog.obj_description($1, 'pg_class')";
+    let relation = catalog::relation(view)?;
+    if relation.persistence == 't' {
+        return Err(Error::wrong_object_type(format!("\"{}\" is a temporary view", relation.name))
+            .hint("It goes with its session. Name a permanent one."));
     }
+    let comment = Spi::get_one_with_args::<String>(COMMENT, &[view.into()])?;
+    let line = comment.as_deref().and_then(|c| c.lines().next()).map(str::to_owned);
+    Ok((relation.schema, relation.name, line))
 }
 
 fn category_argument(text: Option<&str>) -> Result<Category> {
@@ -41,6 +36,15 @@ fn category_argument(text: Option<&str>) -> Result<Category> {
 
 /// The rule is known by the view's name too: that must not mean another rule.
 fn name_is_free(code: &str, name: &str) -> Result<()> {
+    if name.starts_with('-') || name.contains(['*', '?']) || name.contains(char::is_control) {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_NAME,
+            format!("a rule cannot be called \"{name}\""),
+        )
+        .hint(
+            "A rule is called as its view is, and * ? and a leading - mean something else: rename the view.",
+        ));
+    }
     let word = |text: &str| text.eq_ignore_ascii_case(name);
     let others = own::all()?;
     let taken = others.iter().find(|r| r.code != code && (word(r.name) || word(r.code)));
@@ -88,16 +92,17 @@ fn lint_register(
     let category = category_argument(category)?;
     let (schema, name, comment) = named(view)?;
     name_is_free(code, &name)?;
-    let title = title.map(str::trim).filter(|t| !t.is_empty()).or(comment.as_deref()).ok_or_else(|| {
-        Error::invalid_parameter("a rule needs a title")
-            .hint("Say in a line what is wrong: title => '...', or as a comment on the view.")
+    let title = title.or(comment.as_deref()).map(|t| t.trim().trim_end_matches('.'));
+    let title = title.filter(|t| !t.is_empty() && !t.contains(char::is_control)).ok_or_else(|| {
+        Error::invalid_parameter("a rule needs a title of one line")
+            .hint("Say what is wrong: title => '...', or as a comment on the view.")
     })?;
-    let findings = own::read(&schema, &name, None)?.len();
+    let findings = asked::ask(&schema, &name, None)?.len();
     let args = [
         code.into(),
         schema.as_str().into(),
         name.as_str().into(),
-        title.trim_end_matches('.').into(),
+        title.into(),
         severity.as_str().into(),
         category.as_str().into(),
         required_text("why", why)?.into(),
@@ -107,7 +112,7 @@ fn lint_register(
     Ok(i32::try_from(findings).unwrap_or(i32::MAX))
 }
 
-/// Whether there was such a rule. What was ignored of it or is in baselines stays.
+/// Whether there was such a rule. What was chosen about it goes with it; what was ignored of it, or is in baselines, stays.
 #[pg_extern(sql = false)]
 fn lint_unregister(code: Option<&str>) -> std::result::Result<bool, ErrorReport> {
     let code = required_text("code", code)?;
@@ -117,7 +122,9 @@ fn lint_unregister(code: Option<&str>) -> std::result::Result<bool, ErrorReport>
             .into());
     }
     let gone = Spi::connect_mut(|client| {
+        const CHOSEN: &str = "DELETE FROM dbguard.lint_config WHERE rule = $1";
         const GONE: &str = "DELETE FROM dbguard.lint_registered WHERE code = $1 RETURNING true";
+        client.update(CHOSEN, None, &[code.into()])?;
         client.update(GONE, None, &[code.into()]).map(|gone| !gone.is_empty())
     })
     .map_err(Error::from)?;

@@ -96,3 +96,9 @@ pub fn log_logical_message(prefix: &std::ffi::CStr, message: &[u8]) {
         LogLogicalMessage(prefix, start, size, true, false);
     }
 }
+
+/// The privilege on a role that lets one act as it, for pg_has_role: from 16 on a member need not be able to.
+#[cfg(feature = "pg15")]
+pub const CAN_ACT_AS: &str = "MEMBER";
+#[cfg(not(feature = "pg15"))]
+pub const CAN_ACT_AS: &str = "SET";

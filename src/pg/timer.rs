@@ -13,7 +13,11 @@ unsafe extern "C-unwind" {
     fn RegisterTimeout(id: c_int, handler: Option<unsafe extern "C-unwind" fn()>) -> c_int;
     fn enable_timeout_after(id: c_int, delay_ms: c_int);
     fn disable_timeout(id: c_int, keep_indicator: bool);
+    fn get_timeout_active(id: c_int) -> bool;
 }
+
+/// The same in all versions.
+const STATEMENT_TIMEOUT: c_int = 3;
 
 /// Beyond the timeouts that the server names: it then gives the first free one.
 const ANY: c_int = 20;
@@ -42,11 +46,12 @@ impl Drop for Running {
     }
 }
 
-/// Runs `f` and cancels it when the time is over, as a user would: with 57014. Also says whether that
-/// was so. Not to be nested.
+/// Runs `f` and cancels it when the time is over, as a user would: with 57014. Also says whether that was so, and
+/// not the time of the whole statement that ran out. Not to be nested.
 pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> (T, bool) {
     let ms = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
     RAN_OUT.store(false, Ordering::Relaxed);
+    let counts_down = statement_counts_down();
     let result = {
         // SAFETY: registered once a backend; the handler only sets flags, as one must.
         let running = unsafe {
@@ -59,10 +64,16 @@ pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> (T, bool) {
         unsafe { enable_timeout_after(running.0, ms) };
         f()
     };
-    let ran_out = RAN_OUT.load(Ordering::Relaxed);
-    if ran_out {
+    let ours = RAN_OUT.swap(false, Ordering::Relaxed) && counts_down == statement_counts_down();
+    if ours {
         // SAFETY: a variable of the backend. It came too late: nothing else shall be cancelled by it.
         unsafe { pg_sys::QueryCancelPending = 0 };
     }
-    (result, ran_out)
+    (result, ours)
+}
+
+/// Whether statement_timeout is set and not over.
+fn statement_counts_down() -> bool {
+    // SAFETY: reads a variable of the backend.
+    unsafe { get_timeout_active(STATEMENT_TIMEOUT) }
 }

@@ -1,6 +1,6 @@
 //! Rules of the user's own: a view whose rows are the findings.
 
-use crate::lint::catalog::{Catalog, Oid};
+use crate::lint::catalog::{Catalog, Oid, Relation};
 use crate::lint::finding::{Finding, Fix, Object, Report, Safety, Severity};
 use crate::lint::rule::{Category, Rollup, Rule, Section};
 use crate::lint::rules;
@@ -98,65 +98,111 @@ pub fn judge(catalog: &Catalog, rule: &Rule, rows: Vec<Said>, out: &mut Report) 
     for table in catalog.tables() {
         out.examine(&table.schema);
     }
-    let others = Others::new(catalog);
+    let places = Places::new(catalog);
     let mut told = HashSet::new();
     for said in rows {
-        let Some(object) = others.object(&said) else { continue };
-        let message = said.message.unwrap_or_else(|| rule.title.to_owned());
-        // two partitions, one parent
-        if !told.insert((object.kind, object.identity.clone(), message.clone(), said.key.clone())) {
+        let Some(place) = places.find(&said) else { continue };
+        // what is said of many partitions is said of their parent once
+        let same = (
+            place.object.oid,
+            said.attribute.clone(),
+            said.message.clone(),
+            said.severity.clone(),
+            said.key.clone(),
+        );
+        if place.of_partition && !told.insert(same) {
             continue;
         }
-        let severity = match said.severity.as_deref() {
-            None => rule.severity,
-            Some(text) => match Severity::parse(text) {
-                Some(severity) => severity,
-                None => {
-                    out.skip(
-                        object,
-                        format!("its view says the severity \"{text}\": there are info, warning, error"),
-                    );
-                    continue;
-                }
-            },
-        };
-        let mut finding = Finding::new(object, message)
-            .severity(severity)
-            .fix(said.fix_sql.map(|sql| Fix::new(sql, Safety::Review)))
-            .confidence(said.confidence.map_or(1.0, |c| c.clamp(0.0, 1.0) as f32));
-        if let Some(key) = said.key {
-            finding.key = format!("{}|{key}", finding.key);
+        match finding(rule, &place, said) {
+            Ok(finding) => out.find(finding),
+            Err(why) => out.skip(place.object, why),
         }
-        finding.evidence = said.details;
-        out.find(finding);
     }
 }
 
-/// Objects by OID, beside those that a catalog finds itself.
-struct Others<'c> {
-    catalog: &'c Catalog,
-    relations: HashMap<Oid, Object>,
+/// Or why the row cannot be told.
+fn finding(rule: &Rule, place: &Place, said: Said) -> Result<Finding, String> {
+    let severity = match said.severity.as_deref() {
+        None => rule.severity,
+        Some(text) => Severity::parse(text).ok_or_else(|| {
+            format!("its view says the severity \"{text}\": there are info, warning, error")
+        })?,
+    };
+    let object = match said.attribute {
+        None => place.object.clone(),
+        Some(name) => place
+            .relation
+            .and_then(|r| r.attributes.iter().find(|a| a.name == name).map(|a| r.column_object(a)))
+            .ok_or_else(|| format!("its view names the attribute \"{name}\", which there is not"))?,
+    };
+    let message = said.message.unwrap_or_else(|| rule.title.to_owned());
+    let confidence = said.confidence.filter(|c| !c.is_nan()).map_or(1.0, |c| c.clamp(0.0, 1.0));
+    let mut finding = Finding::new(object, message)
+        .severity(severity)
+        .fix(said.fix_sql.and_then(|sql| fix(&sql)))
+        .confidence(confidence as f32);
+    if let Some(key) = said.key {
+        finding.key = format!("{}|{key}", finding.key);
+    }
+    finding.evidence = said.details;
+    Ok(finding)
 }
 
-impl<'c> Others<'c> {
-    fn new(catalog: &'c Catalog) -> Others<'c> {
-        let linted = || catalog.relations.iter().filter(|r| r.linted);
-        let indexes = linted().flat_map(|r| &r.indexes).map(|i| (i.oid, i.object()));
-        let sequences = catalog.sequences.iter().filter(|s| s.linted).map(|s| (s.oid, s.object()));
-        Others { catalog, relations: indexes.chain(sequences).collect() }
+/// Whole statements, that others may follow.
+fn fix(sql: &str) -> Option<Fix> {
+    let sql = sql.trim();
+    let end = if sql.ends_with(';') { "" } else { ";" };
+    (!sql.is_empty()).then(|| Fix::new(format!("{sql}{end}"), Safety::Review))
+}
+
+/// What a row is about.
+#[derive(Clone)]
+struct Place<'c> {
+    object: Object,
+    /// The object is a table or view.
+    relation: Option<&'c Relation>,
+    /// It was said of a partition of it.
+    of_partition: bool,
+}
+
+/// Objects by OID: those that a catalog does not find by itself, too.
+struct Places<'c> {
+    catalog: &'c Catalog,
+    parts: HashMap<Oid, Place<'c>>,
+}
+
+impl<'c> Places<'c> {
+    fn new(catalog: &'c Catalog) -> Places<'c> {
+        let place = |object| Place { object, relation: None, of_partition: false };
+        let mut parts = HashMap::new();
+        for r in catalog.relations.iter().filter(|r| r.linted) {
+            for i in &r.indexes {
+                let here = if r.is_partition { Places::of_table(catalog, r) } else { place(i.object()) };
+                parts.insert(i.oid, here);
+            }
+        }
+        let sequences = catalog.sequences.iter().filter(|s| s.linted);
+        parts.extend(sequences.map(|s| (s.oid, place(s.object()))));
+        Places { catalog, parts }
+    }
+
+    fn of_table(catalog: &'c Catalog, relation: &'c Relation) -> Place<'c> {
+        let root = catalog.root_of(relation);
+        Place { object: root.object(), relation: Some(root), of_partition: root.oid != relation.oid }
     }
 
     /// None: nothing that this run looks at. Without any OID it is about the database.
-    fn object(&self, said: &Said) -> Option<Object> {
-        if let Some(oid) = said.function.filter(|_| said.relation.is_none()) {
-            return self.catalog.function(oid).filter(|f| f.linted).map(|f| f.object());
+    fn find(&self, said: &Said) -> Option<Place<'c>> {
+        let place = |object| Place { object, relation: None, of_partition: false };
+        match (said.relation, said.function) {
+            (Some(oid), _) => match self.catalog.relation(oid) {
+                Some(relation) => Some(Places::of_table(self.catalog, relation))
+                    .filter(|p| p.relation.is_some_and(|r| r.linted)),
+                None => self.parts.get(&oid).cloned(),
+            },
+            (None, Some(oid)) => self.catalog.function(oid).filter(|f| f.linted).map(|f| place(f.object())),
+            (None, None) => Some(place(Object::database(&self.catalog.database))),
         }
-        let Some(oid) = said.relation else { return Some(Object::database(&self.catalog.database)) };
-        let Some(relation) = self.catalog.relation(oid) else { return self.relations.get(&oid).cloned() };
-        let root = self.catalog.root_of(relation);
-        let column =
-            said.attribute.as_ref().and_then(|name| root.attributes.iter().find(|a| a.name == *name));
-        root.linted.then(|| column.map_or_else(|| root.object(), |a| root.column_object(a)))
     }
 }
 

@@ -204,11 +204,12 @@ fn code_of_others_is_not_run() {
          CREATE VIEW public.v AS SELECT public.steal() AS message",
     );
     let refused = |of: &str, what: &str| {
-        format!("could run code of role {of} as you: {what} owned by {of}. Ask as {of}, or keep the view in a schema of your own.")
+        format!("could run code of role {of} as you: {of} owns {what}. Use what belongs to you, or to a role that may act as you, in a schema of your own.")
     };
     let seen = db.lines(SEEN);
     assert!(
-        seen[0].contains("| skipped |") && seen[0].ends_with(&refused("own_thief", "the view is")),
+        seen[0].contains("| skipped |")
+            && seen[0].ends_with(&refused("own_thief", "function public.steal()")),
         "{seen:?}"
     );
     // he himself may ask his own
@@ -220,7 +221,7 @@ fn code_of_others_is_not_run() {
     let e = db.error("SELECT dbguard.lint_register('ACME003', 'his.w', 'x')");
     assert_eq!(e.code, "42501");
     assert!(
-        e.message.ends_with("could run code of role own_thief as you: its schema is owned by own_thief"),
+        e.message.ends_with("could run code of role own_thief as you: own_thief owns schema his"),
         "{e:?}"
     );
     // who is a member of the caller could be him anyway
@@ -236,7 +237,7 @@ fn code_of_others_is_not_run() {
          ALTER DATABASE {name} OWNER TO own_thief"
     ));
     let seen = db.lines(SEEN);
-    assert!(seen[0].ends_with(&refused("own_thief", "its schema is")), "{seen:?}");
+    assert!(seen[0].ends_with(&refused("own_thief", "schema public")), "{seen:?}");
 }
 
 #[test]
@@ -294,15 +295,16 @@ fn what_keeps_a_view_from_answering_is_told() {
 fn what_cannot_be_a_rule() {
     let mut db = Db::new();
     db.exec("CREATE TABLE t (message text); CREATE VIEW v AS SELECT 'x'::text AS message; CREATE VIEW god_table AS SELECT 1;
-             CREATE VIEW types AS SELECT 1; CREATE VIEW worded AS SELECT 'public.t'::text AS relation");
+             CREATE VIEW types AS SELECT 1; CREATE VIEW worded AS SELECT 'public.t'::text AS relation;
+             CREATE VIEW \"*\" AS SELECT 1; CREATE TEMP VIEW passing AS SELECT 1");
     let mut refused = |call: &str, code: &str, message: &str| {
         let e = db.error(&format!("SELECT dbguard.lint_register({call})"));
         assert_eq!((e.code.as_str(), e.message.as_str()), (code, message));
-        assert!(!e.hint.is_empty() || code.starts_with("22P") || code == "22004", "no hint: {e:?}");
+        assert!(!e.hint.is_empty() || code == "22004", "no hint: {e:?}");
     };
     refused("'INT999', 'v', 'x'", "22023", "\"INT999\" cannot be the code of a rule of your own");
     refused("'acme', 'v', 'x'", "22023", "\"acme\" cannot be the code of a rule of your own");
-    refused("'ACME001', 'v'", "22023", "a rule needs a title");
+    refused("'ACME001', 'v'", "22023", "a rule needs a title of one line");
     refused("'ACME001', 'v', 'x', 'fatal'", "22023", "unknown severity \"fatal\"");
     refused("'ACME001', 'v', 'x', category => 'mine'", "22023", "unknown category \"mine\"");
     refused("'ACME001', 't', 'x'", "42809", "public.t is not a view");
@@ -310,7 +312,15 @@ fn what_cannot_be_a_rule() {
     refused("'ACME001', 'types', 'x'", "42710", "the name \"types\" already means types");
     refused("NULL, 'v', 'x'", "22004", "argument \"code\" must not be null");
     refused("'ACME001', NULL, 'x'", "22004", "argument \"view\" must not be null");
-    refused("'ACME001', 'worded', 'x'", "22P02", "invalid input syntax for type oid: \"public.t\"");
+    refused(
+        "'ACME001', 'worded', 'x'",
+        "42804",
+        "column \"relation\" of view public.worded must be of type regclass",
+    );
+    refused("'ACME001', 'v', '.'", "22023", "a rule needs a title of one line");
+    refused("'ACME001', 'v', E'a\\nb'", "22023", "a rule needs a title of one line");
+    refused("'ACME001', '\"*\"', 'x'", "42602", "a rule cannot be called \"*\"");
+    refused("'ACME001', 'passing', 'x'", "42809", "\"passing\" is a temporary view");
     assert_eq!(db.value("SELECT count(*) FROM dbguard.lint_registered"), "0");
     db.exec("SELECT dbguard.lint_register('ACME001', 'v', 'x'); SELECT dbguard.lint_register('ACME001', 'v', 'y', 'error')");
     assert_eq!(db.lines("SELECT title, severity FROM dbguard.lint_registered"), ["y | error"]);
@@ -319,8 +329,10 @@ fn what_cannot_be_a_rule() {
     assert_eq!(db.error("SELECT dbguard.lint_unregister('INT001')").code, "22023");
     // it is for those who may write dbguard's tables
     let mut nobody = db.connect_as("own_nobody");
-    nobody.exec("CREATE TEMP VIEW mine AS SELECT 'x'::text AS message");
-    assert_eq!(nobody.error("SELECT dbguard.lint_register('ACME002', 'mine', 'x')").code, "42501");
+    assert_eq!(
+        nobody.error("SELECT dbguard.lint_register('ACME002', 'information_schema.tables', 'x')").code,
+        "42501"
+    );
 }
 
 #[test]
@@ -352,4 +364,145 @@ fn everywhere_else() {
         assert_eq!(there.lines(SEEN), seen, "standby");
     }
     cluster.down(9);
+}
+
+/// What a view calls, and what it shows, must not be another's code either.
+#[test]
+fn nor_is_code_of_others_within_it() {
+    let mut db = Db::new();
+    let mut thief = db.connect_as("own_app");
+    db.exec("CREATE SCHEMA rules; CREATE SCHEMA app AUTHORIZATION own_app");
+    thief.exec(
+        "CREATE TABLE app.stolen (who text);
+         CREATE FUNCTION app.steal() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'stolen by %', current_user; END $$;
+         CREATE FUNCTION app.same(text, text) RETURNS bool LANGUAGE sql AS 'SELECT app.steal() IS NULL';
+         CREATE OPERATOR app.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = app.same);
+         CREATE DOMAIN app.word AS text CHECK (app.steal() IS NULL OR value <> '');
+         CREATE TYPE app.status AS ENUM ('a'); CREATE TABLE app.orders (s app.status); INSERT INTO app.orders VALUES ('a');
+         CREATE VIEW app.nested AS SELECT 'x'::text AS message",
+    );
+    let mut refused = |view: &str, what: &str| {
+        db.exec(&format!("CREATE OR REPLACE VIEW rules.r AS {view}"));
+        let e = db.error("SELECT dbguard.lint_register('ACME001', 'rules.r', 'x')");
+        let message = format!("view rules.r could run code of role own_app as you: own_app owns {what}");
+        assert_eq!((e.code.as_str(), e.message), ("42501", message));
+        db.exec("DROP VIEW rules.r");
+    };
+    refused("SELECT message FROM app.nested", "view app.nested");
+    refused("SELECT app.steal() AS message", "function app.steal()");
+    refused(
+        "SELECT 'x' AS message WHERE 'a'::text OPERATOR(app.===) 'b'::text",
+        "operator app.===(text,text)",
+    );
+    refused("SELECT current_user::app.word::text AS message", "type app.word");
+    // a type may be shown: no cast to json or text is called, made before or after
+    db.exec(
+        "CREATE VIEW rules.shown AS SELECT 'app.orders'::regclass AS relation, s, s AS key FROM app.orders;
+             SELECT dbguard.lint_register('ACME001', 'rules.shown', 'x')",
+    );
+    thief.exec(
+        "CREATE FUNCTION app.as_json(app.status) RETURNS json LANGUAGE sql AS 'SELECT app.steal()::json';
+         CREATE FUNCTION app.as_text(app.status) RETURNS text LANGUAGE sql AS 'SELECT app.steal()';
+         CREATE CAST (app.status AS json) WITH FUNCTION app.as_json(app.status); CREATE CAST (app.status AS text) WITH FUNCTION app.as_text(app.status)",
+    );
+    assert_eq!(
+        db.lines("SELECT details->>'s', status FROM dbguard.lint(rules => '{ACME001}')"),
+        ["a | open"]
+    );
+    // put there by a transaction that this one's snapshot does not see
+    db.exec("CREATE VIEW public.w AS SELECT 'mine'::text AS message; SELECT dbguard.lint_register('ACME001', 'public.w', 'x');
+             GRANT CREATE ON SCHEMA public TO own_app");
+    let mut other = db.connect();
+    db.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    other.exec("ALTER VIEW public.w RENAME TO w2");
+    thief.exec("CREATE VIEW public.w AS SELECT app.steal() AS message");
+    assert!(db.lines(SEEN)[0].contains("could run code of role own_app as you"), "{:?}", db.lines(SEEN));
+    db.exec("COMMIT; DROP VIEW public.w");
+    // who asks as another must not be brought back to what he was
+    let me = db.value("SELECT session_user");
+    thief.exec(&format!(
+        "CREATE FUNCTION app.back() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('role', '{me}', true); RETURN current_user; END $$;
+         CREATE VIEW public.w AS SELECT app.back() AS message"
+    ));
+    db.exec("SET ROLE own_app");
+    assert!(
+        db.lines(SEEN)[0].contains("cannot set parameter \"role\" within security-"),
+        "{:?}",
+        db.lines(SEEN)
+    );
+}
+
+#[test]
+fn time_limits_of_others_hold() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE FUNCTION deaf() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+           BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; PERFORM pg_sleep(60); RETURN 'x'; END $$;
+         CREATE VIEW v AS SELECT 'x'::text AS message; SELECT dbguard.lint_register('ACME001', 'v', 'x');
+         CREATE OR REPLACE VIEW v AS SELECT public.deaf() AS message;
+         SET dbguard.lint_view_timeout = '100ms'; SET statement_timeout = '600ms'",
+    );
+    let e = db.error(SEEN);
+    assert_eq!(
+        (e.code.as_str(), e.message.as_str()),
+        ("57014", "canceling statement due to statement timeout")
+    );
+    // a view that asks lint itself: only one is asked at a time
+    db.exec("CREATE VIEW slow AS SELECT 'x'::text AS message; SELECT dbguard.lint_register('ACME002', 'slow', 'x');
+             CREATE OR REPLACE VIEW slow AS SELECT 'x'::text AS message FROM pg_sleep(60);
+             CREATE OR REPLACE VIEW v AS SELECT l.message FROM dbguard.lint(rules => '{ACME002}') l");
+    assert_eq!(
+        db.lines(SEEN),
+        [format!("warning | open | database | {} | not checked: the view of another rule asks for it. Ask lint from outside.", db.name)]
+    );
+    // and nothing is left behind
+    db.exec("RESET statement_timeout; DROP VIEW v; CREATE VIEW v AS SELECT 'x'::text AS message; SELECT pg_sleep(0.3)");
+    assert_eq!(db.lines(SEEN).len(), 1);
+}
+
+#[test]
+fn values_as_they_are() {
+    let mut db = Db::new();
+    db.exec(
+        r#"CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE TABLE p1 PARTITION OF p DEFAULT; CREATE INDEX p1_a ON p1 (a);
+           CREATE TABLE t (a int);
+           CREATE VIEW v AS SELECT 't'::regclass AS relation, m AS message, s AS severity, 'NaN'::float8 AS confidence,
+             12345678901234567890123::numeric AS exact, '1e400'::numeric AS huge, ARRAY[1,2] AS list, true AS yes, 1.5::real AS half,
+             '{"a": 1e400}'::jsonb AS odd, '{"a": [1]}'::jsonb AS fine, 'NaN'::float8 AS nan, NULL::int AS nothing, 'Q'::text AS "v",
+             CASE s WHEN 'info' THEN 'SELECT 1' WHEN 'error' THEN ' SELECT 2 ; ' ELSE ' ' END AS fix_sql
+           FROM (VALUES ('m', 'info'), ('m', 'error'), ('m', NULL)) x (m, s);
+           CREATE VIEW w AS SELECT 'p1_a'::regclass AS relation, NULL::text AS attribute, 'an index'::text AS message
+             UNION ALL SELECT 't', 'gone', 'x' UNION ALL SELECT 't', '1', 'y';
+           SELECT dbguard.lint_register('ACME001', 'v', 'x'), dbguard.lint_register('ACME002', 'w', 'y')"#,
+    );
+    assert_eq!(
+        db.lines("SELECT severity, confidence, fix_sql FROM dbguard.lint(rules => '{ACME001}')"),
+        ["error | 1 | SELECT 2 ;", "warning | 1 | <null>", "info | 1 | SELECT 1;"]
+    );
+    let details = r#"SELECT DISTINCT details - '{title,ms,fix_safety}'::text[] FROM dbguard.lint(rules => '{ACME001}')"#;
+    let shown: String = db.value(details);
+    for part in [
+        r#""exact": "12345678901234567890123""#,
+        r#""list": "{1,2}""#,
+        r#""yes": true"#,
+        r#""half": 1.5"#,
+        r#""fine": {"a": [1]}"#,
+        r#""nan": "NaN""#,
+        r#""nothing": null"#,
+        r#""v": "Q""#,
+        r#""huge": "10000"#,
+        r#""odd": "{\"a\": 10000"#,
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert_eq!(
+        db.lines("SELECT status, object, message FROM dbguard.lint(rules => '{ACME002}')"),
+        [
+            "open | public.p | an index",
+            "skipped | public.t | not checked: its view names the attribute \"1\", which there is not",
+            "skipped | public.t | not checked: its view names the attribute \"gone\", which there is not"
+        ]
+    );
+    db.exec("SELECT * FROM dbguard.lint_configure('ACME002', severity => 'error'); SELECT dbguard.lint_unregister('ACME002')");
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.lint_config"), "0");
 }
