@@ -1,6 +1,7 @@
 //! Lint on a real server.
 
 mod arguments;
+mod bodies;
 mod cases;
 mod chosen;
 mod corpus;

@@ -7,11 +7,13 @@ mod false_immutable;
 mod matview_not_concurrently_refreshable;
 mod missing_return_in_trigger;
 mod nested_views;
+mod plpgsql_check_errors;
 mod select_star_in_routine;
 mod swallowed_exception;
 
 pub const RULES: &[&Rule] = &[
     &nested_views::RULE,
+    &plpgsql_check_errors::RULE,
     &select_star_in_routine::RULE,
     &false_immutable::RULE,
     &swallowed_exception::RULE,
