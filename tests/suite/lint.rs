@@ -11,4 +11,5 @@ mod everywhere;
 mod own;
 mod reports;
 mod server;
+mod undo;
 mod workload;
