@@ -8,6 +8,7 @@ mod corpus;
 mod docs;
 mod doors;
 mod everywhere;
+mod frameworks;
 mod own;
 mod reports;
 mod server;
