@@ -116,6 +116,7 @@ private() {                   # private MAJOR PG_CONFIG: prints the private pg_c
 # An extension of Debian's for the private copy of a server of Debian's; without it, its tests are skipped.
 bring_cron() { bring_extension "$1" cron pg_cron; }
 bring_partman() { bring_extension "$1" partman pg_partman; }
+bring_plpgsql_check() { bring_extension "$1" plpgsql-check plpgsql_check; }
 bring_extension() {           # bring_extension MAJOR PACKAGE EXTENSION
   local r w; r=$(trees)/pg$1
   [ -d "$r/usr/lib/postgresql/$1/lib" ] && [ ! -e "$r/usr/share/postgresql/$1/extension/$3.control" ] || return 0

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod arguments;
 mod baseline;
+mod bodies;
 mod cluster;
 mod config;
 mod functions;

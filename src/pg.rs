@@ -11,6 +11,7 @@ pub mod guc;
 pub mod heap;
 pub mod identity;
 pub mod inval;
+pub mod json;
 pub mod jsonb;
 pub mod kept;
 pub mod leaf;

@@ -13,6 +13,7 @@ pub mod finding;
 pub mod fix_script;
 pub mod ignore;
 pub mod injection;
+pub mod made;
 pub mod names;
 pub mod own;
 pub mod paths;

@@ -53,3 +53,25 @@ pub fn statements_info(schema: &str) -> String {
     let view = qualified(schema, "pg_stat_statements_info");
     format!("SELECT i.dealloc, (extract(epoch FROM i.stats_reset) * 1000000)::int8 FROM {view} AS i")
 }
+
+/// Checks function $1 as trigger of table $2 with transition tables $3 and $4. The call gives every argument
+/// of the signature (names, types and defaults as the catalogs have them), in order and of its very type:
+/// so no function that somebody else adds to the schema, under the same name, can be meant.
+pub fn plpgsql_check(schema: &str, signature: &[(String, String, Option<String>)]) -> String {
+    let function = qualified(schema, "plpgsql_check_function_tb");
+    let argument = |(name, kind, default): &(String, String, Option<String>)| {
+        let value = match name.as_str() {
+            "funcoid" => "$1",
+            // no relation comes as NULL
+            "relid" => "coalesce($2, 0::pg_catalog.oid)",
+            "oldtable" => "$3",
+            "newtable" => "$4",
+            "without_warnings" => "true",
+            n if n == "fatal_errors" || n.ends_with("_warnings") => "false",
+            _ => default.as_deref().unwrap_or("NULL"),
+        };
+        format!("CAST({value} AS {kind})")
+    };
+    let arguments: Vec<String> = signature.iter().map(argument).collect();
+    format!("SELECT f.lineno, f.sqlstate, f.message, f.level FROM {function}({}) AS f", arguments.join(", "))
+}

@@ -3,13 +3,14 @@
 use crate::error::{Error, Result};
 use crate::lint::arguments::severity_argument;
 use crate::lint::run::{run, Outcome, Request};
+use crate::pg::json;
 use dbguard_core::lint::finding::Severity;
 use dbguard_core::lint::fix_script::{self, Mode};
 use dbguard_core::lint::report::{self, Format, Report, Sources};
 use dbguard_core::lint::{score, verdict};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::JsonB;
+use pgrx::AnyElement;
 
 /// One word of a list, or an error that names the list.
 fn word<T>(name: &str, text: Option<&str>, parse: fn(&str) -> Option<T>, all: &[&str]) -> Result<T> {
@@ -24,16 +25,16 @@ fn word<T>(name: &str, text: Option<&str>, parse: fn(&str) -> Option<T>, all: &[
 #[pg_extern(sql = false)]
 fn lint_report(
     format: Option<&str>,
-    source_map: Option<JsonB>,
+    source_map: Option<AnyElement>,
     schemas: Option<Vec<Option<String>>>,
     rules: Option<Vec<Option<String>>>,
     profile: Option<&str>,
     baseline: Option<&str>,
 ) -> std::result::Result<String, ErrorReport> {
     let format = word("format", format, Format::parse, &Format::ALL.map(Format::as_str))?;
+    let map = source_map.map(|m| json::argument("source_map", m)).transpose()?;
     let request = Request { schemas, rules, profile, baseline, include_ignored: true, ..Request::default() };
     let Outcome { catalog, run, .. } = run(request)?;
-    let map = source_map.map(|m| m.0);
     let tables = if map.is_some() { catalog.tables_of_parts() } else { Default::default() };
     let sources = Sources::new(map.as_ref(), tables).map_err(|why| {
         Error::invalid_parameter(format!("cannot read source_map: {why}"))

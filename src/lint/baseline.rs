@@ -4,10 +4,11 @@ use crate::ddl;
 use crate::error::{Error, Result};
 use crate::lint::arguments::List;
 use crate::lint::run::{run, Outcome, Request};
+use crate::pg::json;
 use dbguard_core::lint::baseline::Baseline;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{JsonB, PgSqlErrorCode};
+use pgrx::{AnyElement, JsonB, PgSqlErrorCode};
 
 pub fn read(name: &str) -> Result<Baseline> {
     let sql = "SELECT findings FROM dbguard.lint_baseline WHERE name = $1";
@@ -112,10 +113,10 @@ fn lint_baseline_export(name: Option<&str>) -> std::result::Result<JsonB, ErrorR
 #[pg_extern(sql = false)]
 fn lint_baseline_import(
     name: Option<&str>,
-    findings: Option<JsonB>,
+    findings: Option<AnyElement>,
 ) -> std::result::Result<i32, ErrorReport> {
     let name = name_argument(name)?;
-    let JsonB(findings) = findings.ok_or_else(|| Error::null_argument("findings"))?;
+    let findings = json::argument("findings", findings.ok_or_else(|| Error::null_argument("findings"))?)?;
     let baseline = Baseline::parse(&findings).map_err(|why| {
         Error::invalid_parameter(format!("not a baseline: {why}"))
             .hint("Give what dbguard.lint_baseline_export returned.")

@@ -13,7 +13,7 @@ pub fn take() -> Result<Cluster> {
     cluster.memory = memory();
     cluster.settings = settings()?;
     cluster.roles = rows(include_str!("sql/cluster_roles.sql"), |r| {
-        Ok(LoginRole { oid: r.oid(1)?, name: r.get(2)?, settings: r.list(3)? })
+        Ok(LoginRole { oid: r.oid(1)?, name: r.get(2)?, settings: r.list(3)?, member_of: r.oids(4)? })
     })?;
     cluster.sessions = sessions()?;
     cluster.waits = rows(include_str!("sql/cluster_waits.sql"), |r| {

@@ -3,13 +3,14 @@
 use crate::error::{notice, Error, Result};
 use crate::lint::own;
 use crate::lint::read::rows;
+use crate::pg::json;
 use dbguard_core::lint::config::{Choice, Config, BLANKET, SCORE};
 use dbguard_core::lint::finding::Severity;
 use dbguard_core::lint::rule::Rule;
 use dbguard_core::lint::{rules, score, select};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::JsonB;
+use pgrx::{AnyElement, JsonB};
 use serde_json::{Map, Value};
 
 /// What has been chosen so far.
@@ -90,14 +91,14 @@ fn wanted(
     rule: Option<&str>,
     enabled: Option<bool>,
     severity: Option<&str>,
-    params: Option<JsonB>,
+    params: Option<AnyElement>,
     schemas: Option<&str>,
 ) -> Result<Wanted> {
     let rule = rule.ok_or_else(|| Error::null_argument("rule"))?;
     let schemas = schemas.ok_or_else(|| Error::null_argument("schema_pattern"))?.to_owned();
     let (rule, meant) = rule_word(rule)?;
     let severity = severity.map(|s| super::arguments::severity_argument("severity", Some(s))).transpose()?;
-    let params = match params.map(|p| p.0) {
+    let params = match params.map(|p| json::argument("params", p)).transpose()? {
         None => None,
         Some(Value::Object(params)) => Some(params),
         Some(_) => {
@@ -169,7 +170,7 @@ fn lint_configure(
     rule: Option<&str>,
     enabled: Option<bool>,
     severity: Option<&str>,
-    params: Option<JsonB>,
+    params: Option<AnyElement>,
     schema_pattern: Option<&str>,
 ) -> std::result::Result<
     TableIterator<

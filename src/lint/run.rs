@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::lint::arguments::{self, List};
 use crate::lint::{
-    baseline, cluster, config, hba, ignores, own, rows, samples, snapshot, statistics, workload,
+    baseline, bodies, cluster, config, hba, ignores, own, rows, samples, snapshot, statistics, workload,
 };
 use crate::pg::guc;
 use crate::pg::subxact::look;
@@ -147,6 +147,10 @@ fn sections(facts: &mut Facts, rules: &[&'static Rule], schemas: Option<&[String
     }
     if wanted(Section::Workload) {
         facts.workload = Some(workload::statements()?);
+    }
+    if wanted(Section::Bodies) {
+        let scope = Scope::new(facts, schemas);
+        facts.checked = Some(bodies::check(facts, &scope)?);
     }
     Ok(())
 }

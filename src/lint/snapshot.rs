@@ -250,6 +250,7 @@ fn index(r: &Row, special: &HashSet<u32>) -> Result<(u32, Index)> {
         pages: r.get(24)?,
         scans: r.get(25)?,
         deferrable: r.get(26)?,
+        definition: r.maybe(27)?,
         ..Index::default()
     };
     Ok((r.oid(1)?, index))

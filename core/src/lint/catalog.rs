@@ -6,6 +6,7 @@ use crate::lint::rule::Rule;
 use std::collections::{HashMap, HashSet};
 
 mod access;
+mod checked;
 pub mod cluster;
 mod collation;
 mod doors;
@@ -19,6 +20,7 @@ pub mod types;
 mod workload;
 
 pub use access::{Grant, Note, Policy, Role, PUBLIC};
+pub use checked::{BodyError, Checked};
 pub use cluster::Cluster;
 pub use collation::CollationVersion;
 pub use doors::{Door, Doors};
@@ -267,6 +269,8 @@ pub struct Facts {
     pub doors: Option<Doors>,
     /// What pg_stat_statements says of this database, or why nothing. None: not asked for.
     pub workload: Option<Result<Vec<Statement>, String>>,
+    /// What plpgsql_check says of functions, or why nothing. None: not asked for.
+    pub checked: Option<Result<Vec<Checked>, String>>,
     pub sequences: Vec<Sequence>,
     pub domains: HashMap<Oid, Domain>,
     pub roles: HashMap<Oid, Role>,

@@ -1,6 +1,6 @@
 //! Parameters that a PL/pgSQL function puts into dynamic SQL as they are. Follows concatenations,
-//! format() with %s and variables that are executed later; whatever else touches a parameter, a
-//! comparison above all, is taken for a check of it.
+//! concat(), format() with %s and variables that are executed later; whatever else touches a parameter, a
+//! comparison above all (but not with an empty text), is taken for a check of it.
 
 use crate::lint::sql::{Kind, Sql};
 use std::collections::BTreeSet;
@@ -13,18 +13,19 @@ pub struct Raw {
     pub whole: bool,
 }
 
-/// `parameters`: input parameters of types that hold any text, with their positions from 1.
-pub fn raw_parameters(sql: Sql, parameters: &[(usize, String)]) -> Vec<Raw> {
-    let unchecked: Vec<&(usize, String)> = parameters.iter().filter(|p| !checked(sql, p)).collect();
+/// `function`: its name, by which the body may qualify them. `parameters`: input parameters of types that
+/// hold any text, with their positions from 1.
+pub fn raw_parameters(sql: Sql, function: &str, parameters: &[(usize, String)]) -> Vec<Raw> {
+    let unchecked: Vec<&(usize, String)> = parameters.iter().filter(|p| !checked(sql, function, p)).collect();
     if unchecked.is_empty() {
         return Vec::new();
     }
-    let search = Search { sql, parameters: &unchecked };
+    let search = Search { sql, function, parameters: &unchecked };
     let mut found = BTreeSet::new();
     let mut variables = BTreeSet::new();
     for i in (0..sql.len()).filter(|i| executes(sql, *i)) {
         let end = search.end_of_expression(i + 1);
-        search.expression(i + 1, end, true, &mut found, &mut variables);
+        search.expression(i + 1, end, Part::Statement, &mut found, &mut variables);
     }
     // what is put into those variables, and into others that these are made of
     let mut known = 0;
@@ -34,7 +35,7 @@ pub fn raw_parameters(sql: Sql, parameters: &[(usize, String)]) -> Vec<Raw> {
             let Some((name, value)) = assignment(sql, i) else { continue };
             if variables.contains(&name) {
                 let end = search.end_of_expression(value);
-                search.expression(value, end, false, &mut found, &mut variables);
+                search.expression(value, end, Part::Value, &mut found, &mut variables);
             }
         }
     }
@@ -72,22 +73,55 @@ fn means(sql: Sql, i: usize, (position, name): &(usize, String)) -> bool {
     }
 }
 
-fn checked(sql: Sql, parameter: &(usize, String)) -> bool {
+/// Whether the name at a token is qualified by the function's. None: it is a field of something else.
+fn qualified(sql: Sql, i: usize, function: &str) -> Option<bool> {
+    if !sql.before_is(i, &["."]) {
+        return Some(false);
+    }
+    let qualifier = i.checked_sub(2)?;
+    let mine = sql.name(qualifier).as_deref() == Some(function) && !sql.before_is(qualifier, &["."]);
+    mine.then_some(true)
+}
+
+fn checked(sql: Sql, function: &str, parameter: &(usize, String)) -> bool {
     const AFTER: &[&str] =
         &["=", "<>", "!=", "in", "~", "~*", "!~", "!~*", "like", "ilike", "similar", "not", ":="];
     const BEFORE: &[&str] =
         &["=", "<>", "!=", "~", "~*", "!~", "!~*", "like", "ilike", "into", "using", "case"];
     const LOOKS_UP: &[&str] =
         &["to_regclass", "to_regtype", "to_regproc", "any", "unnest", "array", "foreach"];
+    const COMPARE: &[&str] = &["=", "<>", "!="];
+    // whether there is anything says nothing of what it is
+    let empty = |i: usize| sql.text(i) == Some("") && !sql.is(i + 1, "||");
     (0..sql.len()).filter(|i| means(sql, *i, parameter)).any(|i| {
+        let first = match qualified(sql, i, function) {
+            None => return false,
+            Some(true) => i - 2,
+            Some(false) => i,
+        };
         let cast = sql.is(i + 1, "::") && !sql.is_any(i + 2, &["text", "varchar", "character"]);
-        let looked_up = i >= 2 && sql.is(i - 1, "(") && sql.is_any(i - 2, LOOKS_UP);
-        sql.is_any(i + 1, AFTER) || sql.before_is(i, BEFORE) || cast || looked_up
+        let looked_up = first >= 2 && sql.is(first - 1, "(") && sql.is_any(first - 2, LOOKS_UP);
+        let after = sql.is_any(i + 1, AFTER) && !(sql.is_any(i + 1, COMPARE) && empty(i + 2));
+        let before = sql.before_is(first, BEFORE)
+            && !(first >= 2 && sql.is_any(first - 1, COMPARE) && empty(first - 2));
+        after || before || cast || looked_up
     })
+}
+
+/// What an expression is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// EXECUTE runs it.
+    Statement,
+    /// A variable gets it.
+    Value,
+    /// It is joined with others.
+    Piece,
 }
 
 struct Search<'a> {
     sql: Sql<'a>,
+    function: &'a str,
     parameters: &'a [&'a (usize, String)],
 }
 
@@ -108,35 +142,42 @@ impl Search<'_> {
         self.sql.len()
     }
 
-    fn parameter(&self, i: usize) -> Option<String> {
+    /// The parameter that starts at a token, `name` or `function.name`, and the token behind it.
+    fn parameter(&self, i: usize) -> Option<(String, usize)> {
+        let qualified = self.sql.is(i + 1, ".") && self.sql.name(i).as_deref() == Some(self.function);
+        let at = if qualified { i + 2 } else { i };
         // a field of something, or a call
-        if self.sql.is_any(i + 1, &[".", "("]) || self.sql.before_is(i, &["."]) {
+        if self.sql.is_any(at + 1, &[".", "("]) || self.sql.before_is(i, &["."]) {
             return None;
         }
-        let p = self.parameters.iter().find(|p| means(self.sql, i, p))?;
-        Some(if p.1.is_empty() { format!("${}", p.0) } else { p.1.clone() })
+        let p = self.parameters.iter().find(|p| means(self.sql, at, p))?;
+        Some((if p.1.is_empty() { format!("${}", p.0) } else { p.1.clone() }, at + 1))
     }
 
-    /// What an expression takes as it is: operands of ||, arguments for %s. Those of other functions
-    /// are left alone.
+    /// What an expression takes as it is: operands of ||, arguments of concat() and for %s. Those of other
+    /// functions are left alone.
     fn expression(
         &self,
         start: usize,
         end: usize,
-        executed: bool,
+        part: Part,
         found: &mut BTreeSet<Raw>,
         variables: &mut BTreeSet<String>,
     ) {
         let sql = self.sql;
         let mut i = start;
         while i < end {
-            let alone = i == start && i + 1 == end;
-            let joined = sql.is(i + 1, "||") && i + 1 < end || i > start && sql.before_is(i, &["||"]);
             if sql.is(i, "(") {
                 let behind = sql.behind_parenthesis(i).min(end);
+                let inside = (i + 1, behind.saturating_sub(1));
                 let function = i.checked_sub(1).filter(|f| *f >= start).and_then(|f| sql.name(f));
                 match function.as_deref() {
-                    Some("format") => self.format(i + 1, behind.saturating_sub(1), found),
+                    Some("format") => self.format(inside, part, found, variables),
+                    Some("concat" | "concat_ws") => {
+                        for (from, to) in self.arguments(inside) {
+                            self.expression(from, to, Part::Piece, found, variables);
+                        }
+                    }
                     // parentheses of the expression itself
                     None => {
                         i += 1;
@@ -150,25 +191,30 @@ impl Search<'_> {
             if sql.is(i, "case") || sql.is(i, "select") {
                 return;
             }
+            let parameter = self.parameter(i);
+            let behind = parameter.as_ref().map_or(i + 1, |(_, behind)| *behind);
+            let alone = i == start && behind == end;
+            let piece = alone && part == Part::Piece;
+            let joined =
+                piece || (sql.is(behind, "||") && behind < end) || (i > start && sql.before_is(i, &["||"]));
             if joined || alone {
-                match self.parameter(i) {
-                    Some(parameter) if joined || executed => {
-                        found.insert(Raw { parameter, line: sql.line(i), whole: alone });
+                match parameter {
+                    Some((parameter, _)) if joined || part == Part::Statement => {
+                        found.insert(Raw { parameter, line: sql.line(i), whole: alone && !piece });
                     }
                     Some(_) => {}
                     None => variables.extend(sql.name(i).filter(|_| !sql.is(i + 1, "("))),
                 }
             }
-            i += 1;
+            i = behind;
         }
     }
 
-    /// The arguments that %s of a constant format takes.
-    fn format(&self, start: usize, end: usize, found: &mut BTreeSet<Raw>) {
-        let Some(text) = self.sql.text(start).filter(|_| self.sql.is(start + 1, ",")) else { return };
+    /// Where each argument between parentheses starts and ends.
+    fn arguments(&self, (start, end): (usize, usize)) -> Vec<(usize, usize)> {
         let mut arguments = vec![];
-        let (mut depth, mut from) = (0, start + 2);
-        for i in start + 2..=end {
+        let (mut depth, mut from) = (0, start);
+        for i in start..=end {
             match self.sql.raw(i) {
                 "(" => depth += 1,
                 ")" if i < end => depth -= 1,
@@ -179,12 +225,26 @@ impl Search<'_> {
                 from = i + 1;
             }
         }
-        for n in plain_arguments(text) {
-            // one token: the parameter itself
-            if let Some((from, to)) = arguments.get(n).filter(|(from, to)| from + 1 == *to) {
-                if let Some(parameter) = self.parameter(*from) {
-                    found.insert(Raw { parameter, line: self.sql.line(*to), whole: false });
-                }
+        arguments
+    }
+
+    /// What is joined into the format, and the arguments that its %s take.
+    fn format(
+        &self,
+        inside: (usize, usize),
+        part: Part,
+        found: &mut BTreeSet<Raw>,
+        variables: &mut BTreeSet<String>,
+    ) {
+        let arguments = self.arguments(inside);
+        let Some(((from, to), values)) = arguments.split_first() else { return };
+        self.expression(*from, *to, part, found, variables);
+        let format: String = (*from..*to).filter_map(|i| self.sql.text(i)).collect();
+        for n in plain_arguments(&format) {
+            // the parameter itself
+            let Some((from, to)) = values.get(n) else { continue };
+            if let Some((parameter, _)) = self.parameter(*from).filter(|(_, behind)| behind == to) {
+                found.insert(Raw { parameter, line: self.sql.line(*to), whole: false });
             }
         }
     }
@@ -218,54 +278,4 @@ fn plain_arguments(format: &str) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lint::sql::tokens;
-
-    fn raw(source: &str) -> String {
-        let tokens = tokens(source);
-        let p = [(1, "p".to_owned()), (2, "q".to_owned())];
-        let found = raw_parameters(Sql { source, tokens: &tokens }, &p);
-        found
-            .iter()
-            .map(|r| format!("{}{}", r.parameter, if r.whole { "!" } else { "" }))
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    #[test]
-    fn found() {
-        assert_eq!(raw("BEGIN EXECUTE 'SELECT ' || p; END"), "p");
-        assert_eq!(raw("BEGIN EXECUTE 'SELECT ' || $2 || 'x' INTO a; END"), "q");
-        assert_eq!(raw("BEGIN EXECUTE p; END"), "p!");
-        assert_eq!(raw("DECLARE s text := 'a' || p; BEGIN EXECUTE s USING p; END"), "");
-        assert_eq!(raw("DECLARE s text := 'a' || p; BEGIN EXECUTE s; END"), "p");
-        assert_eq!(raw("BEGIN a := 'x' || p; s := a || ' y'; RETURN QUERY EXECUTE s; END"), "p");
-        assert_eq!(raw("BEGIN EXECUTE format('SELECT %I FROM %s', p, q); END"), "q");
-        assert_eq!(raw("BEGIN EXECUTE format('%2$s %1$I %%s', p, q); END"), "q");
-        assert_eq!(raw("BEGIN FOR r IN EXECUTE ('x' || (p)) LOOP END LOOP; END"), "");
-        assert_eq!(raw("BEGIN FOR r IN EXECUTE ('x' || p) LOOP END LOOP; END"), "p");
-    }
-
-    #[test]
-    fn not_found() {
-        for source in [
-            "BEGIN EXECUTE 'SELECT ' || quote_ident(p); END",
-            "BEGIN EXECUTE 'SELECT ' || quote_literal('a' || p || 'b'); END",
-            "BEGIN EXECUTE format('SELECT %I %L', p, q); END",
-            "BEGIN EXECUTE 'SELECT $1' USING p; END",
-            "BEGIN IF p NOT IN ('a', 'b') THEN RAISE 'no'; END IF; EXECUTE 'x' || p; END",
-            "BEGIN IF p !~ '^[a-z]+$' THEN RAISE 'no'; END IF; EXECUTE 'x' || p; END",
-            "BEGIN p := quote_ident(p); EXECUTE 'x' || p; END",
-            "BEGIN PERFORM p::regclass; EXECUTE 'x' || p; END",
-            "BEGIN EXECUTE 'x' || r.p; END",
-            "BEGIN RAISE NOTICE 'a' || p; s := 'b' || p; RETURN s; END",
-            "BEGIN -- EXECUTE 'x' || p;\n END",
-            "BEGIN EXECUTE 'EXECUTE ''x'' || p'; END",
-            "BEGIN GRANT EXECUTE ON FUNCTION f TO p; END",
-            "BEGIN EXECUTE CASE WHEN a THEN 'x' || b ELSE p END; END",
-        ] {
-            assert_eq!(raw(source), "", "{source}");
-        }
-    }
-}
+mod tests;

@@ -43,7 +43,9 @@ impl Profile {
         match self {
             Profile::Minimal | Profile::Ci => rule.reads.iter().all(|s| matches!(s, Section::View)),
             Profile::Recommended | Profile::Strict => {
-                rule.reads.iter().all(|s| matches!(s, Section::Rows | Section::Samples | Section::View))
+                let strict = self == Profile::Strict;
+                let looks = |s: &Section| matches!(s, Section::Rows | Section::Samples | Section::View);
+                rule.reads.iter().all(|s| looks(s) || (strict && *s == Section::Bodies))
             }
             Profile::Production => true,
         }

@@ -105,6 +105,8 @@ pub enum Section {
     Workload,
     /// A view of the user's: a rule of his own.
     View,
+    /// plpgsql_check, run over every PL/pgSQL function.
+    Bodies,
 }
 
 impl Section {
@@ -116,6 +118,7 @@ impl Section {
             Section::Cluster => "cluster",
             Section::Workload => "workload",
             Section::View => "view",
+            Section::Bodies => "plpgsql_check",
         }
     }
 }

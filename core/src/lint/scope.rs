@@ -1,6 +1,6 @@
 //! What rules never look at: the system, extensions' own objects, other tools' schemas, ours.
 
-use crate::lint::catalog::Facts;
+use crate::lint::catalog::{Facts, Relation};
 use std::collections::HashSet;
 
 /// Schemas that belong to a tool even where the tool is not installed as an extension
@@ -91,9 +91,71 @@ pub fn is_tool_table(name: &str) -> bool {
     )
 }
 
+/// Tables that Django and Rails make and that nobody writes by hand, known by name and columns: those that must
+/// be there, and those that some version has.
+const FRAMEWORK_TABLES: &[(&str, &[&str], &[&str])] = &[
+    ("auth_permission", &["id", "name", "content_type_id", "codename"], &[]),
+    ("auth_group", &["id", "name"], &[]),
+    ("auth_group_permissions", &["id", "group_id", "permission_id"], &[]),
+    (
+        "auth_user",
+        &[
+            "id",
+            "password",
+            "last_login",
+            "is_superuser",
+            "username",
+            "email",
+            "is_staff",
+            "is_active",
+            "date_joined",
+        ],
+        &["first_name", "last_name"],
+    ),
+    ("auth_user_groups", &["id", "user_id", "group_id"], &[]),
+    ("auth_user_user_permissions", &["id", "user_id", "permission_id"], &[]),
+    ("django_content_type", &["id", "app_label", "model"], &["name"]),
+    ("django_migrations", &["id", "app", "name", "applied"], &[]),
+    ("django_session", &["session_key", "session_data", "expire_date"], &[]),
+    ("django_site", &["id", "domain", "name"], &[]),
+    (
+        "django_admin_log",
+        &[
+            "id",
+            "action_time",
+            "object_id",
+            "object_repr",
+            "action_flag",
+            "change_message",
+            "content_type_id",
+            "user_id",
+        ],
+        &[],
+    ),
+    ("schema_migrations", &["version"], &[]),
+    ("ar_internal_metadata", &["key", "value", "created_at", "updated_at"], &[]),
+    (
+        "active_storage_blobs",
+        &["id", "key", "filename", "content_type", "metadata", "byte_size", "checksum", "created_at"],
+        &["service_name"],
+    ),
+    ("active_storage_attachments", &["id", "name", "record_type", "record_id", "blob_id", "created_at"], &[]),
+    ("active_storage_variant_records", &["id", "blob_id", "variation_digest"], &[]),
+];
+
+/// Whether a framework made the table: one of that name with other columns is the user's.
+pub fn is_framework_table(t: &Relation) -> bool {
+    let Some((_, must, may)) = FRAMEWORK_TABLES.iter().find(|(name, _, _)| *name == t.name) else {
+        return false;
+    };
+    let known = |name: &str| must.contains(&name) || may.contains(&name);
+    must.iter().all(|name| t.column(name).is_some()) && t.attributes.iter().all(|a| known(&a.name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lint::catalog::Attribute;
 
     #[test]
     fn tools() {
@@ -101,5 +163,22 @@ mod tests {
         assert!(is_tool_schema("cron", false) && is_tool_schema("dbguard", false));
         assert!(!is_tool_schema("auth", false) && is_tool_schema("auth", true));
         assert!(!is_tool_schema("public", true) && !is_tool_schema("pgstuff", false));
+    }
+
+    #[test]
+    fn frameworks() {
+        let table = |name: &str, columns: &[&str]| Relation {
+            name: name.to_owned(),
+            attributes: columns
+                .iter()
+                .map(|c| Attribute { name: (*c).to_owned(), ..Attribute::default() })
+                .collect(),
+            ..Relation::default()
+        };
+        assert!(is_framework_table(&table("schema_migrations", &["version"])));
+        assert!(is_framework_table(&table("django_content_type", &["id", "name", "app_label", "model"])));
+        assert!(!is_framework_table(&table("auth_group", &["id", "name", "tenant_id"])));
+        assert!(!is_framework_table(&table("auth_group", &["id"])));
+        assert!(!is_framework_table(&table("groups", &["id", "name"])));
     }
 }

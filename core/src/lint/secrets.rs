@@ -5,7 +5,7 @@ pub fn secret(text: &str) -> Option<&'static str> {
     if text.contains("PRIVATE KEY-----") && private_key(text) {
         return Some("a private key");
     }
-    if text.contains("://") && url_with_password(text) {
+    if text.contains("://") && (url_with_password(text) || url_with_password_parameter(text)) {
         return Some("a URL with a password");
     }
     KEYS.iter().find(|(prefix, least, _)| key(text, prefix, *least)).map(|(_, _, what)| *what)
@@ -58,6 +58,49 @@ fn url_with_password(text: &str) -> bool {
         let Some((_, password)) = user.split_once(':') else { return false };
         let known_host = !host.is_empty() && !host.contains("example") && plain(host);
         scheme.is_some_and(|c| c.is_ascii_alphanumeric()) && known_host && !placeholder(password)
+    })
+}
+
+/// `scheme://host/db?user=a&password=b`, and the same with semicolons.
+fn url_with_password_parameter(text: &str) -> bool {
+    const KEYS: &[&str] = &["password", "passwd", "pwd", "pass"];
+    text.match_indices("://").any(|(at, _)| {
+        let scheme = text.get(..at).and_then(|t| t.chars().next_back());
+        let rest = text.get(at + 3..).unwrap_or("");
+        let stop = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '|' | ')' | '#');
+        let url = rest.split(stop).next().unwrap_or("");
+        let mut parts = url.split(['?', '&', ';']);
+        let host = parts.next().unwrap_or("");
+        let given = parts.filter_map(|p| p.split_once('=')).any(|(key, value)| {
+            KEYS.iter().any(|k| key.eq_ignore_ascii_case(k)) && !value.is_empty() && !placeholder(value)
+        });
+        given && scheme.is_some_and(|c| c.is_ascii_alphanumeric()) && plain(host) && !host.contains("example")
+    })
+}
+
+/// `OPTIONS (user 'a', password 'b')` of CREATE SERVER and CREATE USER MAPPING, in code or in a string constant.
+pub fn options_with_password(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.match_indices("password").any(|(at, word)| {
+        let before = lower.get(..at).unwrap_or("");
+        let own_word = before.ends_with([' ', ',', '(', '\n', '\t', '"']);
+        let options = before
+            .rfind("options")
+            .and_then(|o| before.get(o..))
+            .is_some_and(|o| o.contains('(') && !o.contains([')', ';']));
+        // the name may be quoted, and the quotes doubled
+        let value = text.get(at + word.len()..).unwrap_or("").trim_start_matches('"');
+        let value = value.trim_start_matches([' ', '\n', '\t']);
+        let quoted = value.trim_start_matches('\'');
+        let secret = quoted.split('\'').next().unwrap_or("");
+        own_word && options && quoted.len() < value.len() && !placeholder(secret)
+    })
+}
+
+/// `password=...` among the options of a foreign server, as the catalogs keep them.
+pub fn option_password(options: &str) -> bool {
+    options.split_whitespace().filter_map(|o| o.split_once('=')).any(|(name, value)| {
+        ["password", "passwd", "pwd"].iter().any(|k| name.eq_ignore_ascii_case(k)) && !placeholder(value)
     })
 }
 
@@ -122,6 +165,9 @@ mod tests {
     fn secrets() {
         for text in [
             "postgresql://a:b3c@d/e",
+            "jdbc:postgresql://db2:5432/x?user=app&password=hunter2",
+            "postgres:///x?host=db2&Password=hunter2'",
+            "jdbc:sqlserver://db2;user=app;password=hunter2;",
             "'AKIAQWERTYUIOPASDFGH'",
             "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
             "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA04up8hoqzS1xgEWmoBC1zkWRxmMY1AVJSmNHdnMoZnmCAZxTMIIEpAIB\n",
@@ -142,6 +188,11 @@ mod tests {
             "https://a.b:80/x@y",
             "postgres://user:password@host",
             "postgres://u:${PW}@h",
+            "postgres://h/x?password=%s",
+            "postgres://h/x?user=a&password=' || p",
+            "jdbc:postgresql://h/x?user=a&password=secret",
+            "https://example.com/x?password=hunter2",
+            "https://h/?password_required=true&next=password",
             "AKIA",
             "AKIAAAAAAAAAAAAAAAAA",
             "xAKIAQWERTYUIOPASDFGH",
@@ -151,6 +202,29 @@ mod tests {
         ] {
             assert_eq!(secret(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn options() {
+        for text in [
+            "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'a', password 'hunter2')",
+            "options ( \"password\" ''hunter2'')",
+        ] {
+            assert!(options_with_password(text), "{text}");
+        }
+        for text in [
+            "OPTIONS (user 'a', password_required 'false')",
+            "OPTIONS (password %L)",
+            "OPTIONS (password '%s')",
+            "OPTIONS (password ' || quote_literal(p) || ')",
+            "OPTIONS (user 'a'); ALTER ROLE a PASSWORD 'hunter2'",
+            "password 'hunter2'",
+            "options é password é",
+        ] {
+            assert!(!options_with_password(text), "{text}");
+        }
+        assert!(option_password("address=db2 password=hunter2"));
+        assert!(!option_password("password_required=false password=secret"));
     }
 
     #[test]

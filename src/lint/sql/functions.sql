@@ -9,7 +9,7 @@ SELECT p.oid, n.nspname::text, p.proname::text, p.proowner, l.lanname::text,
        p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) a WHERE a.grantee <> p.proowner),
        -- now() and the like, random(), sequences, settings; their OIDs never change
        p.prosqlbody IS NOT NULL AND p.prosqlbody::text ~
-         '{SQLVALUEFUNCTION |:funcid (1299|2647|2648|2649|274|1598|3432|1574|1575|1576|1765|2559|2077|3294) ',
+         '{SQLVALUEFUNCTION |:funcid (1299|2647|2648|2649|274|1598|3432|1574|1575|1576|1765|2559|2077|3294|1181|1386|2059) ',
        b.reads, p.prorettype
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -16,7 +16,10 @@ SELECT i.indrelid, i.indexrelid, n.nspname::text, c.relname::text, m.amname::tex
                                         WHERE d.datname = pg_catalog.current_database())
                       AND l.mode = 'ShareUpdateExclusiveLock')
        ELSE false END,
-       c.relispartition, c.relpages::int8, pg_catalog.pg_stat_get_numscans(i.indexrelid), NOT i.indimmediate
+       c.relispartition, c.relpages::int8, pg_catalog.pg_stat_get_numscans(i.indexrelid), NOT i.indimmediate,
+       -- for the undo of dropping it
+       CASE WHEN pg_catalog.count(*) OVER (PARTITION BY i.indrelid, i.indkey[0]) > 1 AND NOT i.indisprimary
+            THEN pg_catalog.pg_get_indexdef(i.indexrelid) END
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -105,3 +105,21 @@ fn the_score_rises_as_findings_go() {
         ["100 | A"]
     );
 }
+
+#[test]
+fn json_beyond_what_can_be_kept_is_refused() {
+    let mut db = Db::new();
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for value in ["{\"columns\": 1e400}", &format!("{{\"columns\": {deep}}}")] {
+        for (call, name) in [
+            ("dbguard.lint_configure('TYP001', params => $j$VALUE$j$)", "params"),
+            ("dbguard.lint_report('json', source_map => $j$VALUE$j$)", "source_map"),
+            ("dbguard.lint_baseline_import('b', $j$VALUE$j$)", "findings"),
+        ] {
+            let e = db.error(&format!("SELECT {}", call.replace("VALUE", value)));
+            assert_eq!(e.code, "22023", "{e:?}");
+            assert!(e.message.starts_with(&format!("cannot read argument \"{name}\": ")), "{e:?}");
+        }
+    }
+    assert_eq!(db.value("SELECT count(*) FROM dbguard.lint_baseline"), "0");
+}

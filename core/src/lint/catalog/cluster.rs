@@ -43,6 +43,8 @@ pub struct LoginRole {
     pub name: String,
     /// What ALTER ROLE and ALTER DATABASE set for it here, the stronger later.
     pub settings: Vec<String>,
+    /// Roles whose rights it has or may take, through others too.
+    pub member_of: Vec<Oid>,
 }
 
 /// Of a client.

@@ -37,6 +37,8 @@ pub struct Index {
     pub opclass_options: Option<String>,
     /// reloptions or a tablespace of its own.
     pub special_storage: bool,
+    /// pg_get_indexdef, of those that begin as another index of the table does.
+    pub definition: Option<String>,
     /// Being built or rebuilt by somebody now.
     pub building: bool,
     /// Part of an index on the partitioned parent.

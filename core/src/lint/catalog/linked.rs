@@ -2,7 +2,7 @@
 
 use crate::lint::catalog::*;
 use crate::lint::rule::Rule;
-use crate::lint::scope::Scope;
+use crate::lint::scope::{is_framework_table, Scope};
 use crate::lint::sql::Named;
 use crate::lint::text::only_not_null;
 
@@ -44,7 +44,8 @@ impl Catalog {
             .flat_map(|r| r.constraints.iter().filter(|c| c.kind == 'f').map(|c| c.index))
             .collect();
         for r in &mut facts.relations {
-            r.linted = scope.has(&r.schema) && !facts.member_relations.contains(&r.oid);
+            r.linted =
+                scope.has(&r.schema) && !facts.member_relations.contains(&r.oid) && !is_framework_table(r);
             for a in &mut r.attributes {
                 resolve_domain(&facts.domains, a);
             }

@@ -20,7 +20,7 @@ pub fn raw(c: &Catalog, f: &Function) -> Vec<Raw> {
     });
     let texts: Vec<(usize, String)> = texts.map(|(n, p)| (n + 1, p.name.clone())).collect();
     match f.body() {
-        Some(sql) if !texts.is_empty() => raw_parameters(sql, &texts),
+        Some(sql) if !texts.is_empty() => raw_parameters(sql, &f.name, &texts),
         _ => Vec::new(),
     }
 }

@@ -14,7 +14,8 @@ pub static RULE: Rule = Rule {
     title: "Nothing ends what a role has forgotten",
     why: "Without any of statement_timeout, lock_timeout, idle_in_transaction_session_timeout (and \
           transaction_timeout) a query may run for days, and a forgotten transaction holds its locks until \
-          somebody looks. Asked of roles that may log in, are no superusers, and own or may use what is here; \
+          somebody looks. Asked of roles that may log in, are no superusers, and own or may use what is here, themselves or as \
+          members of another role; \
           what ALTER ROLE, ALTER DATABASE and the server set counts. A pooler or driver may set them by itself.",
     bad: "CREATE ROLE app LOGIN;",
     good: "ALTER ROLE app SET statement_timeout = '30s'; ALTER ROLE app SET idle_in_transaction_session_timeout = '1min';",
@@ -29,11 +30,12 @@ pub static RULE: Rule = Rule {
     fires: &[
         case("owner", "DO $$ BEGIN CREATE ROLE lint_app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_app"),
         case("granted, switched off for the database", r#"DO $$ BEGIN CREATE ROLE "Lint.app" LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE "T.t" (a int); GRANT SELECT ON "T.t" TO "Lint.app"; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 0', current_database()); END $$"#),
+        case("member of a member of the owner", "DO $$ BEGIN CREATE ROLE lint_group; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; DO $$ BEGIN CREATE ROLE lint_team; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; DO $$ BEGIN CREATE ROLE lint_member LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; DO $$ BEGIN GRANT lint_group TO lint_team; GRANT lint_team TO lint_member; EXCEPTION WHEN OTHERS THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_group"),
     ],
     silent: &[
         case("set for the role here", "DO $$ BEGIN CREATE ROLE lint_app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_app; DO $$ BEGIN EXECUTE format('ALTER ROLE lint_app IN DATABASE %I SET lock_timeout = ''5s''', current_database()); END $$"),
         case("set for the database", "DO $$ BEGIN CREATE ROLE lint_app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_app; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''5min''', current_database()); END $$"),
-        case("may not log in", "DO $$ BEGIN CREATE ROLE lint_group; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_group"),
+        case("may not log in", "DO $$ BEGIN CREATE ROLE lint_alone; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; CREATE TABLE t (a int); ALTER TABLE t OWNER TO lint_alone"),
         case("superuser", "CREATE TABLE t (a int)"),
         case("everybody", "CREATE TABLE t (a int); GRANT SELECT ON t TO PUBLIC"),
     ],
@@ -49,7 +51,9 @@ fn check(c: &Catalog, out: &mut Report) {
         users.insert(r.owner);
         users.extend(r.grants.iter().map(|g| g.grantee));
     }
-    for role in cluster.roles.iter().filter(|r| users.contains(&r.oid)) {
+    let uses =
+        |r: &&LoginRole| users.contains(&r.oid) || r.member_of.iter().any(|group| users.contains(group));
+    for role in cluster.roles.iter().filter(uses) {
         match has_timeout(cluster, role) {
             Ok(has) => {
                 out.examine("");

@@ -1,6 +1,7 @@
 use crate::lint::catalog::{Catalog, Index, IndexKey, Relation, RelationKind};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
+use crate::quote::ident;
 use std::collections::{BTreeSet, HashMap};
 
 pub static RULE: Rule = Rule {
@@ -107,10 +108,25 @@ pub fn finding(t: &Relation, copy: &Index, kept: &Index) -> Finding {
 
 /// CONCURRENTLY is not to be had on a partitioned table.
 pub fn drop_index(t: &Relation, i: &Index) -> Fix {
-    match t.kind {
-        RelationKind::PartitionedTable => {
-            Fix::new(format!("DROP INDEX {};", i.sql_name()), Safety::BriefLock)
-        }
-        _ => Fix::new(format!("DROP INDEX CONCURRENTLY {};", i.sql_name()), Safety::Online),
+    let partitioned = t.kind == RelationKind::PartitionedTable;
+    let fix = match partitioned {
+        true => Fix::new(format!("DROP INDEX {};", i.sql_name()), Safety::BriefLock),
+        false => Fix::new(format!("DROP INDEX CONCURRENTLY {};", i.sql_name()), Safety::Online),
+    };
+    match undo(i, partitioned) {
+        Some(sql) => fix.undo(sql),
+        None => fix,
     }
+}
+
+/// Its definition with the CONCURRENTLY, and for the partitions too: pg_get_indexdef says neither, nor the tablespace.
+fn undo(i: &Index, partitioned: bool) -> Option<String> {
+    let create = if i.unique { "CREATE UNIQUE INDEX " } else { "CREATE INDEX " };
+    let definition = i.definition.as_deref().filter(|_| !i.special_storage)?;
+    let rest = definition.strip_prefix(create)?.strip_prefix(ident(&i.name).as_str())?;
+    let (how, rest) = match partitioned {
+        true => ("", rest.strip_prefix(" ON ONLY ")?),
+        false => ("CONCURRENTLY ", rest.strip_prefix(" ON ")?),
+    };
+    Some(format!("{create}{how}{} ON {rest};", ident(&i.name)))
 }

@@ -13,7 +13,8 @@ pub static RULE: Rule = Rule {
     why: "Each row says of some thing that its attribute so-and-so has the value such-and-such: no type, no \
           NOT NULL, no foreign key for any of them, and a query for three attributes joins the table three \
           times. Told of tables of 3 to 8 columns: the id of a thing, an attribute, property or field by \
-          name or id, and a value. Settings, tags, translations, logs and measurements are left alone.",
+          name or id, and a value. Settings, tags, translations, logs, measurements and the choices that a \
+          question or list offers are left alone.",
     bad: "CREATE TABLE product_attributes (product_id int, attribute_name text, value text);",
     good: "ALTER TABLE products ADD COLUMN colour text, ADD COLUMN weight_g int;",
     remedy: "columns with types of their own; for what really differs from row to row, one jsonb column with a CHECK",
@@ -36,6 +37,7 @@ pub static RULE: Rule = Rule {
         case("tags, measurements", "CREATE TABLE tags (resource_id int, key text, value text); CREATE TABLE measurements (sensor_id int, property text, value numeric)"),
         case("of nothing", "CREATE TABLE t (attribute text, value text, note text)"),
         case("values that an attribute may have", "CREATE TABLE attribute_values (id int PRIMARY KEY, attribute_id int, value text)"),
+        case("choices of a question", "CREATE TABLE question_attributes (id int PRIMARY KEY, question_id int, name text, value text); CREATE TABLE field_choices (id int PRIMARY KEY, form_id int, name text, value text); CREATE TABLE property_list (id int PRIMARY KEY, listing_id int, code text, value text, sort_order int)"),
         case("what changed", "CREATE TABLE change_log (order_id int, field_name text, value text); CREATE TABLE t (order_id int, field text, old_value text, new_value text)"),
         case("wide, temporary", "CREATE TABLE t (a_id int, attribute text, value text, b int, c int, d int, e int, f int, g int); CREATE TEMP TABLE u (product_id int, attribute text, value text)"),
     ],
@@ -101,6 +103,49 @@ const ON_PURPOSE: &[&str] = &[
     "variable",
     "variables",
     "env",
+    "choice",
+    "choices",
+    "answer",
+    "answers",
+    "lookup",
+    "lookups",
+    "enum",
+    "enums",
+    "dropdown",
+    "dropdowns",
+    "selection",
+    "selections",
+];
+
+/// What has choices: under a bare name, its rows are these and no attributes.
+const OFFERS: &[&str] = &[
+    "question",
+    "poll",
+    "survey",
+    "quiz",
+    "form",
+    "list",
+    "enum",
+    "lookup",
+    "dropdown",
+    "select",
+    "field",
+    "attribute",
+    "property",
+];
+
+/// Columns of rows that somebody is shown in an order.
+const ORDERED: &[&str] = &[
+    "position",
+    "sortorder",
+    "displayorder",
+    "sortkey",
+    "sort",
+    "ordinal",
+    "rank",
+    "seq",
+    "sequence",
+    "isdefault",
 ];
 
 /// What names the attribute, folded; the last ones only in a table of attributes.
@@ -191,5 +236,8 @@ fn triple(t: &Relation) -> Option<(&Attribute, &Attribute, &Attribute)> {
             && !own_key(a)
             && folded(&a.name) != "metaid"
     })?;
-    Some((thing, attribute, value))
+    let choices = BARE.contains(&folded(&attribute.name).as_str())
+        && (words(&thing.name).iter().any(|w| OFFERS.contains(&w.as_str()))
+            || t.attributes.iter().any(|a| ORDERED.contains(&folded(&a.name).as_str())));
+    (!choices).then_some((thing, attribute, value))
 }

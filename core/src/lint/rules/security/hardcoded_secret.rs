@@ -1,7 +1,7 @@
 use crate::lint::catalog::{Catalog, Function, Note};
 use crate::lint::finding::{Finding, Object, Report, Severity};
 use crate::lint::rule::{case, Category, Rollup, Rule};
-use crate::lint::secrets::{connection_with_password, secret};
+use crate::lint::secrets::{connection_with_password, option_password, options_with_password, secret};
 use crate::quote::ident;
 
 pub static RULE: Rule = Rule {
@@ -29,9 +29,12 @@ pub static RULE: Rule = Rule {
         case("url, quoted", r#"CREATE FUNCTION "F f"() RETURNS text LANGUAGE sql AS $$SELECT 'postgres://app:hunter2@db2.internal/x'$$"#),
         case("access key in a comment", "CREATE TABLE t (a int); COMMENT ON TABLE t IS 'key AKIAQWERTYUIOPASDFGH'; CREATE VIEW v AS SELECT 1 AS a; COMMENT ON COLUMN v.a IS 'see https://u:s3cr3t@hooks.corp.net/'"),
         case("foreign server", r#"CREATE FOREIGN DATA WRAPPER w; CREATE SERVER "S s" FOREIGN DATA WRAPPER w OPTIONS (host 'db2', "user" 'app', password 'hunter2')"#),
+        case("parameter of a URL", "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN 'jdbc:postgresql://db2:5432/x?user=app&password=hunter2'; END$$; CREATE TABLE t (a int); COMMENT ON TABLE t IS 'from postgres://db2/x?user=app&password=hunter2&sslmode=require'"),
+        case("options", "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'CREATE USER MAPPING FOR app SERVER s OPTIONS (user ''app'', password ''hunter2'')'; END$$; CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (address 'db2', password 'hunter2')"),
     ],
     silent: &[
         case("placeholders", "CREATE FUNCTION f(p text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN 'host=db2 user=app password=' || p || format('postgres://%s:%s@%s', p, p, p) || 'postgres://user:password@host/db' || 'https://example.com/a:b@c' || 'host=x password=${PW}'; END$$"),
+        case("of somebody who calls", "CREATE FUNCTION f(p text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE USER MAPPING FOR app SERVER s OPTIONS (user %L, password %L)', p, p); RETURN 'postgres://db2/x?user=app&password=' || p || 'https://db2/reset?password=%s'; END$$"),
         case("about passwords", "CREATE TABLE t (password text); COMMENT ON COLUMN t.password IS 'user=login, password=hash (see https://wiki.corp.net:8080/passwords?mail=a@b.c)'; CREATE FUNCTION f(password text) RETURNS bool LANGUAGE plpgsql AS $$BEGIN UPDATE t SET password = f.password; RETURN found; END$$"),
         case("a key's form, not a key", "CREATE FUNCTION f(k text) RETURNS bool LANGUAGE sql AS $$SELECT k LIKE '-----BEGIN PRIVATE KEY-----%' OR k ~ '^AKIA[A-Z0-9]{16}$' OR k LIKE 'ghp_%'$$"),
         case("user mapping", "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host 'db2', password_required 'false'); CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (\"user\" 'app', password 'hunter2')"),
@@ -49,7 +52,8 @@ fn check(c: &Catalog, out: &mut Report) {
     }
     for note in &c.notes {
         let connection = || connection_with_password(&note.text).then_some(CONNECTION);
-        let Some(what) = secret(&note.text).or_else(connection) else { continue };
+        let option = || (note.relation == 0 && option_password(&note.text)).then_some("a password");
+        let Some(what) = secret(&note.text).or_else(connection).or_else(option) else { continue };
         let Some((place, object)) = place(c, note) else { continue };
         let message = format!("{place} {} holds {what}", object.identity);
         out.find(Finding::new(object, message).confidence(0.8));
@@ -69,6 +73,10 @@ fn in_body(f: &Function) -> Option<(&'static str, usize)> {
         return None;
     }
     let sql = f.body()?;
+    if options_with_password(source) {
+        let at = (0..sql.len()).find(|i| sql.raw(*i).to_ascii_lowercase().contains("password"));
+        return Some(("a password for a foreign server", sql.line(at.unwrap_or(0))));
+    }
     let at = (0..sql.len()).find(|i| sql.text(*i).is_some_and(connection_with_password))?;
     Some((CONNECTION, sql.line(at)))
 }

@@ -27,9 +27,11 @@ pub static RULE: Rule = Rule {
         case("joined", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE 'DROP TABLE ' || t; END$$"),
         case("as a whole, granted to a role", "CREATE FUNCTION f(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE $1; END$$; REVOKE EXECUTE ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO pg_monitor"),
         case("quoted, by a variable", r#"CREATE SCHEMA "S.s"; GRANT USAGE ON SCHEMA "S.s" TO PUBLIC; CREATE FUNCTION "S.s"."F f"("P p" varchar) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$DECLARE q text; n int; BEGIN q := format('SELECT count(*) FROM %s', "P p"); EXECUTE q INTO n; RETURN n; END$$"#),
+        case("by concat, compared with nothing", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN IF f.t <> '' THEN EXECUTE concat('DROP TABLE ', f.t); END IF; END$$"),
     ],
     silent: &[
         case("quoted by format", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE format('DROP TABLE %I', t); END$$"),
+        case("quoted in concat", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE concat('DROP TABLE ', quote_ident(f.t)); END$$"),
         case("only the owner calls it", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE 'DROP TABLE ' || t; END$$; REVOKE EXECUTE ON FUNCTION f FROM PUBLIC"),
         case("nobody may use the schema", "CREATE SCHEMA s; CREATE FUNCTION s.f(t text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN EXECUTE 'DROP TABLE ' || t; END$$"),
         case("with the caller's rights", "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DROP TABLE ' || t; END$$"),

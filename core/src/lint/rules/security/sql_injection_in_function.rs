@@ -1,6 +1,7 @@
 use crate::lint::catalog::{Catalog, Function};
 use crate::lint::finding::{Finding, Report, Severity};
 use crate::lint::injection::Raw;
+use crate::lint::names::{folded, words};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::rules::dynamic::{dynamic_functions, lends_rights, raw};
 use crate::quote::ident;
@@ -29,12 +30,15 @@ pub static RULE: Rule = Rule {
     fires: &[
         case("joined", "CREATE FUNCTION f(p_name text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM t WHERE a = ''' || p_name || ''''; END$$"),
         case("format, quoted", r#"CREATE FUNCTION "F f"(IN "Name" varchar(9), OUT n int) LANGUAGE plpgsql AS $$BEGIN EXECUTE format('SELECT count(*) FROM %s WHERE a = %L', "Name", 1) INTO n; END$$"#),
+        case("concat, a name that only looks like SQL", "CREATE FUNCTION f(p_country_code text) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF p_country_code = '' THEN RETURN; END IF; EXECUTE concat('DELETE FROM t_', p_country_code); END$$; CREATE FUNCTION g(p_order_no text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE format('DELETE FROM t WHERE a = ''' || g.p_order_no || ''' AND b = %L', 1); END$$"),
         case("definer", "CREATE FUNCTION f(text) RETURNS SETOF int LANGUAGE plpgsql SECURITY DEFINER AS $$DECLARE q text := 'SELECT 1 FROM t ' || $1; BEGIN RETURN QUERY EXECUTE q; END$$; DO $$ BEGIN CREATE ROLE lint_app LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$; ALTER FUNCTION f OWNER TO lint_app"),
     ],
     silent: &[
         case("using", "CREATE FUNCTION f(p_name text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM t WHERE a = $1' USING p_name; END$$"),
         case("quoted", "CREATE FUNCTION f(p_name text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM ' || quote_ident(p_name) || format(' WHERE %I > %L', p_name, p_name); END$$"),
+        case("quoted in concat, what is not empty is quoted", "CREATE FUNCTION f(p_name text) RETURNS void LANGUAGE plpgsql AS $$DECLARE s text := 'SELECT 1'; BEGIN IF p_name <> '' THEN s := s || ' WHERE ' || quote_literal(f.p_name) || '= a'; END IF; EXECUTE concat_ws(' ', s, format('AND b = %L', p_name)); END$$"),
         case("checked", "CREATE FUNCTION f(p_name text) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF p_name NOT IN ('a', 'b') THEN RAISE 'no'; END IF; EXECUTE 'DELETE FROM ' || p_name; END$$"),
+        case("named as SQL", "CREATE FUNCTION f(p_code text, order_by text, sort_dir text, column_type text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DO ' || p_code || order_by || sort_dir || column_type; END$$"),
         case("runs what it is given", "CREATE FUNCTION f(p_sql text, p_where text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE p_sql; EXECUTE 'DELETE FROM t WHERE ' || p_where; END$$"),
         case("in a comment or string", "CREATE FUNCTION f(p_name text) RETURNS text LANGUAGE plpgsql AS $$BEGIN /* EXECUTE 'x' || p_name; */ RETURN 'EXECUTE ' || p_name; END$$"),
         case("a number, a name of the system", "CREATE FUNCTION f(n int, c regclass) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM ' || c || ' WHERE id = ' || n; END$$"),
@@ -42,16 +46,12 @@ pub static RULE: Rule = Rule {
     ],
 };
 
-/// Pieces of names of parameters that are meant to be SQL.
+/// Pieces of names of parameters that are meant to be SQL, wherever they stand.
 const SQL_BY_NAME: &[&str] = &[
     "sql",
     "query",
     "where",
-    "cond",
     "clause",
-    "filter",
-    "order",
-    "sort",
     "stmt",
     "statement",
     "expr",
@@ -60,15 +60,46 @@ const SQL_BY_NAME: &[&str] = &[
     "ddl",
     "defin",
     "predicate",
+    "orderby",
+];
+
+/// The same as words of their own.
+const SQL_BY_WORD: &[&str] = &[
+    "cond",
+    "conds",
+    "condition",
+    "conditions",
+    "filter",
+    "filters",
+    "sort",
     "columns",
     "cols",
     "fields",
     "select",
-    "body",
-    "code",
-    "type",
     "options",
     "list",
+];
+
+/// The same where the name has no other words than these and those that go with them.
+const SQL_ALONE: &[&str] = &["order", "code", "type", "body"];
+const WITH_IT: &[&str] = &[
+    "p",
+    "in",
+    "v",
+    "i",
+    "a",
+    "arg",
+    "param",
+    "by",
+    "dir",
+    "direction",
+    "data",
+    "column",
+    "col",
+    "field",
+    "pg",
+    "source",
+    "function",
 ];
 
 fn check(c: &Catalog, out: &mut Report) {
@@ -83,8 +114,13 @@ fn check(c: &Catalog, out: &mut Report) {
 }
 
 fn meant(raw: &Raw) -> bool {
-    let name = raw.parameter.to_lowercase();
-    raw.whole || SQL_BY_NAME.iter().any(|w| name.contains(w))
+    let (words, folded) = (words(&raw.parameter), folded(&raw.parameter));
+    let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
+    let only = words.iter().all(|w| SQL_ALONE.contains(&w.as_str()) || WITH_IT.contains(&w.as_str()));
+    raw.whole
+        || any(SQL_BY_WORD)
+        || (any(SQL_ALONE) && only)
+        || SQL_BY_NAME.iter().any(|w| folded.contains(w))
 }
 
 fn finding(f: &Function, raw: &Raw) -> Finding {
