@@ -85,8 +85,9 @@ fn each_rule_speaks_of_its_query_and_of_no_other() {
     assert_eq!(db.lines(prints), ["5 | 5"]);
     // shares mean something from a minute on, or from what the user says
     db.exec("SELECT dbguard.lint_configure('QRY002', params => '{\"seconds\": 1}')");
-    let share = db.lines("SELECT severity, message ~ '% of the time of all queries, 20 calls: SELECT id, pg_sleep' FROM dbguard.lint(rules => '{QRY002}')");
-    assert_eq!(share, ["info | t"]);
+    // on a busy machine others may take their share as well
+    let share = db.lines("SELECT severity FROM dbguard.lint(rules => '{QRY002}') WHERE message ~ '% of the time of all queries, 20 calls: SELECT id, pg_sleep'");
+    assert_eq!(share, ["info"]);
 
     let mut other = Db::new_in(&cluster);
     other.exec("CREATE EXTENSION pg_stat_statements");
