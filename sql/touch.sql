@@ -54,3 +54,56 @@ CREATE FUNCTION dbguard.touch_status()
   AS 'MODULE_PATHNAME', 'touch_status_wrapper';
 COMMENT ON FUNCTION dbguard.touch_status() IS
   'Triggers that keep columns, made by touch_enable or by hand, and what is wrong with them';
+
+CREATE FUNCTION dbguard.touch_enable_all(schema text, what text[] DEFAULT '{updated_at}', options text[] DEFAULT '{}',
+                                         skip text[] DEFAULT '{}', dry_run boolean DEFAULT false)
+  RETURNS TABLE ("table" regclass, what text, action text, message text)
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'touch_enable_all_wrapper';
+COMMENT ON FUNCTION dbguard.touch_enable_all(text, text[], text[], text[], boolean) IS
+  'touch_enable for all tables of a schema that have the columns, but those to skip; an option counts for what has it. With dry_run tells what it would do';
+
+CREATE TABLE dbguard.touch_auto (
+  schema_name name,
+  schema oid,
+  home text NOT NULL,
+  what text[] NOT NULL,
+  options text[] NOT NULL
+);
+CREATE UNIQUE INDEX touch_auto_schema_name_idx ON dbguard.touch_auto (schema_name) NULLS NOT DISTINCT;
+COMMENT ON INDEX dbguard.touch_auto_schema_name_idx IS 'One row a schema, and one for all';
+COMMENT ON TABLE dbguard.touch_auto IS 'Schemas in whose new tables columns are kept; change it with dbguard.touch_auto_enable and touch_auto_disable';
+COMMENT ON COLUMN dbguard.touch_auto.schema_name IS 'NULL: all schemas, where there is no row for the schema itself';
+COMMENT ON COLUMN dbguard.touch_auto.schema IS 'OID of the schema in the database named by home: by it a rename is followed';
+COMMENT ON COLUMN dbguard.touch_auto.home IS 'The database the OID is of';
+COMMENT ON COLUMN dbguard.touch_auto.what IS 'What is kept in a new table that has such a column';
+COMMENT ON COLUMN dbguard.touch_auto.options IS 'As for dbguard.touch_enable';
+GRANT SELECT ON dbguard.touch_auto TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dbguard.touch_auto', '');
+
+CREATE FUNCTION dbguard.touch_auto_enable(schema text, what text[] DEFAULT '{updated_at}', options text[] DEFAULT '{}')
+  RETURNS boolean
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'touch_auto_enable_wrapper';
+COMMENT ON FUNCTION dbguard.touch_auto_enable(text, text[], text[]) IS
+  'Keeps columns of tables that are made in a schema or moved into it from now on; NULL: in all schemas. True if that was not so; called again, changes what and how';
+
+CREATE FUNCTION dbguard.touch_auto_disable(schema text) RETURNS boolean
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'touch_auto_disable_wrapper';
+COMMENT ON FUNCTION dbguard.touch_auto_disable(text) IS
+  'Does so no longer; what is kept stays so. True if it was so';
+
+CREATE FUNCTION dbguard._touch_auto() RETURNS event_trigger
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'touch_auto_wrapper';
+COMMENT ON FUNCTION dbguard._touch_auto() IS 'Keeps columns of new tables of the schemas in dbguard.touch_auto';
+
+CREATE EVENT TRIGGER dbguard_touch_auto ON ddl_command_end
+  WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER SCHEMA')
+  EXECUTE FUNCTION dbguard._touch_auto();
+COMMENT ON EVENT TRIGGER dbguard_touch_auto IS 'dbguard: columns of new tables of some schemas are kept';

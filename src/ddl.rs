@@ -5,6 +5,7 @@
 pub mod as_of;
 pub mod audit;
 pub mod audit_log;
+pub mod auto;
 pub mod command;
 pub mod convert;
 pub mod health;

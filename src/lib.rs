@@ -11,6 +11,7 @@ pub(crate) use pgrx::pg_sys::submodules::ffi;
 
 mod actor;
 mod audit;
+mod auto;
 mod cache;
 mod catalog;
 mod ddl;

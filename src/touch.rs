@@ -2,7 +2,9 @@
 //! functions share, each has a file of its own; `enable` makes the triggers.
 
 mod actor;
+mod all;
 mod arguments;
+mod auto;
 mod created_at;
 mod created_by;
 mod enable;

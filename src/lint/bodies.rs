@@ -12,6 +12,7 @@
 use crate::ddl;
 use crate::error::{Error, Result};
 use crate::lint::read::{rows, Row};
+use crate::pg::guc;
 use crate::pg::subxact::brief_look;
 use crate::pg::user::{as_role, Fence};
 use dbguard_core::lint::catalog::{BodyError, Checked, Facts};
@@ -143,6 +144,8 @@ fn run(sql: &str, b: &Body, path: &str) -> Result<Vec<BodyError>> {
             Ok(found)
         })
     };
+    // the rule reads the messages
+    let checked = || guc::with(&[(c"lc_messages", c"C")], checked);
     match brief_look(LIMIT, || as_role(acting, Fence::Restricted, checked))? {
         Some(found) => Ok(found),
         None => Err(Error::invalid_parameter(format!("it took more than {} s", LIMIT.as_secs()))),

@@ -40,16 +40,20 @@ fn touch_enable(
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let keeper = keeper(what)?;
     let column = column_name.unwrap_or(keeper.column);
-    let action = enable(relation, keeper, column, &elements(options)?)?;
+    let action = enable(relation, keeper, column, &elements("options", options)?)?;
+    if action == "unchanged" {
+        let table = own_table(relation)?;
+        notice(format!("\"{column}\" of table \"{}\" is already kept, nothing to do", table.name));
+    }
     Ok(TableIterator::once((relation, column.to_owned(), action)))
 }
 
-/// Options as in CREATE TRIGGER, none of them NULL.
-fn elements(options: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
-    let all: Option<Vec<String>> = options.unwrap_or_default().into_iter().collect();
+/// An array argument; NULL is an empty one.
+pub fn elements(name: &str, list: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    let all: Option<Vec<String>> = list.unwrap_or_default().into_iter().collect();
     all.ok_or_else(|| {
-        Error::invalid_parameter("argument \"options\" must not contain nulls")
-            .hint("For example '{clock=clock_timestamp}'.")
+        Error::invalid_parameter(format!("argument \"{name}\" must not contain nulls"))
+            .hint("Leave out what is not meant.")
     })
 }
 
@@ -80,10 +84,7 @@ pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) 
     let trigger = ddl::touch::trigger(keeper.column);
     let before = triggers(Some(relation))?.into_iter().find(|t| t.name == trigger);
     let action = match &before {
-        Some(t) if t.args == args && t.enabled == 'O' => {
-            notice(format!("\"{column}\" of table \"{}\" is already kept, nothing to do", table.name));
-            return Ok("unchanged");
-        }
+        Some(t) if t.args == args && t.enabled == 'O' => return Ok("unchanged"),
         Some(_) => "changed",
         None => "enabled",
     };

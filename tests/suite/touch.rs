@@ -1,6 +1,7 @@
 //! Touch: updated_at is right, always.
 
 mod actor;
+mod all;
 mod created_at;
 mod enable;
 mod options;

@@ -2,6 +2,7 @@
 
 use super::enable::enable;
 use super::wanted::{require_key, Arguments, Names, Wanted};
+use crate::auto;
 use crate::catalog::{self, extension_owner};
 use crate::error::{notice, Error, Result};
 use crate::pg::event::{self, Statement};
@@ -35,37 +36,6 @@ fn audit_auto_disable(schema: Option<&str>) -> std::result::Result<bool, ErrorRe
     Ok(unregister(schema)?)
 }
 
-/// # Errors
-/// 3F000 if there is no such schema, 42501 if the caller does not own it (the database for all).
-fn check_owner(schema: Option<&str>) -> Result<Option<Oid>> {
-    const SCHEMA: &str = "SELECT oid, pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $1";
-    const DATABASE: &str =
-        "SELECT pg_has_role(datdba, 'USAGE'), datname::text FROM pg_database WHERE datname = current_database()";
-    let not_owner = |what: String| {
-        Err(Error::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, format!("must be owner of {what}")))
-    };
-    let Some(schema) = schema else {
-        let (owns, name) = Spi::get_two::<bool, String>(DATABASE)?;
-        return match owns {
-            Some(true) => Ok(None),
-            _ => not_owner(format!("database {}", name.unwrap_or_default())),
-        };
-    };
-    let (oid, owns) = Spi::connect(|client| {
-        let mut found = client.select(SCHEMA, Some(1), &[schema.into()])?;
-        found.next().map_or(Ok((None, None)), |row| Ok((row.get::<Oid>(1)?, row.get::<bool>(2)?)))
-    })
-    .map_err(|e: pgrx::spi::Error| e)?;
-    match (oid, owns) {
-        (None, _) => Err(Error::new(
-            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
-            format!("schema \"{schema}\" does not exist"),
-        )),
-        (oid, Some(true)) => Ok(oid),
-        _ => not_owner(format!("schema {schema}")),
-    }
-}
-
 fn register(schema: Option<&str>, arguments: Arguments) -> Result<bool> {
     // an option that is not given stays as it was
     const WRITE: &str = "
@@ -87,7 +57,7 @@ fn register(schema: Option<&str>, arguments: Arguments) -> Result<bool> {
         return Err(Error::invalid_parameter(format!("tables of schema \"{ours}\" cannot be audited"))
             .hint("Name a schema of your own."));
     }
-    let oid = check_owner(schema)?;
+    let oid = auto::check_owner(schema)?;
     let wanted = Wanted::parse(arguments)?;
     if wanted.redact_with == Some(super::options::Redaction::Hash) {
         require_key()?;
@@ -112,19 +82,7 @@ fn register(schema: Option<&str>, arguments: Arguments) -> Result<bool> {
 }
 
 fn unregister(schema: Option<&str>) -> Result<bool> {
-    const DELETE: &str =
-        "DELETE FROM dbguard.audit_auto WHERE schema_name IS NOT DISTINCT FROM $1::name RETURNING true";
-    // what was registered for a schema that is gone may be taken off by whoever owns the database
-    let gone = check_owner(schema).err().filter(|e| e.code() == PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME);
-    match gone {
-        Some(_) => check_owner(None)?,
-        None => check_owner(schema)?,
-    };
-    let was = as_role(extension_owner()?, Fence::Local, || {
-        Spi::connect_mut(|client| {
-            Ok::<_, pgrx::spi::Error>(!client.update(DELETE, None, &[schema.into()])?.is_empty())
-        })
-    })?;
+    let was = auto::unregister("audit_auto", schema)?;
     if !was {
         notice(match schema {
             Some(schema) => {
@@ -149,36 +107,10 @@ fn follow(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     let owner = extension_owner()?;
     let moved = event::statement(fcinfo) == Statement::SetSchema;
     let new = as_role(owner, Fence::Local, || {
-        follow_schemas()?;
+        auto::follow_schemas("audit_auto")?;
         new_tables(moved)
     })?;
     new.iter().try_for_each(audit)
-}
-
-/// A schema is known by its name, and by its OID when that changes.
-fn follow_schemas() -> Result<()> {
-    const RENAMED: &str = "
-        SELECT n.oid FROM pg_event_trigger_ddl_commands() d
-        JOIN pg_namespace n ON n.oid = d.objid
-        JOIN dbguard.audit_auto a ON a.schema = n.oid AND a.home = $1
-        WHERE d.command_tag = 'ALTER SCHEMA' AND d.classid = 'pg_namespace'::regclass AND a.schema_name <> n.nspname";
-    // what was registered for a schema of that name that is gone
-    const STALE: &str = "
-        DELETE FROM dbguard.audit_auto a USING pg_namespace n
-        WHERE n.oid = $1 AND a.schema_name = n.nspname AND NOT (a.schema = $1 AND a.home = $2)";
-    const RENAME: &str = "
-        UPDATE dbguard.audit_auto a SET schema_name = n.nspname
-        FROM pg_namespace n WHERE n.oid = $1 AND a.schema = $1 AND a.home = $2";
-    let home = identity::database();
-    let renamed = Spi::connect_mut(|client| {
-        let mut found = client.update(Kept(RENAMED), Some(1), &[home.as_str().into()])?;
-        found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
-    })?;
-    if let Some(schema) = renamed {
-        Spi::run_with_args(STALE, &[schema.into(), home.as_str().into()])?;
-        Spi::run_with_args(RENAME, &[schema.into(), home.as_str().into()])?;
-    }
-    Ok(())
 }
 
 /// A table that should be audited and its options.
