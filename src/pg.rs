@@ -32,6 +32,7 @@ pub mod subxact;
 pub mod text;
 pub mod timer;
 pub mod trigger;
+pub mod tuple;
 pub mod type_name;
 pub mod types;
 pub mod user;

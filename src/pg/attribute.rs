@@ -3,15 +3,9 @@
 mod json;
 
 use super::trigger::{Row, TriggerCall};
-use super::varlena::{bytes, plain, short};
+use super::varlena::same_by_reference;
 use pgrx::pg_sys::{self, Datum, Oid};
-use std::ffi::{c_char, c_int, CStr, CString};
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" {
-    // utils/datum.h, which pgrx does not bind
-    fn datum_image_eq(value1: Datum, value2: Datum, by_value: bool, length: c_int) -> bool;
-}
+use std::ffi::{c_char, CStr, CString};
 
 /// How a value becomes JSON. What is not named here goes through the server's own to_jsonb.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,22 +153,7 @@ impl Attribute {
             return x == y;
         }
         // SAFETY: both datums are of this attribute's type and not null.
-        unsafe {
-            if self.length == -1 {
-                let (p, q) = (x.cast_mut_ptr::<pg_sys::varlena>(), y.cast_mut_ptr::<pg_sys::varlena>());
-                let (m, n) = (pgrx::varsize_any(p), pgrx::varsize_any(q));
-                if m == n && bytes(p.cast(), m) == bytes(q.cast(), n) {
-                    return true;
-                }
-                if (plain(p) && plain(q)) || (short(p) && short(q)) {
-                    return false;
-                }
-            } else if self.length > 0 {
-                let n = self.length as usize;
-                return bytes(x.cast_mut_ptr(), n) == bytes(y.cast_mut_ptr(), n);
-            }
-            datum_image_eq(x, y, self.by_value, c_int::from(self.length))
-        }
+        unsafe { same_by_reference(x, y, self.length) }
     }
 
     /// Whether the value's JSON depends on settings of the session.
@@ -244,6 +223,11 @@ impl Attribute {
             Form::Int4 => i64::from(value as i32),
             _ => value as i64,
         })
+    }
+
+    /// In bytes; negative where it varies.
+    pub fn length(&self) -> i16 {
+        self.length
     }
 
     /// A value of an integer attribute; None if it has no place there.

@@ -223,6 +223,12 @@ impl<'a> TriggerCall<'a> {
         }
     }
 
+    /// Both rows of an UPDATE.
+    pub(super) fn tuples(&self) -> (pg_sys::HeapTuple, pg_sys::HeapTuple) {
+        // SAFETY: reads pointers of the call.
+        unsafe { ((*self.data).tg_trigtuple, (*self.data).tg_newtuple) }
+    }
+
     /// The row as it is to be written: what a BEFORE ROW trigger may return to let it through as it is.
     fn written(&self) -> pg_sys::HeapTuple {
         // SAFETY: reads pointers of the call.

@@ -74,3 +74,43 @@ pub unsafe fn bytes<'r>(p: *const u8, n: usize) -> &'r [u8] {
     // SAFETY: as promised.
     unsafe { std::slice::from_raw_parts(p, n) }
 }
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" {
+    // utils/datum.h, which pgrx does not bind
+    fn datum_image_eq(value1: Datum, value2: Datum, by_value: bool, length: c_int) -> bool;
+}
+
+/// Whether both hold the very same value. Bytes first: a value that was not touched keeps its TOAST pointer and is
+/// never fetched.
+///
+/// # Safety
+/// Both are whole varlenas.
+pub unsafe fn same_varlena(p: *const pg_sys::varlena, q: *const pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe {
+        let (m, n) = (pgrx::varsize_any(p), pgrx::varsize_any(q));
+        if m == n && bytes(p.cast(), m) == bytes(q.cast(), n) {
+            return true;
+        }
+        if (plain(p) && plain(q)) || (short(p) && short(q)) {
+            return false;
+        }
+        datum_image_eq(Datum::from(p.cast_mut()), Datum::from(q.cast_mut()), false, -1)
+    }
+}
+
+/// The same for values of any type that are not kept in the datum itself.
+///
+/// # Safety
+/// Both are values of a type of this length.
+pub unsafe fn same_by_reference(x: Datum, y: Datum, length: i16) -> bool {
+    // SAFETY: as promised.
+    unsafe {
+        match usize::try_from(length) {
+            Ok(n) => bytes(x.cast_mut_ptr(), n) == bytes(y.cast_mut_ptr(), n),
+            Err(_) if length == -1 => same_varlena(x.cast_mut_ptr(), y.cast_mut_ptr()),
+            Err(_) => datum_image_eq(x, y, false, c_int::from(length)),
+        }
+    }
+}

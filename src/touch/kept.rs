@@ -5,7 +5,8 @@ use crate::cache::TriggerCache;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
 use crate::pg::relation::{describe, is_function_of_ours};
-use crate::pg::trigger::{Event, Row, TriggerCall};
+use crate::pg::trigger::{Event, TriggerCall};
+use crate::pg::tuple::{Compared, Layout};
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 use std::rc::Rc;
@@ -42,12 +43,17 @@ pub struct Kept {
     /// What else a row has and is not kept by us or ignored. Generated columns follow the others, and
     /// before the write they are not computed yet.
     others: Vec<Attribute>,
+    layout: Layout,
 }
 
 impl Kept {
-    /// Whether the statement really changes the row: datums are compared, as they are stored.
-    pub fn changes(&self, old: &Row, new: &Row) -> bool {
-        !self.others.iter().all(|a| a.same(old, new))
+    /// What an UPDATE really changes: values are compared as they are stored.
+    pub fn compare(&self, call: &TriggerCall) -> Compared {
+        call.compare(&self.layout).unwrap_or_else(|| {
+            let (old, new) = (call.first(), call.second());
+            let others = !self.others.iter().all(|a| a.same(&old, &new));
+            Compared::found(others, !self.column.same(&old, &new))
+        })
     }
 }
 
@@ -105,7 +111,8 @@ fn resolve(call: &TriggerCall, keeper: &Keeper) -> Result<Kept> {
         !a.generated && !managed.contains(&a.name) && arguments.ignored().all(|i| i != a.name)
     };
     attributes.retain(counts);
-    Ok(Kept { column, arguments, others: attributes })
+    let layout = Layout::new(call, &column, &attributes);
+    Ok(Kept { column, arguments, others: attributes, layout })
 }
 
 /// # Errors

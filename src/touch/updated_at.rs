@@ -38,10 +38,9 @@ fn set_updated_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 
 fn touch(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
-    let (old, new) = (call.first(), call.second());
-    let given = || kept.arguments.is(&GIVEN, "keep") && !kept.column.same(&old, &new);
-    if !kept.changes(&old, &new) || given() {
+    let found = kept.compare(&call);
+    if !found.others || (found.kept && kept.arguments.is(&GIVEN, "keep")) {
         return Ok(call.keep_new());
     }
-    Ok(call.replace_in_new(kept.column.number, moment::of(&kept)?))
+    Ok(call.replace_kept(&kept.column, &found, moment::of(&kept)?))
 }

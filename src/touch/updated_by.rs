@@ -42,11 +42,11 @@ fn set(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let given = match call.event() {
         Event::Insert => !call.first().is_null(column.number),
         _ => {
-            let (old, new) = (call.first(), call.second());
-            if !kept.changes(&old, &new) {
+            let found = kept.compare(&call);
+            if !found.others {
                 return Ok(call.keep_new());
             }
-            !column.same(&old, &new)
+            found.kept
         }
     };
     if given && kept.arguments.is(&GIVEN, "keep") {

@@ -60,7 +60,7 @@ fn bump(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
             _ => Ok(call.keep_new()),
         };
     }
-    if kept.changes(&old, &new) {
+    if kept.compare(&call).others {
         return write(after);
     }
     Ok(call.keep_new())

@@ -2,6 +2,7 @@
 
 mod actor;
 mod all;
+mod changes;
 mod created_at;
 mod enable;
 mod options;
