@@ -108,7 +108,9 @@ pub fn run(request: Request) -> Result<Outcome> {
     ignores::read(&mut facts)?;
     let schemas = arguments::schemas_argument(request.schemas, &facts)?;
     rows::sequence_values(&mut facts);
-    sections(&mut facts, &rules, schemas.as_deref())?;
+    // a limit beyond all time is none
+    let until = deadline.and_then(|d| began.checked_add(d));
+    sections(&mut facts, &rules, schemas.as_deref(), until)?;
     let catalog = Catalog::new(facts, schemas.as_deref());
     let options = Options {
         min_severity: request.min_severity,
@@ -118,10 +120,9 @@ pub fn run(request: Request) -> Result<Outcome> {
         baseline: baseline.map(|b| b.accepted()),
         include_ignored: request.include_ignored,
         views: Some(own::ask),
-        // a limit beyond all time is none
-        deadline: deadline.and_then(|d| {
-            Some((began.checked_add(d)?, format!("the time limit of {} s was reached", d.as_secs_f32())))
-        }),
+        deadline: until
+            .zip(deadline)
+            .map(|(end, limit)| (end, format!("the time limit of {} s was reached", limit.as_secs_f32()))),
     };
     let run = engine::run(&catalog, &rules, &options);
     LAST_MS.with(|last| last.borrow_mut().extend(run.examined.iter().map(|e| (e.rule.code, e.ms))));
@@ -129,7 +130,12 @@ pub fn run(request: Request) -> Result<Outcome> {
 }
 
 /// Reads what the rules ask for beside the catalogs.
-fn sections(facts: &mut Facts, rules: &[&'static Rule], schemas: Option<&[String]>) -> Result<()> {
+fn sections(
+    facts: &mut Facts,
+    rules: &[&'static Rule],
+    schemas: Option<&[String]>,
+    until: Option<Instant>,
+) -> Result<()> {
     let wanted = |section| rules.iter().any(|r| r.reads.contains(&section));
     if wanted(Section::Rows) {
         let scope = Scope::new(facts, schemas);
@@ -150,7 +156,7 @@ fn sections(facts: &mut Facts, rules: &[&'static Rule], schemas: Option<&[String
     }
     if wanted(Section::Bodies) {
         let scope = Scope::new(facts, schemas);
-        facts.checked = Some(bodies::check(facts, &scope)?);
+        facts.checked = Some(bodies::check(facts, &scope, until)?);
     }
     Ok(())
 }

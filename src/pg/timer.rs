@@ -11,7 +11,7 @@ use std::time::Duration;
 unsafe extern "C-unwind" {
     // utils/timeout.h, which pgrx does not bind
     fn RegisterTimeout(id: c_int, handler: Option<unsafe extern "C-unwind" fn()>) -> c_int;
-    fn enable_timeout_after(id: c_int, delay_ms: c_int);
+    fn enable_timeout_every(id: c_int, first: pg_sys::TimestampTz, delay_ms: c_int);
     fn disable_timeout(id: c_int, keep_indicator: bool);
     fn get_timeout_active(id: c_int) -> bool;
 }
@@ -54,7 +54,7 @@ pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> (T, bool) {
     if RUNS.load(Ordering::Relaxed) {
         return (f(), false);
     }
-    let ms = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
+    let micros = i64::try_from(limit.as_micros()).unwrap_or(i64::MAX / 4).clamp(1000, i64::MAX / 4);
     RAN_OUT.store(false, Ordering::Relaxed);
     let counts_down = statement_counts_down();
     let result = {
@@ -66,8 +66,11 @@ pub fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> (T, bool) {
             Running(TIMEOUT.load(Ordering::Relaxed))
         };
         RUNS.store(true, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { enable_timeout_after(running.0, ms) };
+        // SAFETY: as above. Once more every second: what it calls may catch the first.
+        unsafe {
+            let first = pg_sys::GetCurrentTimestamp().saturating_add(micros);
+            enable_timeout_every(running.0, first, 1000);
+        }
         f()
     };
     let ours = RAN_OUT.swap(false, Ordering::Relaxed) && counts_down == statement_counts_down();

@@ -82,7 +82,8 @@ fn becomes_time(sql: Sql, i: usize) -> bool {
     };
     moment
         && ((sql.is(i + 1, "::") && typed(i + 2))
-            || (sql.is(i + 1, "as") && typed(i + 2))
+            // in CAST (...): elsewhere it names a column
+            || (sql.is(i + 1, "as") && typed(i + 2) && sql.before_is(i, &["("]) && i >= 2 && sql.is(i - 2, "cast"))
             || sql.before_is(i, TYPES)
             || (sql.before_is(i, &["zone"]) && i >= 4 && sql.is_any(i - 4, TYPES)))
 }

@@ -26,6 +26,7 @@ pub static RULE: Rule = Rule {
     recommended: true,
     check,
     fires: &[
+        case("attributes in an order", "CREATE TABLE products (id int PRIMARY KEY); CREATE TABLE eav_attributes (id int PRIMARY KEY, product_id int, name text, value text, position int)"),
         case("by name", "CREATE TABLE t (product_id int, attribute_name text, value text)"),
         case("by id", "CREATE TABLE t (id int PRIMARY KEY, entity_id int, attribute_id int, value varchar(255))"),
         case("name and value in a table of attributes, quoted", r#"CREATE TABLE "Product.Attributes" (id int PRIMARY KEY, "productId" int, name text, value text)"#),
@@ -238,6 +239,6 @@ fn triple(t: &Relation) -> Option<(&Attribute, &Attribute, &Attribute)> {
     })?;
     let choices = BARE.contains(&folded(&attribute.name).as_str())
         && (words(&thing.name).iter().any(|w| OFFERS.contains(&w.as_str()))
-            || t.attributes.iter().any(|a| ORDERED.contains(&folded(&a.name).as_str())));
+            || (!of_attributes && t.attributes.iter().any(|a| ORDERED.contains(&folded(&a.name).as_str()))));
     (!choices).then_some((thing, attribute, value))
 }

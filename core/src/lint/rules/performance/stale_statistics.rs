@@ -68,10 +68,11 @@ fn check(c: &Catalog, out: &mut Report) {
     }
 }
 
-/// What a session loads just before ANALYZE is counted after it, though it was seen.
+/// What a session loads just before ANALYZE is counted after it, though it was seen. A VACUUM since then counts rows, too.
 fn was_seen(r: &Relation, n: &TableCounters) -> bool {
     let inserted = n.inserted as f64;
     n.last_analyze.is_some()
+        && n.last_vacuum <= n.last_analyze
         && n.updated + n.deleted == 0
         && n.changed_since_analyze == n.inserted
         && (r.tuples - inserted).abs() <= 0.01 * inserted
