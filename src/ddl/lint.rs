@@ -17,7 +17,7 @@ pub fn own_rule(schema: &str, view: &str, columns: &[&str]) -> String {
     };
     let text = |name: &&str| {
         let column = ident(name);
-        format!("CASE WHEN v.{column} IS NOT NULL THEN pg_catalog.format('%s', v.{column}) END")
+        format!("CASE WHEN v.{column} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', v.{column}) END")
     };
     let texts: Vec<String> = columns.iter().map(text).collect();
     format!(

@@ -94,8 +94,8 @@ fn careful() -> Result<()> {
 type Column = (String, Oid);
 
 /// The columns of a view whose code the caller may run: functions in a view run as who asks it. So those who can
-/// put code there must be able to act as the caller anyway: the owners of the view, of its schema, and of what it
-/// calls. Not what tables bring with them: that runs in every query on them.
+/// put code there must be able to act as the caller anyway: the owners of the view, of its schema, of what it
+/// calls and of the types it meets. Not of what tables bring with them: that runs in every query on them.
 fn trusted(schema: &str, name: &str) -> Result<Vec<Column>> {
     let view = qualified(schema, name);
     let missing = || {
@@ -111,17 +111,46 @@ fn trusted(schema: &str, name: &str) -> Result<Vec<Column>> {
         return Err(Error::wrong_object_type(format!("{view} is not a view"))
             .hint("Name a view or a materialized view."));
     }
+    let mut locked = vec![oid];
+    // what is locked stays what it is; until nothing new turns up
+    loop {
+        let (relations, stranger) = uses(oid)?;
+        let before = locked.len();
+        for relation in relations {
+            if !locked.contains(&relation) {
+                lock::access_share(relation);
+                locked.push(relation);
+            }
+        }
+        match stranger {
+            Some((what, role)) => return Err(foreign(&view, &what, &role)),
+            None if locked.len() == before => return columns(oid),
+            None => {}
+        }
+    }
+}
+
+/// The relations that a view leads to, and what of all it runs belongs to a role that could not act as the caller,
+/// with that role.
+fn uses(view: Oid) -> Result<(Vec<Oid>, Option<(String, String)>)> {
     snapshot::fresh(|| {
         Spi::connect(|client| {
-            let args = [oid.into(), compat::CAN_ACT_AS.into()];
-            let uses = client.select(include_str!("sql/own_uses.sql"), Some(1), &args)?;
-            if let Some(row) = uses.into_iter().next() {
-                let what = row.get::<String>(1)?.unwrap_or_default();
-                let role = row.get::<String>(2)?.unwrap_or_default();
-                return Err(foreign(&view, &what, &role));
+            let args = [view.into(), compat::CAN_ACT_AS.into()];
+            let (mut relations, mut stranger) = (vec![], None);
+            for row in client.select(include_str!("sql/own_uses.sql"), None, &args)? {
+                relations.extend(row.get::<Oid>(1)?);
+                stranger = stranger.or(row.get::<String>(2)?.zip(row.get::<String>(3)?));
             }
+            Ok((relations, stranger))
+        })
+    })
+}
+
+fn columns(view: Oid) -> Result<Vec<Column>> {
+    snapshot::fresh(|| {
+        Spi::connect(|client| {
             let mut columns = vec![];
-            for row in client.select(include_str!("sql/own_columns.sql"), None, &[oid.into()])? {
+            for row in client.select(include_str!("sql/own_columns.sql"), None, &[view.into()])? {
                 columns.push((
                     row.get::<String>(1)?.unwrap_or_default(),
                     row.get::<Oid>(2)?.unwrap_or(pg_sys::InvalidOid),

@@ -151,7 +151,12 @@ fn finding(rule: &Rule, place: &Place, said: Said) -> Result<Finding, String> {
 /// Whole statements, that others may follow.
 fn fix(sql: &str) -> Option<Fix> {
     let sql = sql.trim();
-    let end = if sql.ends_with(';') { "" } else { ";" };
+    // the last line may end with a comment
+    let end = match sql.lines().last() {
+        Some(line) if line.contains("--") => "\n;",
+        Some(line) if line.ends_with(';') => "",
+        _ => ";",
+    };
     (!sql.is_empty()).then(|| Fix::new(format!("{sql}{end}"), Safety::Review))
 }
 

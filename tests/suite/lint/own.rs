@@ -378,7 +378,7 @@ fn nor_is_code_of_others_within_it() {
          CREATE FUNCTION app.same(text, text) RETURNS bool LANGUAGE sql AS 'SELECT app.steal() IS NULL';
          CREATE OPERATOR app.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = app.same);
          CREATE DOMAIN app.word AS text CHECK (app.steal() IS NULL OR value <> '');
-         CREATE TYPE app.status AS ENUM ('a'); CREATE TABLE app.orders (s app.status); INSERT INTO app.orders VALUES ('a');
+         CREATE DOMAIN app.plain AS text; CREATE TYPE app.status AS ENUM ('a'); CREATE TABLE app.orders (s app.status); INSERT INTO app.orders VALUES ('a');
          CREATE VIEW app.nested AS SELECT 'x'::text AS message",
     );
     let mut refused = |view: &str, what: &str| {
@@ -395,19 +395,29 @@ fn nor_is_code_of_others_within_it() {
         "operator app.===(text,text)",
     );
     refused("SELECT current_user::app.word::text AS message", "type app.word");
-    // a type may be shown: no cast to json or text is called, made before or after
-    db.exec(
-        "CREATE VIEW rules.shown AS SELECT 'app.orders'::regclass AS relation, s, s AS key FROM app.orders;
-             SELECT dbguard.lint_register('ACME001', 'rules.shown', 'x')",
+    refused(
+        "SELECT 'app.orders'::regclass AS relation, to_jsonb(o) AS o FROM app.orders o",
+        "type app.status",
     );
-    thief.exec(
-        "CREATE FUNCTION app.as_json(app.status) RETURNS json LANGUAGE sql AS 'SELECT app.steal()::json';
-         CREATE FUNCTION app.as_text(app.status) RETURNS text LANGUAGE sql AS 'SELECT app.steal()';
-         CREATE CAST (app.status AS json) WITH FUNCTION app.as_json(app.status); CREATE CAST (app.status AS text) WITH FUNCTION app.as_text(app.status)",
-    );
+    // a domain of mine over one of his: he may add a check at any time
+    db.exec("CREATE DOMAIN rules.mine AS app.plain; CREATE TABLE rules.pairs (p rules.mine[])");
+    let mut refused = |view: &str, what: &str| {
+        db.exec(&format!("CREATE OR REPLACE VIEW rules.r AS {view}"));
+        let e = db.error("SELECT dbguard.lint_register('ACME001', 'rules.r', 'x')");
+        assert!(e.message.ends_with(&format!("own_app owns {what}")), "{e:?}");
+        db.exec("DROP VIEW rules.r");
+    };
+    refused("SELECT current_user::text::rules.mine::text AS message", "type app.plain");
+    refused("SELECT p::text AS message FROM rules.pairs", "type app.plain");
+    // what a type of mine shows is shown by its own output, whatever casts there are
+    db.exec("CREATE TYPE rules.status AS ENUM ('a'); CREATE TYPE rules.pair AS (a rules.status, b text);
+             CREATE FUNCTION rules.as_text(rules.status) RETURNS text LANGUAGE sql AS $$SELECT 'cast'$$;
+             CREATE CAST (rules.status AS text) WITH FUNCTION rules.as_text(rules.status);
+             CREATE VIEW rules.shown AS SELECT 'app.orders'::text::regclass AS relation, 'a'::rules.status AS s, ROW('a', NULL)::rules.pair AS pair;
+             SELECT dbguard.lint_register('ACME001', 'rules.shown', 'x')");
     assert_eq!(
-        db.lines("SELECT details->>'s', status FROM dbguard.lint(rules => '{ACME001}')"),
-        ["a | open"]
+        db.lines("SELECT details->>'s', details->>'pair', status FROM dbguard.lint(rules => '{ACME001}')"),
+        ["a | (a,) | open"]
     );
     // put there by a transaction that this one's snapshot does not see
     db.exec("CREATE VIEW public.w AS SELECT 'mine'::text AS message; SELECT dbguard.lint_register('ACME001', 'public.w', 'x');
@@ -469,7 +479,7 @@ fn values_as_they_are() {
            CREATE VIEW v AS SELECT 't'::regclass AS relation, m AS message, s AS severity, 'NaN'::float8 AS confidence,
              12345678901234567890123::numeric AS exact, '1e400'::numeric AS huge, ARRAY[1,2] AS list, true AS yes, 1.5::real AS half,
              '{"a": 1e400}'::jsonb AS odd, '{"a": [1]}'::jsonb AS fine, 'NaN'::float8 AS nan, NULL::int AS nothing, 'Q'::text AS "v",
-             CASE s WHEN 'info' THEN 'SELECT 1' WHEN 'error' THEN ' SELECT 2 ; ' ELSE ' ' END AS fix_sql
+             CASE s WHEN 'info' THEN 'SELECT 1' WHEN 'error' THEN ' SELECT 2 -- ; ' ELSE ' ' END AS fix_sql
            FROM (VALUES ('m', 'info'), ('m', 'error'), ('m', NULL)) x (m, s);
            CREATE VIEW w AS SELECT 'p1_a'::regclass AS relation, NULL::text AS attribute, 'an index'::text AS message
              UNION ALL SELECT 't', 'gone', 'x' UNION ALL SELECT 't', '1', 'y';
@@ -477,7 +487,7 @@ fn values_as_they_are() {
     );
     assert_eq!(
         db.lines("SELECT severity, confidence, fix_sql FROM dbguard.lint(rules => '{ACME001}')"),
-        ["error | 1 | SELECT 2 ;", "warning | 1 | <null>", "info | 1 | SELECT 1;"]
+        ["error | 1 | SELECT 2 -- ;\n;", "warning | 1 | <null>", "info | 1 | SELECT 1;"]
     );
     let details = r#"SELECT DISTINCT details - '{title,ms,fix_safety}'::text[] FROM dbguard.lint(rules => '{ACME001}')"#;
     let shown: String = db.value(details);
