@@ -10,6 +10,7 @@ mod created_by;
 mod enable;
 mod kept;
 mod moment;
+mod moving;
 mod status;
 mod stays;
 mod updated_at;

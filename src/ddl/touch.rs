@@ -36,3 +36,8 @@ pub fn add_column(schema: &str, table: &str, column: &str, definition: &str) -> 
 pub fn drop_trigger(trigger: &str, schema: &str, table: &str) -> String {
     format!("DROP TRIGGER IF EXISTS {} ON {}", ident(trigger), qualified(schema, table))
 }
+
+/// Rows that replication applies fire it, too.
+pub fn always(trigger: &str, schema: &str, table: &str) -> String {
+    format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", qualified(schema, table), ident(trigger))
+}

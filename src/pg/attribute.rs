@@ -3,7 +3,7 @@
 mod json;
 
 use super::trigger::{Row, TriggerCall};
-use super::varlena::same_by_reference;
+use super::varlena::{image_by_reference, same_by_reference};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{c_char, CStr, CString};
 
@@ -238,6 +238,15 @@ impl Attribute {
             Form::Int8 => Some(Datum::from(value)),
             _ => None,
         }
+    }
+
+    /// The bytes of a value, without the length that they may be stored with; out of line, those that say where.
+    pub fn image(&self, value: Datum) -> Vec<u8> {
+        if self.by_value {
+            return value.value().to_ne_bytes().to_vec();
+        }
+        // SAFETY: a value of this attribute's type.
+        unsafe { image_by_reference(value, self.length) }.to_vec()
     }
 
     /// A row in which only these attributes are set, to show them as JSON.

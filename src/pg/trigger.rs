@@ -270,7 +270,7 @@ impl<'a> TriggerCall<'a> {
 
     /// The same with what another row of this call has.
     pub fn replace_by(&self, attnum: i16, row: &Row) -> pg_sys::Datum {
-        self.set_in_new(attnum, (!row.is_null(attnum)).then(|| row.datum(attnum)))
+        self.set_in_new(attnum, row.get(attnum))
     }
 }
 
@@ -284,6 +284,11 @@ impl<'a> Row<'a> {
 
     pub fn is_null(&self, attnum: i16) -> bool {
         self.nulls.get(attnum as usize - 1).copied().unwrap_or(true)
+    }
+
+    /// A value of the row; None if it is NULL.
+    pub fn get(&self, attnum: i16) -> Option<pg_sys::Datum> {
+        (!self.is_null(attnum)).then(|| self.datum(attnum))
     }
 
     pub(super) fn datum(&self, attnum: i16) -> pg_sys::Datum {

@@ -114,3 +114,24 @@ pub unsafe fn same_by_reference(x: Datum, y: Datum, length: i16) -> bool {
         }
     }
 }
+
+/// The bytes of such a value, without a length word.
+///
+/// # Safety
+/// It is a value of a type of this length, and outlives the result.
+pub unsafe fn image_by_reference<'r>(value: Datum, length: i16) -> &'r [u8] {
+    // SAFETY: as promised.
+    unsafe {
+        match usize::try_from(length) {
+            Ok(n) => bytes(value.cast_mut_ptr(), n),
+            Err(_) if length == -1 => {
+                let p = value.cast_mut_ptr();
+                match plain(p) || short(p) {
+                    true => bytes(pgrx::vardata_any(p).cast(), pgrx::varsize_any_exhdr(p)),
+                    false => bytes(p.cast(), pgrx::varsize_any(p)),
+                }
+            }
+            Err(_) => CStr::from_ptr(value.cast_mut_ptr()).to_bytes(),
+        }
+    }
+}

@@ -2,13 +2,13 @@
 
 use super::arguments::{CHANGE, CLOCK, COMES_WITH};
 use super::kept::{called, Cache, Keeper};
-use super::{moment, stays};
+use super::{moment, moving, stays};
 use crate::error::Result;
 use crate::pg::trigger::Event;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-pub const KEEPER: Keeper = Keeper {
+pub static KEEPER: Keeper = Keeper {
     function: "protect_created_at",
     name: c"protect_created_at",
     column: "created_at",
@@ -39,7 +39,10 @@ fn protect_created_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 fn protect(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
     if call.event() == Event::Update {
-        return stays::as_it_was(&call, &kept);
+        return stays::as_it_was(&call, &kept, &KEEPER);
+    }
+    if moving::arrives(&call, &kept, &KEEPER) {
+        return Ok(call.keep_new());
     }
     // what an import or the default gave
     let given = !call.first().is_null(kept.column.number) && kept.arguments.is(&COMES_WITH, "keep");

@@ -2,13 +2,13 @@
 
 use super::arguments::{CHANGE, GIVEN, INVALID, MISSING};
 use super::kept::{called, Cache, Keeper};
-use super::{actor, stays};
+use super::{actor, moving, stays};
 use crate::error::Result;
 use crate::pg::trigger::Event;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-pub const KEEPER: Keeper = Keeper {
+pub static KEEPER: Keeper = Keeper {
     function: "set_created_by",
     name: c"set_created_by",
     column: "created_by",
@@ -39,9 +39,12 @@ fn set_created_by(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 fn set(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
     if call.event() == Event::Update {
-        return stays::as_it_was(&call, &kept);
+        return stays::as_it_was(&call, &kept, &KEEPER);
     }
     let column = &kept.column;
+    if moving::arrives(&call, &kept, &KEEPER) {
+        return Ok(call.keep_new());
+    }
     if !call.first().is_null(column.number) && kept.arguments.is(&GIVEN, "keep") {
         return Ok(call.keep_new());
     }

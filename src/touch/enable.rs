@@ -82,9 +82,18 @@ pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) 
         return Err(Error::undefined_column(name, &table.name).hint("Ignore columns that the table has."));
     }
     let trigger = ddl::touch::trigger(keeper.column);
-    let before = triggers(Some(relation))?.into_iter().find(|t| t.name == trigger);
-    let action = match &before {
-        Some(t) if t.args == args && t.enabled == 'O' => return Ok("unchanged"),
+    let there = triggers(Some(relation))?;
+    if let Some(other) = there.iter().find(|t| t.name != trigger && t.keeps(keeper, column)) {
+        return Err(Error::not_in_state(format!(
+            "trigger \"{}\" keeps column \"{column}\" already",
+            other.name
+        ))
+        .detail("Two would undo each other's work.")
+        .hint(format!("{};", ddl::touch::drop_trigger(&other.name, &table.schema, &table.name))));
+    }
+    let before = there.iter().find(|t| t.name == trigger);
+    let action = match before {
+        Some(t) if t.args == args && matches!(t.enabled, 'O' | 'A') => return Ok("unchanged"),
         Some(_) => "changed",
         None => "enabled",
     };
@@ -97,6 +106,9 @@ pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) 
         keeper.function,
         &args,
     ))?;
+    if before.is_some_and(|t| t.enabled == 'A') {
+        ddl::run(&ddl::touch::always(&trigger, &table.schema, &table.name))?;
+    }
     Ok(action)
 }
 

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, Choice};
 use crate::cache::TriggerCache;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
-use crate::pg::relation::{describe, is_function_of_ours};
+use crate::pg::relation::{describe, is_function_of_ours, partition_parent};
 use crate::pg::trigger::{Event, TriggerCall};
 use crate::pg::tuple::{Compared, Layout};
 use pgrx::pg_sys::{self, Oid};
@@ -29,7 +29,7 @@ pub struct Keeper {
 }
 
 /// All of them.
-pub const KEEPERS: [&Keeper; 5] = [
+pub static KEEPERS: [&Keeper; 5] = [
     &super::updated_at::KEEPER,
     &super::created_at::KEEPER,
     &super::updated_by::KEEPER,
@@ -44,6 +44,8 @@ pub struct Kept {
     /// before the write they are not computed yet.
     others: Vec<Attribute>,
     layout: Layout,
+    /// Of a partition: the table at the top.
+    pub root: Option<Oid>,
 }
 
 impl Kept {
@@ -98,8 +100,10 @@ fn resolve(call: &TriggerCall, keeper: &Keeper) -> Result<Kept> {
     let column = attributes.swap_remove(at);
     fits(&column, keeper)?;
     // what they set when something else changed does not count as a change itself
-    let managed: Vec<String> = describe(call.relation_oid())
-        .map(|r| r.triggers)
+    let table = describe(call.relation_oid());
+    let root = table.as_ref().filter(|t| t.is_partition).map(|t| root_of(t.oid));
+    let managed: Vec<String> = table
+        .map(|t| t.triggers)
         .unwrap_or_default()
         .into_iter()
         .filter_map(|t| {
@@ -112,7 +116,15 @@ fn resolve(call: &TriggerCall, keeper: &Keeper) -> Result<Kept> {
     };
     attributes.retain(counts);
     let layout = Layout::new(call, &column, &attributes);
-    Ok(Kept { column, arguments, others: attributes, layout })
+    Ok(Kept { column, arguments, others: attributes, layout, root })
+}
+
+fn root_of(partition: Oid) -> Oid {
+    let parent = partition_parent(partition);
+    match describe(parent) {
+        Some(p) if p.is_partition => root_of(parent),
+        _ => parent,
+    }
 }
 
 /// # Errors

@@ -17,6 +17,16 @@ pub struct Trigger {
     pub enabled: char,
 }
 
+impl Trigger {
+    pub fn column(&self) -> &str {
+        self.args.first().map_or(self.keeper.column, String::as_str)
+    }
+
+    pub fn keeps(&self, keeper: &Keeper, column: &str) -> bool {
+        self.keeper.column == keeper.column && self.column() == column && self.enabled != 'D'
+    }
+}
+
 /// Triggers that call one of our functions, made by touch_enable or by hand; copies on partitions are not listed.
 pub fn triggers(relation: Option<Oid>) -> Result<Vec<Trigger>> {
     const TRIGGERS: &str = "
@@ -68,21 +78,27 @@ fn touch_status() -> std::result::Result<
     ErrorReport,
 > {
     let triggers = triggers(None)?;
-    Ok(TableIterator::new(triggers.into_iter().map(row).collect::<Vec<_>>()))
+    Ok(TableIterator::new(triggers.iter().map(|t| row(t, &triggers)).collect::<Vec<_>>()))
 }
 
-fn row(t: Trigger) -> Row {
+fn row(t: &Trigger, all: &[Trigger]) -> Row {
     let state = match t.enabled {
         'O' => "enabled",
         'A' => "always",
         'R' => "replica only",
         _ => "disabled",
     };
-    let column = t.args.first().map_or(t.keeper.column, String::as_str).to_owned();
+    let column = t.column();
     let kept = matches!(state, "enabled" | "always");
-    let problem = wrong(&t, &column)
-        .or_else(|| (!kept).then(|| format!("the column is not kept: the trigger is {state}")));
-    (t.relation, column, t.keeper.column, t.name, state, problem)
+    let mut others = all.iter().filter(|o| o.relation == t.relation && o.name != t.name);
+    let problem = wrong(t, column)
+        .or_else(|| (!kept).then(|| format!("the column is not kept: the trigger is {state}")))
+        .or_else(|| {
+            others
+                .find(|o| o.keeps(t.keeper, column))
+                .map(|o| format!("trigger \"{}\" keeps the column as well", o.name))
+        });
+    (t.relation, column.to_owned(), t.keeper.column, t.name.clone(), state, problem)
 }
 
 /// Why every write that fires it fails.

@@ -1,7 +1,8 @@
 //! What is set once stays: an UPDATE gets the old value, or an error.
 
 use super::arguments::CHANGE;
-use super::kept::Kept;
+use super::kept::{Keeper, Kept};
+use super::moving;
 use crate::error::{Error, Result};
 use crate::pg::trigger::TriggerCall;
 use pgrx::pg_sys::Datum;
@@ -9,9 +10,10 @@ use pgrx::PgSqlErrorCode;
 
 /// # Errors
 /// 428C9, as for a generated column, with `change=error`.
-pub fn as_it_was(call: &TriggerCall, kept: &Kept) -> Result<Datum> {
+pub fn as_it_was(call: &TriggerCall, kept: &Kept, keeper: &'static Keeper) -> Result<Datum> {
     let (old, new) = (call.first(), call.second());
     let column = &kept.column;
+    moving::leaves(kept, keeper, old.get(column.number));
     if column.same(&old, &new) {
         return Ok(call.keep_new());
     }

@@ -8,7 +8,7 @@ use crate::pg::trigger::Event;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-pub const KEEPER: Keeper = Keeper {
+pub static KEEPER: Keeper = Keeper {
     function: "set_updated_at",
     name: c"set_updated_at",
     column: "updated_at",

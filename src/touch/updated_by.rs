@@ -1,14 +1,14 @@
 //! set_updated_by: who made the last real change.
 
-use super::actor;
 use super::arguments::{GIVEN, IGNORE, INVALID, MISSING};
-use super::kept::{called, Cache, Keeper};
+use super::kept::{called, Cache, Keeper, Kept};
+use super::{actor, moving};
 use crate::error::Result;
 use crate::pg::trigger::Event;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-pub const KEEPER: Keeper = Keeper {
+pub static KEEPER: Keeper = Keeper {
     function: "set_updated_by",
     name: c"set_updated_by",
     column: "updated_by",
@@ -38,27 +38,41 @@ fn set_updated_by(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 
 fn set(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
-    let column = &kept.column;
-    let given = match call.event() {
-        Event::Insert => !call.first().is_null(column.number),
-        _ => {
-            let found = kept.compare(&call);
-            if !found.others {
-                return Ok(call.keep_new());
-            }
-            found.kept
+    let number = kept.column.number;
+    if call.event() == Event::Insert {
+        if moving::arrives(&call, &kept, &KEEPER) {
+            return Ok(call.keep_new());
         }
-    };
-    if given && kept.arguments.is(&GIVEN, "keep") {
-        return Ok(call.keep_new());
+        let given = call.first().get(number);
+        return Ok(match writer(&kept, given.is_some())? {
+            Some(value) => call.set_in_new(number, value),
+            None => call.keep_new(),
+        });
     }
-    match actor::of(&kept)? {
-        Some(actor) => Ok(call.set_in_new(column.number, actor)),
+    let found = kept.compare(&call);
+    let value = match found.others {
+        true => writer(&kept, found.kept)?,
+        false => None,
+    };
+    moving::leaves(&kept, &KEEPER, value.unwrap_or_else(|| call.second().get(number)));
+    Ok(match value {
+        Some(value) => call.set_in_new(number, value),
+        None => call.keep_new(),
+    })
+}
+
+/// What is to be written; None: what the statement gave.
+fn writer(kept: &Kept, given: bool) -> Result<Option<Option<pg_sys::Datum>>> {
+    if given && kept.arguments.is(&GIVEN, "keep") {
+        return Ok(None);
+    }
+    match actor::of(kept)? {
+        Some(actor) => Ok(Some(actor)),
         // nobody knows who: better than the one before, but no better than what the statement says
-        None if given => Ok(call.keep_new()),
+        None if given => Ok(None),
         None => {
-            column.check_domain(None);
-            Ok(call.set_in_new(column.number, None))
+            kept.column.check_domain(None);
+            Ok(Some(None))
         }
     }
 }

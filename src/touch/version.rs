@@ -9,7 +9,7 @@ use crate::pg::trigger::{Event, TriggerCall};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 
-pub const KEEPER: Keeper = Keeper {
+pub static KEEPER: Keeper = Keeper {
     function: "bump_version",
     name: c"bump_version",
     column: "version",
@@ -53,8 +53,9 @@ fn bump(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
     let (stored, given) = (column.as_integer(&old), column.as_integer(&new));
     let after = stored.map_or(Some(1), |v| v.checked_add(1)).ok_or_else(|| full(&call, column))?;
     if given != stored {
+        let given = given.ok_or_else(|| none_given(column))?;
         // a row that has no version yet takes any
-        let next = given == Some(after) && kept.arguments.is(&NEXT, "accept");
+        let next = given == after && kept.arguments.is(&NEXT, "accept");
         return match stored {
             Some(stored) if !next => Err(stale(&call, column, stored, given)),
             _ => Ok(call.keep_new()),
@@ -67,14 +68,21 @@ fn bump(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
 }
 
 /// 40001: whoever gets it reads the row again and tries again.
-fn stale(call: &TriggerCall, column: &Attribute, stored: i64, given: Option<i64>) -> Error {
-    let given = given.map_or("NULL".to_owned(), |v| v.to_string());
+fn stale(call: &TriggerCall, column: &Attribute, stored: i64, given: i64) -> Error {
     Error::new(
         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
         format!("row of relation \"{}\" has {} {stored}, not {given}", call.relation_name(), column.name),
     )
     .detail("Somebody else changed it since it was read.")
     .hint("Read the row again, and try again.")
+}
+
+fn none_given(column: &Attribute) -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+        format!("column \"{}\" cannot be set to NULL", column.name),
+    )
+    .hint("Give the version that was read, or leave the column out.")
 }
 
 fn full(call: &TriggerCall, column: &Attribute) -> Error {

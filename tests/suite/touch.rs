@@ -6,5 +6,6 @@ mod changes;
 mod created_at;
 mod enable;
 mod options;
+mod partitions;
 mod updated_at;
 mod version;

@@ -103,3 +103,31 @@ fn misuse_in_create_trigger() {
     }
     assert_eq!(db.error("SELECT dbguard.set_updated_at()").code, "39P01");
 }
+
+#[test]
+fn two_for_one_column() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int, version int, updated_at date);
+             CREATE TRIGGER mine BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.bump_version('version')");
+    let e = db.error("SELECT dbguard.touch_enable('t', what => 'version')");
+    assert_eq!(
+        (e.code.as_str(), e.message.as_str()),
+        ("55000", "trigger \"mine\" keeps column \"version\" already")
+    );
+    assert_eq!(e.hint, "DROP TRIGGER IF EXISTS mine ON public.t;");
+    db.exec("CREATE TRIGGER again BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION dbguard.bump_version()");
+    assert_eq!(
+        db.lines("SELECT problem FROM dbguard.touch_status()"),
+        ["trigger \"mine\" keeps the column as well", "trigger \"again\" keeps the column as well"]
+    );
+    // for rows that replication applies, too: that stays
+    db.exec("SELECT dbguard.touch_enable('t'); ALTER TABLE t ENABLE ALWAYS TRIGGER dbguard_touch");
+    assert_eq!(db.value("SELECT action FROM dbguard.touch_enable('t')"), "unchanged");
+    assert_eq!(
+        db.value("SELECT action FROM dbguard.touch_enable('t', options => '{given=keep}')"),
+        "changed"
+    );
+    assert_eq!(db.value("SELECT state FROM dbguard.touch_status() WHERE what = 'updated_at'"), "always");
+    db.exec("SET session_replication_role = replica; INSERT INTO t VALUES (1, 5); UPDATE t SET id = 2");
+    assert_eq!(db.lines("SELECT version, updated_at IS NOT NULL FROM t"), ["5 | t"]);
+}
