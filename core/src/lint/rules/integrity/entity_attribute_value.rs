@@ -237,8 +237,11 @@ fn triple(t: &Relation) -> Option<(&Attribute, &Attribute, &Attribute)> {
             && !own_key(a)
             && folded(&a.name) != "metaid"
     })?;
-    let choices = BARE.contains(&folded(&attribute.name).as_str())
+    let ordered = t.attributes.iter().any(|a| ORDERED.contains(&folded(&a.name).as_str()));
+    let named = folded(&attribute.name);
+    // attributes may have an order too; codes in an order are a list to choose from
+    let choices = BARE.contains(&named.as_str())
         && (words(&thing.name).iter().any(|w| OFFERS.contains(&w.as_str()))
-            || (!of_attributes && t.attributes.iter().any(|a| ORDERED.contains(&folded(&a.name).as_str()))));
+            || (ordered && (!of_attributes || named == "code")));
     (!choices).then_some((thing, attribute, value))
 }
