@@ -1,11 +1,11 @@
 //! protect_created_at: set when the row is made, and the same ever after.
 
 use super::arguments::{CHANGE, CLOCK, COMES_WITH};
-use super::kept::{called, Cache, Keeper};
+use super::kept::{called, Keeper};
 use super::{moment, moving, stays};
 use crate::error::Result;
 use crate::pg::trigger::Event;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 pub static KEEPER: Keeper = Keeper {
@@ -20,14 +20,6 @@ pub static KEEPER: Keeper = Keeper {
     types: moment::TYPES,
 };
 
-thread_local! {
-    static CACHE: Cache = Cache::new();
-}
-
-fn forget(relid: Option<Oid>) {
-    CACHE.with(|cache| cache.forget(relid));
-}
-
 #[pg_extern(sql = false)]
 fn protect_created_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     match protect(fcinfo) {
@@ -37,7 +29,7 @@ fn protect_created_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 }
 
 fn protect(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
-    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    let (call, kept) = called(fcinfo, &KEEPER)?;
     if call.event() == Event::Update {
         return stays::as_it_was(&call, &kept, &KEEPER);
     }

@@ -59,15 +59,17 @@ impl Kept {
     }
 }
 
-pub type Cache = TriggerCache<Kept>;
+thread_local! {
+    /// A trigger has one function, so that one cache does for all of them.
+    static KEPT: TriggerCache<Kept> = TriggerCache::new();
+}
+
+fn forget(relid: Option<Oid>) {
+    KEPT.with(|cache| cache.forget(relid));
+}
 
 /// The call of a trigger function, with what it keeps; 39P01 if it is fired for what it was not made for.
-pub fn called<'a>(
-    fcinfo: pg_sys::FunctionCallInfo,
-    keeper: &Keeper,
-    cache: &'static std::thread::LocalKey<Cache>,
-    forget: fn(Option<Oid>),
-) -> Result<(TriggerCall<'a>, Rc<Kept>)> {
+pub fn called<'a>(fcinfo: pg_sys::FunctionCallInfo, keeper: &Keeper) -> Result<(TriggerCall<'a>, Rc<Kept>)> {
     let call = TriggerCall::new(fcinfo, keeper.function)?;
     if !call.before() || !call.for_each_row() || !keeper.events.contains(&call.event()) {
         let (function, when) = (keeper.function, keeper.when);
@@ -79,7 +81,8 @@ pub fn called<'a>(
         )));
     }
     let key = (call.relation_oid(), call.trigger_oid());
-    let kept = cache.with(|c| c.get(key, forget, |_| true, || Ok((resolve(&call, keeper)?, vec![]))))?;
+    let kept =
+        KEPT.with(|cache| cache.get(key, forget, |_| true, || Ok((resolve(&call, keeper)?, vec![]))))?;
     Ok((call, kept))
 }
 

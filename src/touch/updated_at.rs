@@ -1,11 +1,11 @@
 //! set_updated_at: keeps the time of the last real change. A write without effect stays without effect.
 
 use super::arguments::{CLOCK, GIVEN, IGNORE};
-use super::kept::{called, Cache, Keeper};
+use super::kept::{called, Keeper};
 use super::moment;
 use crate::error::Result;
 use crate::pg::trigger::Event;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 pub static KEEPER: Keeper = Keeper {
@@ -20,14 +20,6 @@ pub static KEEPER: Keeper = Keeper {
     types: moment::TYPES,
 };
 
-thread_local! {
-    static CACHE: Cache = Cache::new();
-}
-
-fn forget(relid: Option<Oid>) {
-    CACHE.with(|cache| cache.forget(relid));
-}
-
 #[pg_extern(sql = false)]
 fn set_updated_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     match touch(fcinfo) {
@@ -37,7 +29,7 @@ fn set_updated_at(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 }
 
 fn touch(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
-    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    let (call, kept) = called(fcinfo, &KEEPER)?;
     let found = kept.compare(&call);
     if !found.others || (found.kept && kept.arguments.is(&GIVEN, "keep")) {
         return Ok(call.keep_new());

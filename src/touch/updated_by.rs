@@ -1,11 +1,11 @@
 //! set_updated_by: who made the last real change.
 
 use super::arguments::{GIVEN, IGNORE, INVALID, MISSING};
-use super::kept::{called, Cache, Keeper, Kept};
+use super::kept::{called, Keeper, Kept};
 use super::{actor, moving};
 use crate::error::Result;
 use crate::pg::trigger::Event;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 pub static KEEPER: Keeper = Keeper {
@@ -20,14 +20,6 @@ pub static KEEPER: Keeper = Keeper {
     types: actor::TYPES,
 };
 
-thread_local! {
-    static CACHE: Cache = Cache::new();
-}
-
-fn forget(relid: Option<Oid>) {
-    CACHE.with(|cache| cache.forget(relid));
-}
-
 #[pg_extern(sql = false)]
 fn set_updated_by(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     match set(fcinfo) {
@@ -37,7 +29,7 @@ fn set_updated_by(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 }
 
 fn set(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
-    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    let (call, kept) = called(fcinfo, &KEEPER)?;
     let number = kept.column.number;
     if call.event() == Event::Insert {
         if moving::arrives(&call, &kept, &KEEPER) {

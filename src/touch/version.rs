@@ -2,11 +2,11 @@
 //! read is refused when the row has another by now.
 
 use super::arguments::{IGNORE, NEXT};
-use super::kept::{called, Cache, Keeper};
+use super::kept::{called, Keeper};
 use crate::error::{Error, Result};
 use crate::pg::attribute::Attribute;
 use crate::pg::trigger::{Event, TriggerCall};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 pub static KEEPER: Keeper = Keeper {
@@ -21,14 +21,6 @@ pub static KEEPER: Keeper = Keeper {
     types: "bigint, integer or smallint",
 };
 
-thread_local! {
-    static CACHE: Cache = Cache::new();
-}
-
-fn forget(relid: Option<Oid>) {
-    CACHE.with(|cache| cache.forget(relid));
-}
-
 #[pg_extern(sql = false)]
 fn bump_version(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     match bump(fcinfo) {
@@ -38,7 +30,7 @@ fn bump_version(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
 }
 
 fn bump(fcinfo: pg_sys::FunctionCallInfo) -> Result<pg_sys::Datum> {
-    let (call, kept) = called(fcinfo, &KEEPER, &CACHE, forget)?;
+    let (call, kept) = called(fcinfo, &KEEPER)?;
     let column = &kept.column;
     let write = |version: i64| {
         let value = column.integer(version).ok_or_else(|| full(&call, column))?;

@@ -3,6 +3,7 @@
 use super::Report;
 use crate::lint::engine::Status;
 use crate::lint::rule::Category;
+use crate::lint::text::count;
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -31,10 +32,7 @@ fn status(report: &Report, code: &str) -> TestCaseStatus {
         .collect();
     if !open.is_empty() {
         let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        failed
-            .set_message(format!("{} findings", open.len()))
-            .set_type(code)
-            .set_description(open.join("\n"));
+        failed.set_message(count(open.len(), "finding")).set_type(code).set_description(open.join("\n"));
         return failed;
     }
     match of(Status::Skipped).next() {
