@@ -41,3 +41,26 @@ pub fn forget(name: &str) -> String {
     let table = table(name);
     format!("DELETE FROM {table} WHERE schema_name IS NOT DISTINCT FROM $1::name RETURNING true")
 }
+
+/// The tables that the command made, or moved into the schema they are in ($1), of schemas on the list; with `columns`
+/// of the list, `a`, where there is a row for all schemas and one for the schema itself of that. `but`: a condition that
+/// leaves out tables, `c`. Partitions follow their table.
+pub fn new_tables(name: &str, columns: &str, but: &str) -> String {
+    let table = table(name);
+    format!(
+        "SELECT c.oid, {columns}
+         FROM (SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
+               WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
+                 AND (command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+                      OR ($1 AND command_tag = 'ALTER TABLE'))) d
+         JOIN pg_class c ON c.oid = d.objid
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL (
+           SELECT * FROM {table} a
+           WHERE a.schema_name = n.nspname OR a.schema_name IS NULL
+           ORDER BY a.schema_name IS NULL LIMIT 1) a
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+           AND n.nspname NOT IN ('dbguard', 'pg_catalog', 'information_schema') AND NOT {but}
+         ORDER BY c.oid"
+    )
+}

@@ -1,21 +1,24 @@
 //! What cannot be read from the catalogs: the last values of sequences, and whether DEFAULT
-//! partitions hold rows. Each look waits for no lock for long and may be refused.
+//! partitions hold rows. Each look waits for no lock for long, is given up after a while, and may be refused.
 
 use crate::ddl;
-use crate::error::Result;
-use crate::pg::subxact::look;
+use crate::error::{Error, Result};
+use crate::pg::subxact::brief_look;
 use dbguard_core::lint::bounds::is_default;
 use dbguard_core::lint::catalog::{Facts, RelationKind};
 use dbguard_core::lint::scope::Scope;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Gone with the subtransaction of the look. Row security would hide rows: then rather an error.
 const CAREFUL: &str = "SELECT pg_catalog.set_config('lock_timeout', $1, true), \
                        pg_catalog.set_config('row_security', 'off', true)";
 const PATIENTLY: &str = "200ms";
 const BRIEFLY: &str = "10ms";
+/// For one look.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks all sequences at once; if one of them is locked or was just dropped, each by itself.
 pub fn sequence_values(facts: &mut Facts) {
@@ -36,7 +39,7 @@ pub fn sequence_values(facts: &mut Facts) {
 
 fn values_of(sequences: &[u32], wait: &str) -> Result<HashMap<u32, i64>> {
     let sequences: Vec<Oid> = sequences.iter().map(|oid| Oid::from(*oid)).collect();
-    look(|| {
+    within_limit(|| {
         Spi::connect(|client| {
             client.select(CAREFUL, None, &[wait.into()])?;
             let mut values = HashMap::new();
@@ -48,6 +51,11 @@ fn values_of(sequences: &[u32], wait: &str) -> Result<HashMap<u32, i64>> {
             Ok(values)
         })
     })
+}
+
+fn within_limit<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let found = brief_look(LIMIT, f)?;
+    found.ok_or_else(|| Error::invalid_parameter(format!("it took more than {} s", LIMIT.as_secs())))
 }
 
 /// Looks for a row in each DEFAULT partition.
@@ -68,7 +76,7 @@ pub fn default_partitions(facts: &mut Facts, scope: &Scope) {
 
 fn has_row(schema: &str, name: &str) -> Result<bool> {
     let sql = ddl::lint::some_row(schema, name);
-    look(|| {
+    within_limit(|| {
         Spi::connect(|client| {
             client.select(CAREFUL, None, &[PATIENTLY.into()])?;
             Ok(client.select(sql.as_str(), None, &[])?.first().get_one::<bool>()?.unwrap_or(false))

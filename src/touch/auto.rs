@@ -5,6 +5,7 @@ use super::enable::enable;
 use super::kept::Keeper;
 use crate::auto;
 use crate::catalog::{self, extension_owner};
+use crate::ddl;
 use crate::error::{notice, warning, Error, Result};
 use crate::pg::attribute::attributes_of_relation;
 use crate::pg::event::{self, Statement};
@@ -84,24 +85,10 @@ fn follow(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
 
 /// The tables the command made, or moved into the schema they are in. Partitions follow their table.
 fn new_tables(moved: bool) -> Result<Vec<(Oid, Wanted)>> {
-    const TABLES: &str = "
-        SELECT c.oid, a.what, a.options
-        FROM (SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
-              WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
-                AND (command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
-                     OR ($1 AND command_tag = 'ALTER TABLE'))) d
-        JOIN pg_class c ON c.oid = d.objid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        CROSS JOIN LATERAL (
-          SELECT * FROM dbguard.touch_auto a
-          WHERE a.schema_name = n.nspname OR a.schema_name IS NULL
-          ORDER BY a.schema_name IS NULL LIMIT 1) a
-        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-          AND n.nspname NOT IN ('dbguard', 'pg_catalog', 'information_schema')
-        ORDER BY c.oid";
+    let sql = ddl::auto::new_tables("touch_auto", "a.what, a.options", "false");
     Spi::connect_mut(|client| -> Result<Vec<_>> {
         let mut list = vec![];
-        for row in client.update(Kept(TABLES), None, &[moved.into()])? {
+        for row in client.update(Kept(&sql), None, &[moved.into()])? {
             let Some(table) = row.get::<Oid>(1)? else { continue };
             list.push((table, Wanted::parse(row.get(2)?, row.get(3)?)?));
         }

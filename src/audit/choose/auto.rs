@@ -4,6 +4,7 @@ use super::enable::enable;
 use super::wanted::{require_key, Arguments, Names, Wanted};
 use crate::auto;
 use crate::catalog::{self, extension_owner};
+use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::pg::event::{self, Statement};
 use crate::pg::identity;
@@ -123,28 +124,15 @@ struct New {
 
 /// The tables the command made, or moved into the schema they are in.
 fn new_tables(moved: bool) -> Result<Vec<New>> {
-    const TABLES: &str = "
-        SELECT c.oid, a.schema_name::text, a.capture, a.exclude, a.redact, a.operations, a.tenant,
-               a.redact_with, a.bulk, a.always
-        FROM (SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands()
-              WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
-                AND (command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
-                     OR ($1 AND command_tag = 'ALTER TABLE'))) d
-        JOIN pg_class c ON c.oid = d.objid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        CROSS JOIN LATERAL (
-          SELECT * FROM dbguard.audit_auto a
-          WHERE a.schema_name = n.nspname OR a.schema_name IS NULL
-          ORDER BY a.schema_name IS NULL LIMIT 1) a
-        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-          AND n.nspname NOT IN ('dbguard', 'pg_catalog', 'information_schema')
-          AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
-                          WHERE t.tgrelid = c.oid AND f.proname IN ('audit_row', 'audit_truncate')
-                            AND f.pronamespace = 'dbguard'::regnamespace)
-        ORDER BY c.oid";
+    const OPTIONS: &str = "a.schema_name::text, a.capture, a.exclude, a.redact, a.operations, a.tenant, a.redact_with, a.bulk, a.always";
+    const AUDITED: &str = "
+        EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                WHERE t.tgrelid = c.oid AND f.proname IN ('audit_row', 'audit_truncate')
+                  AND f.pronamespace = 'dbguard'::regnamespace)";
+    let sql = ddl::auto::new_tables("audit_auto", OPTIONS, AUDITED);
     Spi::connect_mut(|client| -> Result<Vec<New>> {
         let mut list = vec![];
-        for row in client.update(Kept(TABLES), None, &[moved.into()])? {
+        for row in client.update(Kept(&sql), None, &[moved.into()])? {
             let Some(table) = row.get::<Oid>(1)? else { continue };
             let wanted = Wanted::parse(Arguments {
                 capture: row.get::<String>(3)?.as_deref(),
