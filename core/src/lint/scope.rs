@@ -91,7 +91,7 @@ pub fn is_tool_table(name: &str) -> bool {
     )
 }
 
-/// Tables that Django and Rails make and that nobody writes by hand, known by name and columns: those that must
+/// Tables that Django, Rails and their queues of jobs make and that nobody writes by hand, known by name and columns: those that must
 /// be there, and those that some version has.
 const FRAMEWORK_TABLES: &[(&str, &[&str], &[&str])] = &[
     ("auth_permission", &["id", "name", "content_type_id", "codename"], &[]),
@@ -141,6 +141,65 @@ const FRAMEWORK_TABLES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("active_storage_attachments", &["id", "name", "record_type", "record_id", "blob_id", "created_at"], &[]),
     ("active_storage_variant_records", &["id", "blob_id", "variation_digest"], &[]),
+    // queues of jobs
+    (
+        "delayed_jobs",
+        &[
+            "id",
+            "priority",
+            "attempts",
+            "handler",
+            "last_error",
+            "run_at",
+            "locked_at",
+            "failed_at",
+            "locked_by",
+        ],
+        &["queue", "created_at", "updated_at"],
+    ),
+    ("good_job_settings", &["id", "key", "value", "created_at", "updated_at"], &[]),
+    ("good_job_processes", &["id", "state", "created_at", "updated_at"], &["lock_type"]),
+    (
+        "good_job_batches",
+        &["id", "created_at", "updated_at", "serialized_properties", "on_finish", "on_success", "on_discard"],
+        &[
+            "description",
+            "callback_queue_name",
+            "callback_priority",
+            "enqueued_at",
+            "discarded_at",
+            "finished_at",
+            "jobs_finished_at",
+        ],
+    ),
+    (
+        "good_job_executions",
+        &["id", "created_at", "updated_at", "active_job_id", "job_class", "queue_name", "serialized_params"],
+        &["scheduled_at", "finished_at", "error", "error_event", "error_backtrace", "process_id", "duration"],
+    ),
+    (
+        "good_jobs",
+        &["id", "queue_name", "priority", "serialized_params", "active_job_id", "created_at", "updated_at"],
+        &[
+            "scheduled_at",
+            "performed_at",
+            "finished_at",
+            "error",
+            "concurrency_key",
+            "cron_key",
+            "retried_good_job_id",
+            "cron_at",
+            "batch_id",
+            "batch_callback_id",
+            "is_discrete",
+            "executions_count",
+            "job_class",
+            "error_event",
+            "labels",
+            "locked_by_id",
+            "locked_at",
+        ],
+    ),
 ];
 
 /// Whether a framework made the table: one of that name with other columns is the user's.

@@ -1,6 +1,7 @@
 use crate::lint::catalog::types::{INT2, INT4, INT8, TEXT, UUID, VARCHAR};
 use crate::lint::catalog::{Attribute, Catalog};
 use crate::lint::finding::{Finding, Report, Severity};
+use crate::lint::names::words;
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::quote::ident;
 
@@ -34,6 +35,7 @@ pub static RULE: Rule = Rule {
         case("the type is a key itself", "CREATE TABLE kinds (k text PRIMARY KEY); CREATE TABLE t (subject_type text REFERENCES kinds, subject_id int)"),
         case("its own key", "CREATE TABLE t (subject_id int PRIMARY KEY, subject_type text)"),
         case("another type of type", "CREATE TABLE t (subject_type int, subject_id int)"),
+        case("another system's", "CREATE TABLE payment_methods (id int PRIMARY KEY, provider_method_type text, provider_method_id text)"),
         case("temporary", "CREATE TEMP TABLE t (subject_type text, subject_id int)"),
     ],
 };
@@ -52,7 +54,7 @@ fn check(c: &Catalog, out: &mut Report) {
                 continue;
             };
             let Some(id) = t.column(&other).filter(|id| is_key_type(id)) else { continue };
-            if matches!(a.base_type, TEXT | VARCHAR) && !in_key(a) && !in_key(id) {
+            if matches!(a.base_type, TEXT | VARCHAR) && !in_key(a) && !in_key(id) && !is_anothers(id) {
                 let column = t.column_object(id);
                 let message = format!(
                     "column {} refers to rows of the table that {} names",
@@ -63,6 +65,12 @@ fn check(c: &Catalog, out: &mut Report) {
             }
         }
     }
+}
+
+/// The id that another system gave.
+fn is_anothers(id: &Attribute) -> bool {
+    const OTHERS: &[&str] = &["provider", "external", "remote", "vendor", "gateway", "upstream"];
+    words(&id.name).iter().any(|w| OTHERS.contains(&w.as_str()))
 }
 
 fn is_key_type(a: &Attribute) -> bool {

@@ -42,6 +42,7 @@ pub static RULE: Rule = Rule {
         case("of an address", "CREATE TABLE t (street text, city text, state text, zip text)"),
         case("many values", "CREATE TABLE t (state text); INSERT INTO t SELECT i % 40 || 'x' FROM generate_series(1, 4000) i; ANALYZE t"),
         case("a value a row", "CREATE TABLE t (state text); INSERT INTO t SELECT md5(i::text) FROM generate_series(1, 1000) i; ANALYZE t"),
+        case("part of the key", "CREATE TABLE members (relation int, member int, role text, PRIMARY KEY (relation, member, role)); CREATE TABLE ways (relation int, member int, member_role text)"),
         case("unique", "CREATE TABLE oauth (state text PRIMARY KEY); CREATE TABLE u (status text UNIQUE)"),
         case("other names and types", "CREATE TABLE t (status_note text, level int, role int, statement text, is_state bool, http_status int, status jsonb, status_code int, estate text)"),
         case("generated, temporary, a view", "CREATE TABLE t (a int, status text GENERATED ALWAYS AS (CASE WHEN a > 1 THEN 'x' END) STORED); CREATE TEMP TABLE u (status text); CREATE VIEW v AS SELECT 'x'::text AS status"),
@@ -97,7 +98,8 @@ fn is_status(t: &Relation, a: &Attribute) -> bool {
     let named = !code
         && match a.type_oid {
             TEXT | VARCHAR | BPCHAR => {
-                matches!(last, "status" | "state" | "kind" | "role" | "level" | "estado")
+                matches!(last, "status" | "state" | "kind" | "level" | "estado")
+                    || (last == "role" && is_of_an_account(&words))
             }
             INT2 | INT4 => matches!(last, "status" | "state" | "kind" | "estado"),
             _ => false,
@@ -105,7 +107,16 @@ fn is_status(t: &Relation, a: &Attribute) -> bool {
     let alone = |keys: Vec<i16>| keys == [a.num];
     let unique = t.indexes.iter().any(|i| i.unique && alone(i.keys.iter().map(|k| k.attnum).collect()));
     let of_an_address = matches!(last, "state" | "estado") && has_address(t);
-    named && !a.generated && !unique && !of_an_address
+    // part of what tells rows apart: a name that somebody gave
+    let in_key = t.primary_key().is_some_and(|k| k.columns.contains(&a.num));
+    named && !a.generated && !unique && !in_key && !of_an_address
+}
+
+/// What somebody may do here, and not what part a thing plays in another.
+fn is_of_an_account(words: &[String]) -> bool {
+    const WHOSE: &[&str] =
+        &["user", "account", "access", "admin", "app", "project", "team", "workspace", "org", "organization"];
+    words.len() == 1 || words.first().is_some_and(|w| WHOSE.contains(&w.as_str()))
 }
 
 fn has_address(t: &Relation) -> bool {

@@ -1,11 +1,11 @@
 use crate::lint::catalog::types::{TEXT, VARCHAR};
 use crate::lint::catalog::{Catalog, Index, Relation};
 use crate::lint::finding::{Finding, Fix, Report, Safety, Severity};
-use crate::lint::names::{ends_with, folded};
+use crate::lint::names::{ends_with, folded, words};
 use crate::lint::rule::{case, Category, Rollup, Rule};
 use crate::lint::text::{idents, mentions};
 use crate::quote::ident;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub static RULE: Rule = Rule {
     code: "INT017",
@@ -15,8 +15,9 @@ pub static RULE: Rule = Rule {
     title: "Unique constraint lets duplicates through where a column is NULL",
     why: "NULLs are distinct, so rows that agree in all other columns may be stored twice. Left \
           alone: single columns, NULLS NOT DISTINCT, predicates that speak of the column, keys \
-          whose NULL case has a partial unique index of its own, and another system's id that not every row \
-          has, beside one column that says whose it is.",
+          whose NULL case has a partial unique index of its own, another system's id that not every row \
+          has, beside one column that says whose it is, codes and other texts that not every row has, and keys of \
+          which there are two for rows that belong to the one thing or to the other.",
     bad: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE (team, person));",
     good: "CREATE TABLE members (team int NOT NULL, person int, UNIQUE NULLS NOT DISTINCT (team, person));",
     remedy: "NULLS NOT DISTINCT, or SET NOT NULL on the columns",
@@ -42,6 +43,8 @@ pub static RULE: Rule = Rule {
         case("only where not null", "CREATE TABLE t (a int NOT NULL, b int); CREATE UNIQUE INDEX u ON t (a, b) WHERE b IS NOT NULL"),
         case("twin for the null case", "CREATE TABLE t (a int NOT NULL, b int, UNIQUE (a, b)); CREATE UNIQUE INDEX u ON t (a) WHERE b IS NULL"),
         case("another system's id", "CREATE TABLE agents (id int PRIMARY KEY, issuer text NOT NULL, service_principal_id text, UNIQUE (issuer, service_principal_id))"),
+        case("a code that not every row has, an account elsewhere", "CREATE TABLE f (id int PRIMARY KEY, charge int NOT NULL, code text, UNIQUE (charge, code)); CREATE TABLE users (id int PRIMARY KEY, auth_provider text, auth_uid text, UNIQUE (auth_provider, auth_uid))"),
+        case("of the one or of the other", "CREATE TABLE alerts (id int PRIMARY KEY, kind int NOT NULL, wallet_id int, subscription_id int, UNIQUE (kind, wallet_id), UNIQUE (kind, subscription_id))"),
         case("domain not null", "CREATE DOMAIN d AS int NOT NULL; CREATE TABLE t (a int NOT NULL, b d, UNIQUE (a, b))"),
         case("check not null", "CREATE TABLE t (a int NOT NULL, b int CHECK (b IS NOT NULL), UNIQUE (a, b))"),
     ],
@@ -62,6 +65,9 @@ fn check(c: &Catalog, out: &mut Report) {
                     continue;
                 }
             }
+            if is_identifier(t, &open) {
+                continue;
+            }
             let columns: Vec<i16> = i.keys.iter().map(|k| k.attnum).collect();
             let name = i.sql_name();
             let message =
@@ -79,7 +85,44 @@ fn check(c: &Catalog, out: &mut Report) {
 fn open_columns<'t>(t: &'t Relation, i: &Index) -> Vec<&'t str> {
     let keys = i.keys.iter().filter_map(|k| t.attribute(k.attnum)).filter(|a| !t.never_null(a));
     let names = keys.map(|a| a.name.as_str());
-    names.filter(|n| !i.predicate.as_ref().is_some_and(|p| mentions(p, n)) && !has_twin(t, i, n)).collect()
+    let named = |n: &&str| i.predicate.as_ref().is_some_and(|p| mentions(p, n));
+    names.filter(|n| !named(n) && !has_twin(t, i, n) && !is_one_of_two(t, n)).collect()
+}
+
+/// What is told apart by a text that some rows have, and all that is open are such texts: a code, an account elsewhere.
+fn is_identifier(t: &Relation, open: &[&str]) -> bool {
+    const ENDS: &[&str] = &[
+        "code",
+        "uid",
+        "slug",
+        "email",
+        "number",
+        "sku",
+        "token",
+        "handle",
+        "reference",
+        "identifier",
+        "login",
+        "username",
+        "phone",
+    ];
+    let named = |column: &&str| words(column).last().is_some_and(|w| ENDS.contains(&w.as_str()));
+    open.iter().all(|column| is_optional(t, column)) && open.iter().any(named)
+}
+
+/// Of two unique indexes the one has it where the other has another nullable column: a row belongs to the one thing or
+/// to the other.
+fn is_one_of_two(t: &Relation, column: &str) -> bool {
+    let Some(here) = t.column(column).map(|a| a.num) else { return false };
+    let keys = |i: &Index| i.keys.iter().map(|k| k.attnum).collect::<HashSet<i16>>();
+    let unique: Vec<HashSet<i16>> = t.indexes.iter().filter(|i| i.unique && i.valid).map(keys).collect();
+    unique.iter().filter(|mine| mine.contains(&here)).any(|mine| {
+        unique.iter().filter(|other| other.len() == mine.len()).any(|other| {
+            let instead: Vec<i16> = other.difference(mine).copied().collect();
+            mine.difference(other).eq([&here])
+                && matches!(instead.as_slice(), [n] if t.attribute(*n).is_some_and(|a| !t.never_null(a)))
+        })
+    })
 }
 
 /// A text that refers to nothing, in a table that has a key.

@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
     recommended: true,
     check,
     fires: &[
-        case("one singular", "CREATE TABLE users (); CREATE TABLE orders (); CREATE TABLE products (); CREATE TABLE invoices (); CREATE TABLE categories (); CREATE TABLE people (); CREATE TABLE boxes (); CREATE TABLE teams (); CREATE TABLE prices (); CREATE TABLE customer ()"),
+        case("one singular", "CREATE TABLE users (); CREATE TABLE orders (); CREATE TABLE products (); CREATE TABLE invoices (); CREATE TABLE categories (); CREATE TABLE taxa (); CREATE TABLE people (); CREATE TABLE boxes (); CREATE TABLE teams (); CREATE TABLE prices (); CREATE TABLE customer ()"),
         case("one plural, quoted", r#"CREATE TABLE "User" (); CREATE TABLE "OrderItem" (); CREATE TABLE "Order" (); CREATE TABLE "Invoice" (); CREATE TABLE "Team" (); CREATE TABLE "TeamMember" (); CREATE TABLE "Price" (); CREATE TABLE "Country" (); CREATE TABLE "Tax" (); CREATE TABLE "Sales.Persons" ()"#),
     ],
     silent: &[

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     remedy: "a second foreign key with the tenant in front, over UNIQUE (tenant, id) of the parent",
     peers: "",
     hides: &[],
-    rollup: Rollup::NEVER,
+    rollup: Rollup::CONVENTION,
     reads: &[],
     params: &[],
     recommended: true,
