@@ -83,7 +83,7 @@ pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) 
     }
     let trigger = ddl::touch::trigger(keeper.column);
     let there = triggers(Some(relation))?;
-    if let Some(other) = there.iter().find(|t| t.name != trigger && t.keeps(keeper, column)) {
+    if let Some(other) = there.iter().find(|t| t.name != trigger && t.keeps(column)) {
         return Err(Error::not_in_state(format!(
             "trigger \"{}\" keeps column \"{column}\" already",
             other.name

@@ -22,8 +22,8 @@ impl Trigger {
         self.args.first().map_or(self.keeper.column, String::as_str)
     }
 
-    pub fn keeps(&self, keeper: &Keeper, column: &str) -> bool {
-        self.keeper.column == keeper.column && self.column() == column && self.enabled != 'D'
+    pub fn keeps(&self, column: &str) -> bool {
+        self.column() == column && self.enabled != 'D'
     }
 }
 
@@ -95,7 +95,7 @@ fn row(t: &Trigger, all: &[Trigger]) -> Row {
         .or_else(|| (!kept).then(|| format!("the column is not kept: the trigger is {state}")))
         .or_else(|| {
             others
-                .find(|o| o.keeps(t.keeper, column))
+                .find(|o| o.keeps(column))
                 .map(|o| format!("trigger \"{}\" keeps the column as well", o.name))
         });
     (t.relation, column.to_owned(), t.keeper.column, t.name.clone(), state, problem)

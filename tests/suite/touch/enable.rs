@@ -131,3 +131,14 @@ fn two_for_one_column() {
     db.exec("SET session_replication_role = replica; INSERT INTO t VALUES (1, 5); UPDATE t SET id = 2");
     assert_eq!(db.lines("SELECT version, updated_at IS NOT NULL FROM t"), ["5 | t"]);
 }
+
+#[test]
+fn two_ways_for_one_column() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int, updated_at date); SELECT dbguard.touch_enable('t')");
+    let e = db.error("SELECT dbguard.touch_enable('t', 'updated_at', 'created_at')");
+    assert_eq!(
+        (e.code.as_str(), e.message.as_str()),
+        ("55000", "trigger \"dbguard_touch\" keeps column \"updated_at\" already")
+    );
+}
