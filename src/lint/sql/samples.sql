@@ -18,7 +18,8 @@ FROM (SELECT t.attrelid, t.attnum, t.attname, c.relname, n.nspname,
       FROM pg_catalog.pg_attribute t
       JOIN pg_catalog.pg_class c ON c.oid = t.attrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE t.attnum > 0 AND NOT t.attisdropped AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+      -- those below are the server's own
+      WHERE t.attrelid >= 16384 AND t.attnum > 0 AND NOT t.attisdropped AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND ((t.atttypid IN (25, 1042, 1043) AND t.atttypmod IN (-1, 36, 40, 42, 44))
              OR t.atttypid IN (114, 3802)
