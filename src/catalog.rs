@@ -84,3 +84,32 @@ pub fn own_table(relid: pg_sys::Oid) -> Result<Relation> {
     }
     Ok(relation)
 }
+
+/// A schema by name, in which there are all tables of a list.
+///
+/// # Errors
+/// 3F000 if there is no such schema, 42P01 if a table of the list is not in it.
+pub fn schema_with(schema: &str, tables: &[String]) -> Result<pg_sys::Oid> {
+    const SCHEMA: &str = "SELECT oid FROM pg_namespace WHERE nspname = $1";
+    const UNKNOWN: &str = "
+        SELECT s.name FROM unnest($2) s(name)
+        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = $1 AND c.relname = s.name AND c.relkind IN ('r', 'p'))
+        LIMIT 1";
+    Spi::connect(|client| {
+        let mut found = client.select(SCHEMA, Some(1), &[schema.into()])?;
+        let Some(oid) = found.next().map_or(Ok(None), |row| row.get::<pg_sys::Oid>(1))? else {
+            return Err(Error::new(
+                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            ));
+        };
+        let mut unknown = client.select(UNKNOWN, Some(1), &[oid.into(), tables.to_vec().into()])?;
+        match unknown.next().map_or(Ok(None), |row| row.get::<String>(1))? {
+            None => Ok(oid),
+            Some(name) => Err(Error::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                format!("relation \"{name}\" does not exist in schema \"{schema}\""),
+            )),
+        }
+    })
+}

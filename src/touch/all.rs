@@ -2,6 +2,7 @@
 
 use super::enable::{elements, enable, keeper};
 use super::kept::Keeper;
+use crate::catalog::schema_with;
 use crate::error::{Error, Result};
 use crate::pg::guc;
 use crate::pg::subxact::{look, subtransaction};
@@ -104,39 +105,20 @@ fn one(relation: Oid, keeper: &'static Keeper, wanted: &Wanted) -> Result<Row> {
 /// # Errors
 /// 3F000 if there is no such schema, 42P01 if a table to skip is not in it.
 fn tables(schema: &str, wanted: &Wanted, skip: &[String]) -> Result<Vec<(Oid, &'static Keeper)>> {
-    const SCHEMA: &str = "SELECT true FROM pg_namespace WHERE nspname = $1";
-    const UNKNOWN: &str = "
-        SELECT s.name FROM unnest($2) s(name)
-        WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                          WHERE n.nspname = $1 AND c.relname = s.name AND c.relkind IN ('r', 'p'))
-        LIMIT 1";
     const TABLES: &str = "
         SELECT c.oid, a.attname::text
         FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+        WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
           AND a.attname = ANY ($3) AND c.relname <> ALL ($2)
           AND NOT EXISTS (SELECT FROM pg_depend d
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
         ORDER BY c.relname, a.attnum";
+    let namespace = schema_with(schema, skip)?;
     let columns: Vec<String> = wanted.keepers.iter().map(|k| k.column.to_owned()).collect();
     Spi::connect(|client| {
-        if client.select(SCHEMA, Some(1), &[schema.into()])?.is_empty() {
-            return Err(Error::new(
-                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
-                format!("schema \"{schema}\" does not exist"),
-            ));
-        }
-        let mut unknown = client.select(UNKNOWN, Some(1), &[schema.into(), skip.to_vec().into()])?;
-        if let Some(name) = unknown.next().map_or(Ok(None), |row| row.get::<String>(1))? {
-            return Err(Error::new(
-                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
-                format!("relation \"{name}\" does not exist in schema \"{schema}\""),
-            ));
-        }
         let mut tables = vec![];
-        let args = [schema.into(), skip.to_vec().into(), columns.into()];
+        let args = [namespace.into(), skip.to_vec().into(), columns.into()];
         for row in client.select(TABLES, None, &args)? {
             let column = row.get::<String>(2)?;
             let keeper = wanted.keepers.iter().find(|k| column.as_deref() == Some(k.column));

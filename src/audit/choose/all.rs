@@ -78,11 +78,6 @@ fn one(relation: Oid, wanted: &Wanted) -> Result<Row> {
 /// # Errors
 /// 3F000 if there is no such schema, 42P01 if one to skip is not in it.
 fn not_audited(schema: &str, skip: &[String]) -> Result<Vec<Oid>> {
-    const SCHEMA: &str = "SELECT oid FROM pg_namespace WHERE nspname = $1";
-    const UNKNOWN: &str = "
-        SELECT s.name FROM unnest($2) s(name)
-        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = $1 AND c.relname = s.name AND c.relkind IN ('r', 'p'))
-        LIMIT 1";
     const TABLES: &str = "
         SELECT c.oid FROM pg_class c
         WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -93,22 +88,8 @@ fn not_audited(schema: &str, skip: &[String]) -> Result<Vec<Oid>> {
                           WHERE t.tgrelid = c.oid AND f.proname IN ('audit_row', 'audit_truncate')
                             AND f.pronamespace = 'dbguard'::regnamespace)
         ORDER BY c.relname";
-    let unknown = |what: String, code| Err(Error::new(code, what));
+    let namespace = catalog::schema_with(schema, skip)?;
     Spi::connect(|client| {
-        let mut found = client.select(SCHEMA, Some(1), &[schema.into()])?;
-        let Some(namespace) = found.next().map_or(Ok(None), |row| row.get::<Oid>(1))? else {
-            return unknown(
-                format!("schema \"{schema}\" does not exist"),
-                PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
-            );
-        };
-        let mut found = client.select(UNKNOWN, Some(1), &[namespace.into(), skip.to_vec().into()])?;
-        if let Some(name) = found.next().map_or(Ok(None), |row| row.get::<String>(1))? {
-            return unknown(
-                format!("relation \"{name}\" does not exist in schema \"{schema}\""),
-                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
-            );
-        }
         let mut tables = vec![];
         for row in client.select(TABLES, None, &[namespace.into(), skip.to_vec().into()])? {
             tables.extend(row.get::<Oid>(1)?);
