@@ -10,6 +10,7 @@ mod doors;
 mod everywhere;
 mod frameworks;
 mod own;
+mod own_rights;
 mod reports;
 mod server;
 mod undo;
