@@ -11,6 +11,7 @@ mod enable;
 mod kept;
 mod moment;
 mod moving;
+mod soft_delete;
 mod status;
 mod stays;
 mod updated_at;
