@@ -183,12 +183,14 @@ pub fn any(table: &str, but: Option<&str>, key: &Pairs) -> String {
     format!("SELECT true FROM {table} AS r WHERE {}{but} LIMIT 1", key.equal(1))
 }
 
-/// Foreign keys with the table on one side of them. `which`: a condition on the constraint, k; `other`: the side that
+/// Foreign keys with the table on one side of them, as JSON. `which`: a condition on the constraint, k; `other`: the side that
 /// is asked for.
 pub fn keys(which: &str, other: &str) -> String {
     format!(
-        "SELECT k.conname::text, c.oid, n.nspname::text, c.relname::text, c.relowner, k.confdeltype::text,
-                u.referring, u.referred, u.schemas, u.operators, c.relkind::text, d.attname, d.type
+        "SELECT json_build_array(
+                  json_build_array(k.conname, c.oid::int8, n.nspname, c.relname, c.relowner::int8, k.confdeltype),
+                  json_build_array(u.referring, u.referred, u.schemas, u.operators),
+                  json_build_array(c.relkind, d.attname, d.type::int8))::text
          FROM pg_constraint k
          JOIN pg_class c ON c.oid = {other}
          JOIN pg_namespace n ON n.oid = c.relnamespace

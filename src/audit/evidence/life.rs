@@ -185,6 +185,8 @@ impl Change {
             'U' => "UPDATE",
             'D' => "DELETE",
             'T' => "TRUNCATE",
+            'S' => "SOFT DELETE",
+            'B' => "RESTORE",
             'P' => "PAUSE",
             'R' => "RESUME",
             _ => "UNREADABLE",

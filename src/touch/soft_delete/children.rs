@@ -133,12 +133,15 @@ fn resolve(call: &TriggerCall) -> Result<(Parent, Vec<Oid>)> {
 }
 
 impl Referring {
-    /// As the owner of the table that refers, as the server runs its own foreign keys.
+    /// As the owner of the table that refers, as the server runs its own foreign keys. What his triggers set of the
+    /// session is forgotten: dbguard.hard_delete must not be theirs to set for others.
     fn run(&self, call: &TriggerCall, sql: &str, time: Option<DatumWithOid>, row: &Row) -> Result<usize> {
         let key = self.numbers.iter().map(|n| call.argument(row, *n));
         let args: Vec<DatumWithOid> = time.into_iter().chain(key).collect();
         as_role(self.key.owner, Fence::Qualified, || {
-            Ok(Spi::connect_mut(|client| client.update(Kept(sql), None, &args).map(|done| done.len()))?)
+            guc::forgotten(&[], || {
+                Ok(Spi::connect_mut(|client| client.update(Kept(sql), None, &args).map(|done| done.len()))?)
+            })
         })
     }
 }

@@ -152,11 +152,11 @@ fn enable(relation: Oid, wanted: &Wanted, live_view: Option<&str>) -> Result<(St
             &table.schema,
             &table.name,
             table.kind == 'p',
-            &[column.clone()],
+            std::slice::from_ref(&column),
         ))?;
         if children == "follow" {
             ddl::run(&ddl::soft_delete::enable_children(&table.schema, &table.name, &column))?;
-        } else {
+        } else if before.as_ref().is_some_and(|b| b.children == "follow") {
             ddl::run(&ddl::touch::drop_trigger(CHILDREN_TRIGGER, &table.schema, &table.name))?;
         }
     }
@@ -229,16 +229,13 @@ fn disable(relation: Option<Oid>) -> Result<bool> {
         notice(format!("soft delete of table \"{}\" is not enabled, nothing to do", table.name));
         return Ok(false);
     };
-    for trigger in [TRIGGER, CHILDREN_TRIGGER] {
-        ddl::run(&ddl::touch::drop_trigger(trigger, &table.schema, &table.name))?;
+    ddl::run(&ddl::touch::drop_trigger(TRIGGER, &table.schema, &table.name))?;
+    if state.children == "follow" {
+        ddl::run(&ddl::touch::drop_trigger(CHILDREN_TRIGGER, &table.schema, &table.name))?;
     }
     if let Some(view) = state.live_view {
-        let view = crate::catalog::relation(view)?;
-        ddl::as_owner(
-            view.owner,
-            &ddl::touch::drop_trigger(ddl::soft_delete::LIVE_TRIGGER, &view.schema, &view.name),
-        )?;
-        notice(format!("view \"{}\" stays; a DELETE from it deletes for good, too", view.name));
+        let name = crate::catalog::relation(view)?.name;
+        notice(format!("view \"{name}\" stays; a DELETE from it deletes for good, too"));
     }
     Ok(true)
 }

@@ -1,11 +1,12 @@
 //! Foreign keys of a table with soft delete, on either side.
 
 use crate::ddl::soft_delete::{named, Keeping, Key, Pairs};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::pg::query::{each, param, Param};
 use crate::pg::relation::partition_parent;
 use crate::pg::snapshot;
 use pgrx::pg_sys::Oid;
-use pgrx::prelude::*;
+use serde::de::DeserializeOwned;
 
 /// A foreign key, and the table on its other side.
 pub struct ForeignKey {
@@ -79,39 +80,51 @@ pub fn referred(relation: Oid) -> Result<Vec<ForeignKey>> {
     read(KEYS, "k.confrelid", vec![relation], true)
 }
 
+/// Constraint, table (OID, schema, name, owner), ON DELETE, columns that refer and are referred to, operators (schemas
+/// and names), kind of the table, and its column that says what is deleted with that one's type.
+type Found = (
+    (String, u32, String, String, u32, char),
+    (Vec<String>, Vec<String>, Vec<String>, Vec<String>),
+    (String, Option<String>, Option<u32>),
+);
+
 fn read(
     which: &'static str,
     other: &'static str,
     relations: Vec<Oid>,
     referred: bool,
 ) -> Result<Vec<ForeignKey>> {
-    let sql = crate::ddl::soft_delete::keys(which, other);
-    // of committed keys none may be missed: what is found is kept after this transaction
+    let mut list = vec![];
+    fresh_rows(&crate::ddl::soft_delete::keys(which, other), &[param(relations)], |found: Found| {
+        let ((name, relation, schema, table, owner, on_delete), columns, (kind, deleted, of_type)) = found;
+        let (referring, referred_to, schemas, operators) = columns;
+        let (own, other) = if referred { (referring, referred_to) } else { (referred_to, referring) };
+        list.push(ForeignKey {
+            name,
+            relation: relation.into(),
+            schema,
+            table,
+            owner: owner.into(),
+            on_delete,
+            own,
+            other,
+            operators: schemas.into_iter().zip(operators).collect(),
+            partitioned: kind == "p",
+            referred,
+            deleted: deleted.zip(of_type.map(Oid::from)),
+        });
+    })?;
+    Ok(list)
+}
+
+/// The rows of a query that gives each as a JSON array. Of what is committed none is missed, whatever snapshot the
+/// transaction has: what is found is kept after it.
+fn fresh_rows<T: DeserializeOwned>(sql: &str, params: &[Param], mut take: impl FnMut(T)) -> Result<()> {
     snapshot::fresh(|| {
-        Spi::connect(|client| {
-            let mut list = vec![];
-            for row in client.select(&sql, None, &[relations.into()])? {
-                let text = |n: usize| row.get::<String>(n).map(Option::unwrap_or_default);
-                let texts = |n: usize| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
-                let oid = |n: usize| row.get::<Oid>(n).map(|oid| oid.unwrap_or(Oid::INVALID));
-                let (referring, referred_to) = (texts(7)?, texts(8)?);
-                let (own, other) = if referred { (referring, referred_to) } else { (referred_to, referring) };
-                list.push(ForeignKey {
-                    name: text(1)?,
-                    relation: oid(2)?,
-                    schema: text(3)?,
-                    table: text(4)?,
-                    owner: oid(5)?,
-                    on_delete: text(6)?.chars().next().unwrap_or('a'),
-                    own,
-                    other,
-                    operators: texts(9)?.into_iter().zip(texts(10)?).collect(),
-                    partitioned: text(11)? == "p",
-                    referred,
-                    deleted: row.get::<String>(12)?.zip(row.get::<Oid>(13)?),
-                });
-            }
-            Ok(list)
+        each(sql, params, |row| {
+            let json = row.bytes(0).unwrap_or_default();
+            take(serde_json::from_slice(json).map_err(|e| Error::internal(e.to_string()))?);
+            Ok(())
         })
     })
 }
@@ -119,7 +132,7 @@ fn read(
 /// The columns of the primary key, in its order.
 pub fn primary_key(relation: Oid) -> Result<Vec<Key>> {
     const KEY: &str = "
-        SELECT a.attname::text, n.nspname::text, o.oprname::text
+        SELECT json_build_array(a.attname, n.nspname, o.oprname)::text
         FROM pg_index i
         CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY u(attnum, opclass, place)
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
@@ -130,14 +143,9 @@ pub fn primary_key(relation: Oid) -> Result<Vec<Key>> {
         JOIN pg_namespace n ON n.oid = o.oprnamespace
         WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND u.place <= i.indnkeyatts
         ORDER BY u.place";
-    snapshot::fresh(|| {
-        Spi::connect(|client| {
-            let mut key = vec![];
-            for row in client.select(KEY, None, &[relation.into()])? {
-                let text = |n: usize| row.get::<String>(n).map(Option::unwrap_or_default);
-                key.push(Key { name: text(1)?, operator: (text(2)?, text(3)?) });
-            }
-            Ok(key)
-        })
-    })
+    let mut key = vec![];
+    fresh_rows(KEY, &[param(relation)], |(name, schema, operator): (String, String, String)| {
+        key.push(Key { name, operator: (schema, operator) });
+    })?;
+    Ok(key)
 }

@@ -131,7 +131,9 @@ fn uniques(table: &Relation, column: &str) -> Result<Vec<Unique>> {
                     WHEN k.condeferrable THEN 'it is checked at the end of the transaction, which an index is not'
                     WHEN EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conindid = i.oid)
                       THEN 'a foreign key refers to it' END,
-               EXISTS (SELECT FROM pg_depend p
+               EXISTS (SELECT FROM pg_attribute a
+                       WHERE a.attrelid = x.indrelid AND a.attname = $2 AND a.attnum = ANY (x.indkey::int2[]))
+               OR EXISTS (SELECT FROM pg_depend p
                        JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
                        WHERE p.classid = 'pg_class'::regclass AND p.objid = i.oid AND p.refobjid = x.indrelid
                          AND p.refclassid = 'pg_class'::regclass AND a.attname = $2)

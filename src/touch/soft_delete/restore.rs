@@ -28,7 +28,7 @@ fn soft_delete_restore(
 ) -> std::result::Result<TableIterator<'static, (name!(relation, Oid), name!(rows, i64))>, ErrorReport> {
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let key = key.ok_or_else(|| Error::null_argument("key"))?;
-    let run = || told(|| restore(relation, key)).map_err(|e| taken(e));
+    let run = || told(|| restore(relation, key)).map_err(taken);
     let rows = match dry_run {
         // what would be done is what is done, and taken back
         Some(true) => look(run)?,
@@ -105,7 +105,10 @@ fn row_back(table: &Relation, column: &str, key: &[Key], given: &str) -> Result<
         }
         return Ok(vec![]);
     }
-    Ok(std::iter::once((table.oid, rows as i64)).chain(others).collect())
+    // of a tree in one table, too
+    let own = others.iter().filter(|(relation, _)| *relation == table.oid).map(|(_, rows)| rows).sum::<i64>();
+    let others = others.iter().filter(|(relation, _)| *relation != table.oid).copied();
+    Ok(std::iter::once((table.oid, rows as i64 + own)).chain(others).collect())
 }
 
 /// The values of the key, read by its types: text, or a JSON object when there are several columns.

@@ -194,8 +194,10 @@ fn left_alone(call: &TriggerCall, soft: &Soft) -> Result<bool> {
         }
         let args: Vec<_> = numbers.iter().map(|n| call.argument(&row, *n)).collect();
         let found = as_role(key.owner, Fence::Qualified, || {
-            Spi::connect_mut(|client| {
-                client.update(Kept(there), Some(1), &args).map(|found| !found.is_empty())
+            guc::forgotten(&[], || {
+                Spi::connect_mut(|client| {
+                    client.update(Kept(there), Some(1), &args).map(|found| !found.is_empty())
+                })
             })
         })?;
         if !found {

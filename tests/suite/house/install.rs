@@ -63,6 +63,11 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "set_created_by",
         "set_updated_at",
         "set_updated_by",
+        "soft_delete",
+        "soft_delete_children",
+        "soft_delete_live",
+        "soft_delete_purge",
+        "soft_delete_restore",
         "version",
     ];
     for name in unpinned {
