@@ -19,6 +19,7 @@ pub mod referrers;
 pub mod retire;
 pub mod revert;
 pub mod soft_delete;
+pub mod tenant;
 pub mod touch;
 
 use crate::pg::user::{as_role, Fence};
