@@ -19,6 +19,7 @@ pub mod referrers;
 pub mod retire;
 pub mod revert;
 pub mod soft_delete;
+pub mod standard;
 pub mod tenant;
 pub mod touch;
 

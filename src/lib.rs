@@ -35,6 +35,7 @@ extension_sql_file!("../sql/audit_seal.sql", name = "audit_seal", requires = ["a
 extension_sql_file!("../sql/audit_revert.sql", name = "audit_revert", requires = ["audit"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
 extension_sql_file!("../sql/soft_delete.sql", name = "soft_delete", requires = ["touch"]);
+extension_sql_file!("../sql/touch_standard.sql", name = "touch_standard", requires = ["touch"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition_import.sql", name = "partition_import", requires = ["partition"]);
 extension_sql_file!("../sql/partition_job.sql", name = "partition_job", requires = ["bootstrap"]);
