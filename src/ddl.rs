@@ -19,6 +19,8 @@ pub mod referrers;
 pub mod retire;
 pub mod revert;
 pub mod soft_delete;
+pub mod standard;
+pub mod tenant;
 pub mod touch;
 
 use crate::pg::user::{as_role, Fence};

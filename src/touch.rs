@@ -12,6 +12,7 @@ mod kept;
 mod moment;
 mod moving;
 mod soft_delete;
+mod standard;
 mod status;
 mod stays;
 mod updated_at;
