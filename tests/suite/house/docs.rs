@@ -183,3 +183,8 @@ fn lint() {
 fn partition() {
     check("partition");
 }
+
+#[test]
+fn tenant_data() {
+    check("tenant-data");
+}

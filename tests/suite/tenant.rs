@@ -1,0 +1,4 @@
+//! Tenant: no tenant sees another's rows.
+
+mod erase;
+mod export;
