@@ -18,6 +18,7 @@ pub mod publication;
 pub mod referrers;
 pub mod retire;
 pub mod revert;
+pub mod tenant;
 pub mod touch;
 
 use crate::pg::user::{as_role, Fence};

@@ -1,6 +1,6 @@
 //! dbguard: a guard for a PostgreSQL schema, inside the database.
 //!
-//! One folder a part (audit, touch, partition, lint); `pg` holds all that the compiler cannot check, `ddl` builds all
+//! One folder a part (audit, touch, partition, tenant, lint); `pg` holds all that the compiler cannot check, `ddl` builds all
 //! SQL text, `error` and `settings` every error and setting. SQL objects are written by hand in
 //! `sql/`, one file a part, and name the `*_wrapper` symbols that `#[pg_extern(sql = false)]` makes.
 
@@ -20,6 +20,7 @@ mod lint;
 mod partition;
 mod pg;
 mod settings;
+mod tenant;
 mod touch;
 
 ::pgrx::pg_module_magic!(name, version);
@@ -42,6 +43,7 @@ extension_sql_file!(
     requires = ["partition", "partition_job"]
 );
 extension_sql_file!("../sql/partition_convert.sql", name = "partition_convert", requires = ["partition"]);
+extension_sql_file!("../sql/tenant.sql", name = "tenant", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint_config.sql", name = "lint_config", requires = ["lint"]);
 extension_sql_file!("../sql/lint_report.sql", name = "lint_report", requires = ["lint"]);

@@ -13,3 +13,4 @@ pub mod quote;
 pub mod rewind;
 pub mod seal;
 pub mod secret;
+pub mod tenant;

@@ -1,7 +1,7 @@
 //! Settings at the level of the server.
 
 use pgrx::pg_sys;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// Refuses later `SET prefix.unknown`, and says which of those already set are unknown.
 pub fn reserve_prefix(prefix: &'static CStr) {
@@ -14,6 +14,16 @@ pub fn value(name: &CStr) -> Option<Vec<u8>> {
     // SAFETY: the server's string is copied before anything else runs.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
+    }
+}
+
+/// The same of what the user may see; the server's error if he may not.
+pub fn shown(name: &str) -> Option<Vec<u8>> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the server's string is copied before anything else runs.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, true);
         (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
     }
 }

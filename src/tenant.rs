@@ -1,0 +1,13 @@
+//! Tenant: no tenant sees another's rows. Row-level security is the guard, and its policies are all the state there
+//! is: `guarded` reads them, `steps` says what a table lacks, `enable` does it, `check` proves it.
+
+mod disable;
+mod enable;
+mod guard;
+pub mod guarded;
+mod index;
+mod status;
+mod steps;
+mod value;
+mod views;
+mod wanted;

@@ -1,0 +1,85 @@
+//! Views, materialized views and rules that read a guarded table as somebody whom its policies do not bind.
+
+use super::steps::Step;
+use crate::ddl::tenant as ddl;
+use crate::error::Result;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+
+pub struct Bypass {
+    pub schema: String,
+    pub name: String,
+    /// pg_class.relkind of the view, or of the table that has the rule.
+    pub relkind: char,
+    pub owner: String,
+}
+
+impl Bypass {
+    pub fn finding(&self) -> String {
+        let name = dbguard_core::quote::qualified(&self.schema, &self.name);
+        match self.relkind {
+            'm' => format!("materialized view {name} holds rows of all tenants, and no policy guards them"),
+            'v' => {
+                format!(
+                    "view {name} shows rows of all tenants: it reads as {}, whom policies do not bind",
+                    self.owner
+                )
+            }
+            _ => format!("a rule of table {name} acts as {}, whom policies do not bind", self.owner),
+        }
+    }
+
+    pub fn fix(&self) -> Option<String> {
+        (self.relkind == 'v').then(|| ddl::security_invoker(&self.schema, &self.name))
+    }
+}
+
+/// A view asks as its owner for what it reads, or as whoever asks it (security_invoker): then views of such views count as
+/// well. A materialized view is filled by its owner; where he is bound by the policies it holds one tenant's rows at most.
+pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
+    const BYPASSES: &str = "
+        WITH RECURSIVE table_ AS (SELECT oid, relowner, relforcerowsecurity FROM pg_class WHERE oid = $1),
+        seen AS (
+            SELECT oid, false AS bypass, true AS asks_as_asked FROM table_
+            UNION
+            SELECT v.oid, NOT x.invoker AND (o.rolsuper OR o.rolbypassrls
+                          OR (NOT t.relforcerowsecurity AND pg_has_role(v.relowner, t.relowner, 'USAGE'))), x.invoker
+            FROM seen s
+            CROSS JOIN table_ t
+            JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid AND d.classid = 'pg_rewrite'::regclass
+            JOIN pg_rewrite w ON w.oid = d.objid AND w.ev_class <> s.oid
+            JOIN pg_class v ON v.oid = w.ev_class
+            JOIN pg_roles o ON o.oid = v.relowner
+            CROSS JOIN LATERAL (SELECT v.relkind = 'v' AND coalesce((
+                SELECT option_value IN ('true', 'on', '1', 'yes', 't', 'y') FROM pg_options_to_table(v.reloptions)
+                WHERE option_name = 'security_invoker'), false) AS invoker) x
+            WHERE s.asks_as_asked AND v.oid <> $1)
+        SELECT DISTINCT n.nspname::text, v.relname::text, v.relkind::text, quote_ident(pg_get_userbyid(v.relowner))
+        FROM seen s JOIN pg_class v ON v.oid = s.oid JOIN pg_namespace n ON n.oid = v.relnamespace
+        WHERE s.bypass ORDER BY 1, 2";
+    let list = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+        let mut list = vec![];
+        for row in client.update(BYPASSES, None, &[relation.into()])? {
+            list.push(Bypass {
+                schema: row.get(1)?.unwrap_or_default(),
+                name: row.get(2)?.unwrap_or_default(),
+                relkind: row.get::<String>(3)?.and_then(|k| k.chars().next()).unwrap_or('v'),
+                owner: row.get(4)?.unwrap_or_default(),
+            });
+        }
+        Ok(list)
+    })?;
+    Ok(list)
+}
+
+pub fn steps(relation: Oid) -> Result<Vec<Step>> {
+    let step = |b: Bypass| Step {
+        table: relation,
+        step: "view",
+        at_once: false,
+        lock: b.fix().map(|_| super::steps::EXCLUSIVE),
+        reason: b.finding(),
+        statement: b.fix(),
+    };
+    Ok(bypasses(relation)?.into_iter().map(step).collect())
+}
