@@ -1,6 +1,9 @@
 //! Tenant: no tenant sees another's rows. Row-level security is the guard, and its policies are all the state there
 //! is: `guarded` reads them, `steps` says what a table lacks, `enable` does it, `check` proves it.
 
+mod all;
+mod auto;
+mod check;
 mod disable;
 mod enable;
 mod guard;
@@ -8,6 +11,7 @@ pub mod guarded;
 mod index;
 mod status;
 mod steps;
+mod usage;
 mod value;
 mod views;
 mod wanted;

@@ -4,4 +4,5 @@ mod audit;
 mod house;
 mod lint;
 mod partition;
+mod tenant;
 mod touch;

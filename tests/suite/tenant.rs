@@ -1,0 +1,8 @@
+//! Tenant: no tenant sees another's rows.
+
+mod check;
+mod children;
+mod enable;
+mod planner;
+mod rows;
+mod usage;
