@@ -46,6 +46,20 @@ const CALLS: &[&str] = &[
     "SELECT * FROM dbguard.standard_columns_plan('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
     "SELECT * FROM dbguard.standard_columns('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
     "DROP TABLE mine.made",
+    "SELECT * FROM dbguard.tenant_plan('mine.g'::regclass)",
+    "SELECT * FROM dbguard.tenant_enable('mine.g'::regclass)",
+    "SELECT * FROM dbguard.tenant_enable_all('mine')",
+    "CREATE TABLE mine.g2 PARTITION OF mine.g DEFAULT",
+    "SELECT pg_catalog.set_config('app.tenant_id', '1', false)",
+    "INSERT INTO mine.g VALUES (1, 1)",
+    "SELECT * FROM mine.g WHERE id OPERATOR(pg_catalog.=) 1",
+    "SELECT dbguard.tenant_uuid('app.x'), dbguard.tenant_bigint('app.x'), dbguard.tenant_int('app.x'), dbguard.tenant_text('app.x')",
+    "SELECT * FROM dbguard.tenant_status()",
+    "SELECT * FROM dbguard.tenant_check('mine')",
+    "SELECT * FROM dbguard.tenant_usage('mine')",
+    "SELECT * FROM dbguard.tenant_usage('mine', true)",
+    "SELECT dbguard.tenant_disable('mine.g'::regclass)",
+    "DROP TABLE mine.g2",
     "INSERT INTO mine.t (id, b) VALUES (1, 'x')",
     "UPDATE mine.t SET c = 'y'",
     "ALTER TABLE mine.t RENAME b TO bb",
@@ -164,6 +178,7 @@ fn nothing_of_an_attackers_is_ever_called() {
         "CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO PUBLIC;
          CREATE SCHEMA mine AUTHORIZATION path_owner; SET ROLE path_owner;
          CREATE TABLE mine.t (id int PRIMARY KEY, b text, c text, updated_at timestamptz);
+         CREATE TABLE mine.g (id int, tenant_id int) PARTITION BY LIST (id);
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
          CREATE TABLE mine.c (id int, at timestamptz, PRIMARY KEY (id, at)); CREATE VIEW mine.v AS SELECT * FROM mine.c;
          CREATE TABLE mine.s (id int PRIMARY KEY, deleted_at timestamptz); INSERT INTO mine.s VALUES (1), (2), (3);
