@@ -57,7 +57,7 @@ fn export(call: &SetCall) -> Result<()> {
         let (table, condition) = (&owned.tables[at], owned.condition(at)?);
         let query = ddl::rows(table.id(), &condition);
         let params = [param::<i32>(step), (pg_sys::REGCLASSOID, param(table.oid).1)];
-        table.read(|| call.append_query(&query, &params))?;
+        table.fenced(|| call.append_query(&query, &params))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! All that is one tenant's: rows of guarded tables by their column, and of tables without one by what they refer to.
 
-use super::guarded::{guarded, Guarded};
+use super::guarded::{guarded, policies, Guarded};
 use crate::catalog::{own_table, schema_with};
 use crate::ddl::tenant_data as ddl;
 use crate::error::{Error, Result};
@@ -74,6 +74,13 @@ impl Owned {
     pub fn of(value: Option<&str>, schema: Option<&str>) -> Result<Owned> {
         let value = value.ok_or_else(|| Error::null_argument("tenant"))?.to_owned();
         let schema = schema.map(|name| schema_with(name, &[])).transpose()?;
+        if let Some(broken) =
+            policies(schema, None)?.iter().find(|p| !p.follows && (p.rule.is_none() || !p.enabled))
+        {
+            return Err(Error::not_in_state(format!("table \"{}\" is not guarded as it was", broken.name))
+                .detail("So it cannot be told which of its rows are the tenant's.")
+                .hint("See SELECT * FROM dbguard.tenant_status();"));
+        }
         let guards: Vec<Guarded> = guarded(None)?.into_iter().filter(|g| !g.follows).collect();
         let guard = |relation: Oid| guards.iter().find(|g| g.relation == relation);
         let mut owned = Owned { value, tables: vec![], keys: vec![] };
@@ -107,32 +114,42 @@ impl Owned {
             }
             at += 1;
         }
-        owned.check_value()?;
+        owned.value = owned.shown()?;
         for table in 0..owned.tables.len() {
             owned.condition(table)?;
         }
         Ok(owned)
     }
 
+    /// The tenant as the tables show it, and with them the audit log.
+    ///
     /// # Errors
     /// 22023 if a table's tenants are of a type that the value is none of.
-    fn check_value(&self) -> Result<()> {
+    fn shown(&self) -> Result<String> {
+        let mut shown = vec![];
         for table in &self.tables {
             let Some((_, kind)) = table.tenant else { continue };
-            let fits = match kind {
-                Kind::Uuid => tenant::uuid(&self.value).is_some(),
-                Kind::Bigint => tenant::bigint(&self.value).is_some(),
-                Kind::Int => tenant::int(&self.value).is_some(),
-                Kind::Text => tenant::text(&self.value).is_some(),
+            let value = match kind {
+                Kind::Uuid => {
+                    tenant::uuid(&self.value).map(|bytes| pgrx::Uuid::from_bytes(bytes).to_string())
+                }
+                Kind::Bigint => tenant::bigint(&self.value).map(|number| number.to_string()),
+                Kind::Int => tenant::int(&self.value).map(|number| number.to_string()),
+                Kind::Text => tenant::text(&self.value).map(str::to_owned),
             };
-            if !fits {
+            let Some(value) = value else {
                 let message = format!("\"{}\" is no tenant of table \"{}\"", self.value, table.name);
                 return Err(Error::invalid_parameter(message)
                     .detail(format!("Its tenants are of type {}.", kind.name()))
                     .hint("Name the schema whose tables are meant: schema => '...'."));
-            }
+            };
+            shown.push(value);
         }
-        Ok(())
+        shown.dedup();
+        match &*shown {
+            [one] => Ok(one.clone()),
+            _ => Ok(self.value.clone()),
+        }
     }
 
     /// The condition that a row of a table is the tenant's.

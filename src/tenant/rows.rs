@@ -8,7 +8,7 @@ use crate::pg::user::{as_role, Fence};
 use pgrx::prelude::*;
 
 impl Table {
-    fn fenced<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn fenced<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         hold(self.oid, self.id(), self.owner)?;
         as_role(self.owner, Fence::RestrictedAllRows, f)
     }
@@ -37,10 +37,5 @@ impl Table {
                 Ok::<_, pgrx::spi::Error>(client.update(statement, None, &[])?.len() as i64)
             })?)
         })
-    }
-
-    /// Runs `f` as the owner.
-    pub fn read<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.fenced(f)
     }
 }

@@ -176,7 +176,7 @@ fn the_audit_log() {
     );
     // redacted, with what the erasure itself has written and the lives of rows that have no tenant of their own
     assert_eq!(
-        db.lines(&format!("{ROWS} dbguard.tenant_erase('7', audit => 'redact') WHERE action = 'redact'")),
+        db.lines(&format!("{ROWS} dbguard.tenant_erase(' 7 ', audit => 'redact') WHERE action = 'redact'")),
         ["\"S.s\".\"Orders\" | redact | 4", "\"S.s\".lines | redact | 3", "\"S.s\".notes | redact | 3"]
     );
     assert_eq!(db.value(left), "0");
@@ -198,4 +198,48 @@ fn the_audit_log() {
     db.exec("ALTER TABLE mine OWNER TO erase_log_owner; CREATE SCHEMA m AUTHORIZATION erase_log_owner; ALTER TABLE mine SET SCHEMA m");
     owner.exec("SELECT dbguard.tenant_enable('m.mine'); SELECT dbguard.tenant_erase('1', 'm')");
     assert_eq!(owner.error("SELECT dbguard.tenant_erase('1', 'm', 'redact')").code, "42501");
+}
+
+/// What comes in meanwhile, and refers to what goes, undoes the erasure.
+#[test]
+fn another_session_writes_meanwhile() {
+    let mut db = Db::new();
+    db.exec(SHOP);
+    let before = others(&mut db).len();
+    let (mut writer, mut eraser) = (db.connect(), db.connect());
+    writer.exec("BEGIN; INSERT INTO \"S.s\".lines VALUES (1, 9, NULL)");
+    let error = std::thread::scope(|scope| {
+        let erasure = scope.spawn(move || eraser.try_exec("SELECT dbguard.tenant_erase('7')"));
+        while db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) OR NOT granted AND locktype = 'transactionid'") == "0" {
+            assert!(!erasure.is_finished(), "it waits for the row that is referred to");
+            std::thread::yield_now();
+        }
+        writer.exec("COMMIT");
+        erasure.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.code, "23503");
+    assert_eq!(others(&mut db).len(), before + 1);
+    db.exec("SELECT dbguard.tenant_erase('7')");
+}
+
+#[test]
+fn children_other_schemas_and_broken_guards() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE SCHEMA a; CREATE SCHEMA b;
+         CREATE TABLE a.t (id int PRIMARY KEY, tenant_id bigint); CREATE TABLE a.child (more text) INHERITS (a.t);
+         CREATE TABLE b.t (id int REFERENCES a.t, tenant_id bigint); CREATE TABLE b.other (tenant_id bigint);
+         SELECT dbguard.tenant_enable('a.t'), dbguard.tenant_enable('b.t'), dbguard.tenant_enable('b.other');
+         INSERT INTO a.t VALUES (1, 7), (2, 8); INSERT INTO a.child VALUES (3, 7, 'x'), (4, 8, 'y'); INSERT INTO b.t VALUES (1, 7); INSERT INTO b.other VALUES (7)",
+    );
+    assert_eq!(
+        db.lines(&format!("{ROWS} dbguard.tenant_erase(' +7 ', 'a')")),
+        ["b.t | delete | 1", "a.t | delete | 2"]
+    );
+    assert_eq!(db.lines("SELECT id FROM a.t ORDER BY id"), ["2", "4"]);
+    assert_eq!(db.value("SELECT count(*) FROM b.other"), "1");
+    db.exec("ALTER TABLE a.t DISABLE ROW LEVEL SECURITY");
+    let e = db.error("SELECT dbguard.tenant_erase('8')");
+    assert_eq!((e.code.as_str(), e.message.as_str()), ("55000", "table \"t\" is not guarded as it was"));
+    assert_eq!(db.lines("SELECT id FROM a.t ORDER BY id"), ["2", "4"]);
 }
