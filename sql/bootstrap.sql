@@ -13,7 +13,7 @@ $$;
 
 -- Plain CREATE: a schema of this name that is already there, made by somebody else, must stop us.
 CREATE SCHEMA dbguard;
-COMMENT ON SCHEMA dbguard IS 'dbguard: audit trail, lifecycle columns, time partitions, lint';
+COMMENT ON SCHEMA dbguard IS 'dbguard: audit trail, lifecycle columns, tenants, time partitions, lint';
 GRANT USAGE ON SCHEMA dbguard TO PUBLIC;
 
 CREATE FUNCTION dbguard.version() RETURNS text

@@ -25,6 +25,12 @@ CREATE FUNCTION dbguard.tenant_text(setting text) RETURNS text
 COMMENT ON FUNCTION dbguard.tenant_text(text) IS
   'The tenant a setting names; NULL when it is missing or blank';
 
+CREATE FUNCTION dbguard._tenant_access() RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN true;
+COMMENT ON FUNCTION dbguard._tenant_access() IS
+  'True. Policies that let a tenant''s rows through call it, so that they go with the extension, and nothing is seen without it';
+
 CREATE FUNCTION dbguard.tenant_enable(relation regclass, tenant_column text DEFAULT 'tenant_id',
                                       setting text DEFAULT 'app.tenant_id', force boolean DEFAULT true,
                                       tenants regclass DEFAULT NULL)
@@ -60,3 +66,40 @@ CREATE FUNCTION dbguard.tenant_status()
   AS 'MODULE_PATHNAME', 'tenant_status_wrapper';
 COMMENT ON FUNCTION dbguard.tenant_status() IS
   'Guarded tables, how many partitions and children they have and how many of those can be read past them, and what is wrong';
+
+CREATE FUNCTION dbguard.tenant_enable_all(schema text, tenant_column text DEFAULT 'tenant_id',
+                                          setting text DEFAULT 'app.tenant_id', force boolean DEFAULT true,
+                                          skip text[] DEFAULT '{}', dry_run boolean DEFAULT false)
+  RETURNS TABLE ("table" regclass, step text, action text, statement text, lock text, reason text)
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'tenant_enable_all_wrapper';
+COMMENT ON FUNCTION dbguard.tenant_enable_all(text, text, text, boolean, text[], boolean) IS
+  'tenant_enable for all tables of a schema that have the column, but those to skip. With dry_run tells what it would do';
+
+CREATE FUNCTION dbguard._tenant_auto() RETURNS event_trigger
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'tenant_auto_wrapper';
+COMMENT ON FUNCTION dbguard._tenant_auto() IS 'Guards new partitions and children of guarded tables';
+
+CREATE EVENT TRIGGER dbguard_tenant_auto ON ddl_command_end
+  WHEN TAG IN ('CREATE TABLE', 'CREATE SCHEMA', 'ALTER TABLE')
+  EXECUTE FUNCTION dbguard._tenant_auto();
+COMMENT ON EVENT TRIGGER dbguard_tenant_auto IS 'dbguard: partitions and children of guarded tables are guarded, too';
+
+CREATE FUNCTION dbguard.tenant_check(schema text DEFAULT NULL, role regrole DEFAULT NULL)
+  RETURNS TABLE ("table" regclass, "check" text, severity text, finding text, fix_sql text)
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'tenant_check_wrapper';
+COMMENT ON FUNCTION dbguard.tenant_check(text, regrole) IS
+  'Proves that no tenant reads or writes another''s rows, by trying to as a role without privileges (or as role), and looks for what leaks. All it does is taken back';
+
+CREATE FUNCTION dbguard.tenant_usage(schema text DEFAULT NULL, exact boolean DEFAULT false)
+  RETURNS TABLE (tenant text, tables bigint, rows bigint, bytes bigint, source text)
+  LANGUAGE c
+  SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'tenant_usage_wrapper';
+COMMENT ON FUNCTION dbguard.tenant_usage(text, boolean) IS
+  'Rows and bytes of each tenant over the guarded tables you own: estimated from statistics, or counted if exact';

@@ -21,6 +21,7 @@ pub mod revert;
 pub mod soft_delete;
 pub mod standard;
 pub mod tenant;
+pub mod tenant_data;
 pub mod touch;
 
 use crate::pg::user::{as_role, Fence};

@@ -46,6 +46,7 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/partition_convert.sql", name = "partition_convert", requires = ["partition"]);
 extension_sql_file!("../sql/tenant.sql", name = "tenant", requires = ["bootstrap"]);
+extension_sql_file!("../sql/tenant_data.sql", name = "tenant_data", requires = ["tenant"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint_config.sql", name = "lint_config", requires = ["lint"]);
 extension_sql_file!("../sql/lint_report.sql", name = "lint_report", requires = ["lint"]);

@@ -16,9 +16,10 @@ pub fn create_policy(schema: &str, table: &str, column: &str, kind: Kind, settin
     )
 }
 
-/// It names the column so that it cannot outlive it: a table that has lost the column shows nothing.
+/// It names the column and a function of ours so that it cannot outlive either: where the other policy went with them
+/// (DROP ... CASCADE), nothing is seen. The function costs nothing: the planner knows its answer.
 pub fn create_access(schema: &str, table: &str, column: &str) -> String {
-    let rule = format!("{} IS NOT NULL", ident(column));
+    let rule = format!("dbguard._tenant_access() AND {} IS NOT NULL", ident(column));
     format!(
         "CREATE POLICY {ACCESS} ON {} FOR ALL TO PUBLIC USING ({rule}) WITH CHECK ({rule})",
         qualified(schema, table)
@@ -107,5 +108,112 @@ pub fn enable_call(schema: &str, table: &str, column: &str, setting: &str) -> St
         literal(&qualified(schema, table)),
         literal(column),
         literal(setting)
+    )
+}
+
+// What tenant_check tries.
+
+pub const CREATE_ROLE: &str = "CREATE ROLE dbguard_tenant_check NOLOGIN";
+
+pub fn may_act_as(privilege: &str) -> String {
+    format!("SELECT pg_has_role($1, {})", literal(privilege))
+}
+
+pub fn grant_all(schema: &str, table: &str) -> String {
+    format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO dbguard_tenant_check", qualified(schema, table))
+}
+
+pub fn grant_usage(schema: &str) -> String {
+    format!("GRANT USAGE ON SCHEMA {} TO dbguard_tenant_check", ident(schema))
+}
+
+pub fn any_row(schema: &str, table: &str) -> String {
+    format!("SELECT EXISTS (SELECT FROM {})", qualified(schema, table))
+}
+
+pub fn row_of(schema: &str, table: &str, column: &str, tenant: &str) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM {} WHERE {} = {})",
+        qualified(schema, table),
+        ident(column),
+        literal(tenant)
+    )
+}
+
+/// A column without a value gets NULL. It answers nothing: RETURNING would ask further policies.
+pub fn insert(
+    schema: &str,
+    table: &str,
+    column: &str,
+    tenant: &str,
+    others: &[(String, Option<String>)],
+) -> String {
+    let (mut names, mut values) = (vec![ident(column)], vec![literal(tenant)]);
+    for (name, value) in others {
+        names.push(ident(name));
+        values.push(value.as_deref().map_or("NULL".to_owned(), literal));
+    }
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+        qualified(schema, table),
+        names.join(", "),
+        values.join(", ")
+    )
+}
+
+/// Gives one row of a tenant to a tenant. True if there was one.
+pub fn update_row(schema: &str, table: &str, column: &str, of: &str, to: &str) -> String {
+    format!(
+        "UPDATE {} SET {} = {} WHERE {} RETURNING true",
+        qualified(schema, table),
+        ident(column),
+        literal(to),
+        one_row(schema, table, column, of)
+    )
+}
+
+pub fn delete_row(schema: &str, table: &str, column: &str, of: &str) -> String {
+    format!(
+        "DELETE FROM {} WHERE {} RETURNING true",
+        qualified(schema, table),
+        one_row(schema, table, column, of)
+    )
+}
+
+/// No more than one, whatever lets them through.
+fn one_row(schema: &str, table: &str, column: &str, of: &str) -> String {
+    format!(
+        "ctid = ANY (ARRAY(SELECT ctid FROM {} WHERE {column} = {of} LIMIT 1)) AND {column} = {of}",
+        qualified(schema, table),
+        column = ident(column),
+        of = literal(of)
+    )
+}
+
+/// The least and the greatest tenant, as an array of texts.
+pub fn first_and_last(schema: &str, table: &str, column: &str) -> String {
+    let (table, column) = (qualified(schema, table), ident(column));
+    let one = |way: &str| {
+        format!(
+            "(SELECT {column}::text FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} {way} LIMIT 1)"
+        )
+    };
+    format!("SELECT ARRAY[{}, {}]", one("ASC"), one("DESC"))
+}
+
+/// Some columns of some row, as an array of texts.
+pub fn some_row(schema: &str, table: &str, columns: &[&str]) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| format!("{}::text", ident(c))).collect();
+    format!("SELECT ARRAY[{}] FROM {} LIMIT 1", columns.join(", "), qualified(schema, table))
+}
+
+// What tenant_usage counts.
+
+/// Rows and bytes of each tenant in one table, without those that inherit from it.
+pub fn count(schema: &str, table: &str, column: &str) -> String {
+    format!(
+        "SELECT {}::text, count(*), sum(pg_column_size(t.*))::bigint FROM ONLY {} t GROUP BY 1",
+        ident(column),
+        qualified(schema, table)
     )
 }

@@ -45,6 +45,15 @@ pub fn with<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
     level(settings, true, f)
 }
 
+/// The same with one setting of an application.
+pub fn set_within<T>(name: &str, value: &str, f: impl FnOnce() -> T) -> T {
+    match (CString::new(name), CString::new(value)) {
+        (Ok(name), Ok(value)) => level(&[(&name, &value)], true, f),
+        // neither a name nor a value of the server's can hold a zero byte
+        _ => f(),
+    }
+}
+
 /// The same, and what `f` sets itself is forgotten, as after an index function that VACUUM has run.
 pub fn forgotten<T>(settings: &[(&CStr, &CStr)], f: impl FnOnce() -> T) -> T {
     level(settings, false, f)

@@ -100,7 +100,8 @@ pub fn plan(table: Oid, wanted: &Wanted) -> Result<Vec<Step>> {
     let root = root_table(table)?;
     wanted.kind(&root)?;
     let mut steps = vec![];
-    for relid in with_inheritors(table) {
+    // children first: what is guarded has no child that is not, whenever one looks (as our event trigger does)
+    for relid in with_inheritors(table).into_iter().rev() {
         let table = relation(relid)?;
         if guardable(&table) {
             steps.extend(guard::steps(&own_table(relid)?, wanted)?);

@@ -20,14 +20,15 @@ struct State {
 }
 
 /// What the comment of our policy says the table was before. It goes with a dump, as the policy does.
-const BEFORE: [(&str, bool, bool); 3] = [
+const BEFORE: [(&str, bool, bool); 4] = [
     ("dbguard: rows of one tenant only; before it, row-level security was off", false, false),
+    ("dbguard: rows of one tenant only; before it, row-level security was off and forced", false, true),
     ("dbguard: rows of one tenant only; before it, row-level security was on", true, false),
     ("dbguard: rows of one tenant only; before it, row-level security was on and forced", true, true),
 ];
 
 fn comment(enabled: bool, forced: bool) -> &'static str {
-    BEFORE.iter().find(|b| b.1 == enabled && (b.2 == forced || !enabled)).unwrap_or(&BEFORE[0]).0
+    BEFORE.iter().find(|b| (b.1, b.2) == (enabled, forced)).unwrap_or(&BEFORE[0]).0
 }
 
 /// Whether row-level security was on and forced; None if that is not known any more.
@@ -90,8 +91,8 @@ fn state(table: &Relation, wanted: &Wanted) -> Result<State> {
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access'),
                EXISTS (SELECT FROM pg_policy p
                        WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
-                         AND pg_get_expr(p.polqual, c.oid) = '(' || quote_ident($2) || ' IS NOT NULL)'
-                         AND pg_get_expr(p.polwithcheck, c.oid) = '(' || quote_ident($2) || ' IS NOT NULL)')
+                         AND pg_get_expr(p.polqual, c.oid) = '(dbguard._tenant_access() AND (' || quote_ident($2) || ' IS NOT NULL))'
+                         AND pg_get_expr(p.polwithcheck, c.oid) = '(dbguard._tenant_access() AND (' || quote_ident($2) || ' IS NOT NULL))')
         FROM pg_class c WHERE c.oid = $1";
     let args = [table.oid.into(), wanted.column.as_str().into()];
     Ok(Spi::connect_mut(|client| {

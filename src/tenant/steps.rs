@@ -49,11 +49,22 @@ impl Step {
         }
     }
 
+    /// What becomes of a table that cannot be guarded.
+    pub fn failed(table: Oid, why: String) -> Step {
+        Step { table, step: "failed", at_once: false, statement: None, lock: None, reason: why }
+    }
+
+    /// The same of one that has all it needs.
+    pub fn nothing(table: Oid) -> Step {
+        let reason = "it is guarded".to_owned();
+        Step { table, step: "nothing", at_once: false, statement: None, lock: None, reason }
+    }
+
     pub fn action(&self) -> &'static str {
-        if self.at_once {
-            "at once"
-        } else {
-            "by hand"
+        match (self.at_once, self.step) {
+            (true, _) => "at once",
+            (false, "failed" | "nothing") => "none",
+            (false, _) => "by hand",
         }
     }
 

@@ -1,6 +1,6 @@
 //! Views, materialized views and rules that read a guarded table as somebody whom its policies do not bind.
 
-use super::steps::Step;
+use super::steps::{Step, EXCLUSIVE};
 use crate::ddl::tenant as ddl;
 use crate::error::Result;
 use pgrx::pg_sys::Oid;
@@ -12,6 +12,8 @@ pub struct Bypass {
     /// pg_class.relkind of the view, or of the table that has the rule.
     pub relkind: char,
     pub owner: String,
+    /// Others than its owner may read it.
+    pub granted: bool,
 }
 
 impl Bypass {
@@ -54,7 +56,8 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
                 SELECT option_value IN ('true', 'on', '1', 'yes', 't', 'y') FROM pg_options_to_table(v.reloptions)
                 WHERE option_name = 'security_invoker'), false) AS invoker) x
             WHERE s.asks_as_asked AND v.oid <> $1)
-        SELECT DISTINCT n.nspname::text, v.relname::text, v.relkind::text, quote_ident(pg_get_userbyid(v.relowner))
+        SELECT DISTINCT n.nspname::text, v.relname::text, v.relkind::text, quote_ident(pg_get_userbyid(v.relowner)),
+               EXISTS (SELECT FROM aclexplode(v.relacl) x WHERE x.grantee <> v.relowner)
         FROM seen s JOIN pg_class v ON v.oid = s.oid JOIN pg_namespace n ON n.oid = v.relnamespace
         WHERE s.bypass ORDER BY 1, 2";
     let list = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
@@ -65,6 +68,7 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
                 name: row.get(2)?.unwrap_or_default(),
                 relkind: row.get::<String>(3)?.and_then(|k| k.chars().next()).unwrap_or('v'),
                 owner: row.get(4)?.unwrap_or_default(),
+                granted: row.get(5)? == Some(true),
             });
         }
         Ok(list)
@@ -77,7 +81,7 @@ pub fn steps(relation: Oid) -> Result<Vec<Step>> {
         table: relation,
         step: "view",
         at_once: false,
-        lock: b.fix().map(|_| super::steps::EXCLUSIVE),
+        lock: b.fix().map(|_| EXCLUSIVE),
         reason: b.finding(),
         statement: b.fix(),
     };

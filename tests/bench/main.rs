@@ -1,5 +1,5 @@
 //! Side-by-side measurements: `./dev bench audit`, `audit-read`, `seal`, `memory`, `partition`,
-//! `lint`, `touch`. Ratios within one run are what counts; the numbers are the backend's own CPU time, medians of interleaved rounds.
+//! `lint`, `touch`, `tenant`. Ratios within one run are what counts; the numbers are the backend's own CPU time, medians of interleaved rounds.
 
 mod audit;
 mod audit_read;
@@ -8,6 +8,7 @@ mod measure;
 mod memory;
 mod partition;
 mod seal;
+mod tenant;
 mod touch;
 
 fn main() {
@@ -18,12 +19,13 @@ fn main() {
         Some("seal") => seal::run(),
         Some("lint") => lint::run(rounds.unwrap_or(5)),
         Some("memory") => memory::run(rounds.unwrap_or(5)),
+        Some("tenant") => tenant::run(rounds.unwrap_or(5)),
         Some("touch") => touch::run(rounds.unwrap_or(5)),
         Some("partition") => {
             partition::run(rounds.unwrap_or(5), &std::env::args().skip(3).collect::<Vec<_>>())
         }
         _ => {
-            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | lint [ROUNDS] | touch [ROUNDS] | memory [MILLIONS] | partition [ROUNDS [PART...]]");
+            eprintln!("usage: ./dev bench audit [ROUNDS] | audit-read [ROUNDS] | seal | lint [ROUNDS] | touch [ROUNDS] | tenant [ROUNDS] | memory [MILLIONS] | partition [ROUNDS [PART...]]");
             std::process::exit(2);
         }
     }

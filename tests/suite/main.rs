@@ -5,4 +5,5 @@ mod house;
 mod lint;
 mod partition;
 mod soft_delete;
+mod tenant;
 mod touch;

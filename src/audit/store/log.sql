@@ -198,7 +198,7 @@ CREATE TABLE dbguard.audit_redaction (
 COMMENT ON TABLE dbguard.audit_redaction IS 'What dbguard.audit_redact erased, why, and who did it';
 COMMENT ON COLUMN dbguard.audit_redaction.home IS 'The database xact is of';
 COMMENT ON COLUMN dbguard.audit_redaction.lineage IS 'The table, as audit_relation knows it';
-COMMENT ON COLUMN dbguard.audit_redaction.key IS 'The row whose history it was';
+COMMENT ON COLUMN dbguard.audit_redaction.key IS 'The row whose history it was, or the tenant whose changes';
 COMMENT ON COLUMN dbguard.audit_redaction.ids IS 'The changes that were rewritten';
 COMMENT ON COLUMN dbguard.audit_redaction.digests_before IS 'Their digests before, 16 bytes each';
 COMMENT ON COLUMN dbguard.audit_redaction.digests_after IS 'Their digests after';

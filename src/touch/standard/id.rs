@@ -21,7 +21,7 @@ impl Plan<'_> {
             return Ok(());
         }
         let Id { type_name, made, unset, default, .. } = self.wanted.id;
-        let mut backfill;
+        let backfill;
         if let Some(column) = table.column(id) {
             if !column.not_null && self.filled {
                 if column.check.as_ref().is_none_or(|(_, valid)| !valid) && table.has_null(id)? {

@@ -2,6 +2,7 @@
 //!
 //! A transcript is a fenced block without a language in which a line begins with a prompt. All of a page run in one
 //! session, after `docs/<page>.sql` beside this file has made what the page takes for granted, and has stopped the clock.
+//! `=#` is the superuser, `=>` the role that the file names in `docs.reader`, if it does.
 
 use dbguard_tests::{Cluster, Db};
 use std::fs;
@@ -21,6 +22,7 @@ const ILLUSTRATIONS: &[(&str, &str)] = &[
 
 struct Step {
     statement: String,
+    reader: bool,
     expected: Vec<String>,
     line: usize,
 }
@@ -78,7 +80,8 @@ fn steps(block: &[(usize, &str)]) -> Vec<Step> {
         let more = ["-# ", "-> "].iter().find_map(|prompt| text.strip_prefix(prompt));
         match (prompted(text), more, steps.last_mut()) {
             (Some(statement), _, _) => {
-                steps.push(Step { statement: statement.to_owned(), expected: vec![], line: *line })
+                let (statement, reader) = (statement.to_owned(), text.starts_with("=>"));
+                steps.push(Step { statement, reader, expected: vec![], line: *line })
             }
             (None, Some(more), Some(step)) => step.statement += &format!("\n{more}"),
             (None, None, Some(step)) => step.expected.push((*text).to_owned()),
@@ -109,6 +112,9 @@ fn run(page: &str, steps: &[Step]) -> Vec<Vec<String>> {
     say("\\unset ON_ERROR_STOP");
     say("\\pset footer off");
     for (n, step) in steps.iter().enumerate() {
+        let role =
+            if step.reader { "coalesce(current_setting('docs.reader', true), 'none')" } else { "'none'" };
+        say(&format!("DO $$ BEGIN PERFORM set_config('role', {role}, false); END $$"));
         say(&format!("\\echo @@{n}"));
         say(&format!("\\warn @@{n}"));
         let records = step.expected.first().is_some_and(|l| l.starts_with("-[ RECORD"));
@@ -187,4 +193,14 @@ fn lint() {
 #[test]
 fn partition() {
     check("partition");
+}
+
+#[test]
+fn tenant_data() {
+    check("tenant-data");
+}
+
+#[test]
+fn tenant() {
+    check("tenant");
 }

@@ -11,6 +11,8 @@ fn state(db: &mut Db) -> Vec<String> {
         "SELECT seal, state, changes, problem FROM dbguard.audit_verify()",
         "SELECT * FROM dbguard.touch_status()",
         "SELECT * FROM dbguard.soft_delete_status()",
+        "SELECT * FROM dbguard.tenant_status()",
+        "SELECT * FROM dbguard.tenant_check()",
         "SELECT * FROM dbguard.audit_history('shop.\"Orders\"', '2')",
         "SELECT schema_name, table_name, every, ahead, zone, state, partitions, missing, covered_until FROM dbguard.partition_status() ORDER BY 1, 2",
         "SELECT severity, code, object, message, fix_sql, fingerprint FROM dbguard.lint() WHERE code <> 'MNT003'",
@@ -31,6 +33,8 @@ fn used() -> Db<'static> {
          SELECT dbguard.audit_enable('shop.\"Orders\"', capture => 'full', redact => '{secret}');
          SELECT dbguard.touch_enable('shop.\"Orders\"');
          SET dbguard.actor = 'u-1'; SET dbguard.context = '{\"a\": 1}';
+         CREATE TABLE shop.notes (id int, \"Te n\" text); INSERT INTO shop.notes VALUES (1, 'a'), (2, 'b');
+         SELECT dbguard.tenant_enable('shop.notes', 'Te n', 'app.who');
          INSERT INTO shop.\"Orders\" VALUES (1, 'a', 's'), (2, 'b', 's');
          UPDATE shop.\"Orders\" SET v = 'c' WHERE id = 2; DELETE FROM shop.\"Orders\" WHERE id = 1;
          SELECT dbguard.audit_redact('shop.\"Orders\"', '1', '{v}', 'asked to');

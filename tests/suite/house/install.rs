@@ -50,6 +50,7 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "_audit_digest",
         // runs within audit_as_of only, which is pinned
         "_audit_populated",
+        "_tenant_access",
         "audit_revert",
         "audit_row",
         "audit_truncate",
@@ -68,6 +69,10 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "soft_delete_live",
         "soft_delete_purge",
         "soft_delete_restore",
+        "tenant_bigint",
+        "tenant_int",
+        "tenant_text",
+        "tenant_uuid",
         "version",
     ];
     for name in unpinned {

@@ -34,11 +34,32 @@ const CALLS: &[&str] = &[
     "CALL dbguard.soft_delete_purge('mine.s'::regclass, '0'::interval)",
     "SELECT dbguard.soft_delete_disable('mine.s'::regclass)",
     "INSERT INTO mine.s VALUES (1), (2)",
+    "CREATE TABLE mine.tenants_rows (id int PRIMARY KEY, tenant_id int)",
+    "SELECT * FROM dbguard.tenant_enable('mine.tenants_rows'::regclass)",
+    "SELECT * FROM dbguard.tenant_export_plan('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_export('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_erase_plan('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_erase('1', 'mine')",
+    "DROP TABLE mine.tenants_rows",
     "CREATE TABLE mine.made (b text)",
     "INSERT INTO mine.made VALUES ('x')",
     "SELECT * FROM dbguard.standard_columns_plan('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
     "SELECT * FROM dbguard.standard_columns('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
     "DROP TABLE mine.made",
+    "SELECT * FROM dbguard.tenant_plan('mine.g'::regclass)",
+    "SELECT * FROM dbguard.tenant_enable('mine.g'::regclass)",
+    "SELECT * FROM dbguard.tenant_enable_all('mine')",
+    "CREATE TABLE mine.g2 PARTITION OF mine.g DEFAULT",
+    "SELECT pg_catalog.set_config('app.tenant_id', '1', false)",
+    "INSERT INTO mine.g VALUES (1, 1)",
+    "SELECT * FROM mine.g WHERE id OPERATOR(pg_catalog.=) 1",
+    "SELECT dbguard.tenant_uuid('app.x'), dbguard.tenant_bigint('app.x'), dbguard.tenant_int('app.x'), dbguard.tenant_text('app.x')",
+    "SELECT * FROM dbguard.tenant_status()",
+    "SELECT * FROM dbguard.tenant_check('mine')",
+    "SELECT * FROM dbguard.tenant_usage('mine')",
+    "SELECT * FROM dbguard.tenant_usage('mine', true)",
+    "SELECT dbguard.tenant_disable('mine.g'::regclass)",
+    "DROP TABLE mine.g2",
     "INSERT INTO mine.t (id, b) VALUES (1, 'x')",
     "UPDATE mine.t SET c = 'y'",
     "ALTER TABLE mine.t RENAME b TO bb",
@@ -157,6 +178,7 @@ fn nothing_of_an_attackers_is_ever_called() {
         "CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO PUBLIC;
          CREATE SCHEMA mine AUTHORIZATION path_owner; SET ROLE path_owner;
          CREATE TABLE mine.t (id int PRIMARY KEY, b text, c text, updated_at timestamptz);
+         CREATE TABLE mine.g (id int, tenant_id int) PARTITION BY LIST (id);
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
          CREATE TABLE mine.c (id int, at timestamptz, PRIMARY KEY (id, at)); CREATE VIEW mine.v AS SELECT * FROM mine.c;
          CREATE TABLE mine.s (id int PRIMARY KEY, deleted_at timestamptz); INSERT INTO mine.s VALUES (1), (2), (3);

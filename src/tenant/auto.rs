@@ -1,0 +1,67 @@
+//! Partitions and children that a guarded table gets later are guarded as it is: a policy guards only what is asked through
+//! the table it is on.
+
+use super::enable::guardable;
+use super::guard;
+use super::guarded::policy_of;
+use super::wanted::Wanted;
+use crate::catalog::{extension_owner, own_table, relation};
+use crate::error::Result;
+use crate::pg::kept::Kept;
+use crate::pg::relation::with_inheritors;
+use crate::pg::user::{as_role, Fence};
+use pgrx::pg_sys::{self, Oid};
+use pgrx::prelude::*;
+
+/// Event trigger at the end of commands that make tables or let them inherit. One that cannot be guarded is not made.
+#[pg_extern(sql = false)]
+fn tenant_auto(_fcinfo: pg_sys::FunctionCallInfo) {
+    if let Err(e) = follow() {
+        e.raise();
+    }
+}
+
+fn follow() -> Result<()> {
+    for (child, parent) in new_children()? {
+        // ours may be guarded by now, as a child of the one before
+        if policy_of(child)?.is_some() {
+            continue;
+        }
+        let Some(policy) = policy_of(parent)? else { continue };
+        let Some((column, _, setting)) = policy.rule else { continue };
+        let wanted = Wanted { column, setting, force: policy.forced, tenants: None };
+        for relid in with_inheritors(child).into_iter().rev() {
+            if !guardable(&relation(relid)?) {
+                continue;
+            }
+            let steps = guard::steps(&own_table(relid)?, &wanted)?;
+            // whoever makes a table may have no business in our schema; these statements run nobody's code
+            as_role(extension_owner()?, Fence::Local, || steps.iter().try_for_each(|step| step.take()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the command made or changed, or lies below that, has no policy of ours, and a parent that has. What is
+/// attached is told of as a change of its parent.
+fn new_children() -> Result<Vec<(Oid, Oid)>> {
+    const NEW: &str = "
+        WITH RECURSIVE tree AS (
+            SELECT objid AS oid FROM pg_event_trigger_ddl_commands()
+            WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
+            UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
+        SELECT DISTINCT ON (c.oid) c.oid, i.inhparent
+        FROM tree t
+        JOIN pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+        JOIN pg_inherits i ON i.inhrelid = c.oid
+        JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
+        WHERE NOT EXISTS (SELECT FROM pg_policy q WHERE q.polrelid = c.oid AND q.polname = 'dbguard_tenant')
+        ORDER BY c.oid, i.inhparent";
+    Ok(Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+        let mut list = vec![];
+        for row in client.update(Kept(NEW), None, &[])? {
+            list.extend(row.get::<Oid>(1)?.zip(row.get::<Oid>(2)?));
+        }
+        Ok(list)
+    })?)
+}
