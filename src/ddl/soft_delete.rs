@@ -111,13 +111,18 @@ fn purgeable(column: &str, keeping: &[Keeping]) -> String {
     long_ago("r", column) + &keeping.iter().map(kept).collect::<String>()
 }
 
-/// $1: how long ago at least; $2: how many at most. A row that somebody holds is left to the next run.
+/// $1: how long ago at least; $2: how many at most; $3: when the rows were deleted where the last batch ended, NULL for
+/// the first. How many there were, and where this one ended. A row that somebody holds is left to the next run.
 pub fn purge(table: &str, column: &str, keeping: &[Keeping]) -> String {
+    let name = ident(column);
     format!(
-        "DELETE FROM {table} AS d WHERE d.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
-           SELECT r.ctid FROM {table} AS r WHERE {} ORDER BY r.{} LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        purgeable(column, keeping),
-        ident(column)
+        "WITH purged AS (
+           DELETE FROM {table} AS d WHERE d.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
+             SELECT r.ctid FROM {table} AS r
+             WHERE {} AND r.{name} OPERATOR(pg_catalog.>=) coalesce($3, '-infinity') ORDER BY r.{name} LIMIT $2 FOR UPDATE SKIP LOCKED))
+           RETURNING d.{name} AS at)
+         SELECT pg_catalog.count(*), pg_catalog.max(at)::pg_catalog.timestamptz FROM purged",
+        purgeable(column, keeping)
     )
 }
 

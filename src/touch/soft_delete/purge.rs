@@ -16,6 +16,7 @@ use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,8 @@ struct Work {
     name: String,
     rows: u64,
     failed: Option<Error>,
+    /// By partition, when the rows were deleted that the last batch of this round ended with: what is older is kept back.
+    reached: HashMap<String, TimestampWithTimeZone>,
 }
 
 /// Tables that refer to others are emptied first: so round after round, until none has anything left.
@@ -79,13 +82,14 @@ fn run(transactions: &Transactions, relation: Option<Oid>, wanted: &Wanted) -> R
     let mut time_left = true;
     loop {
         let mut done = 0;
+        all.iter_mut().for_each(|work| work.reached.clear());
         for work in all.iter_mut().filter(|w| w.failed.is_none()) {
             loop {
                 time_left = Instant::now() < wanted.until;
                 if !time_left {
                     break;
                 }
-                match subtransaction(|| batch(work.relation, wanted)) {
+                match subtransaction(|| batch(work.relation, &mut work.reached, wanted)) {
                     Ok(rows) => {
                         transactions.commit();
                         work.rows += rows;
@@ -148,7 +152,8 @@ fn told(all: Vec<Work>, alone: bool, time_left: bool, wanted: &Wanted) -> Result
 /// The table, or all that are the caller's.
 fn tables(relation: Option<Oid>) -> Result<Vec<Work>> {
     let known = status::all()?;
-    let work = |relation: Oid, name: String| Work { relation, name, rows: 0, failed: None };
+    let work =
+        |relation: Oid, name: String| Work { relation, name, rows: 0, failed: None, reached: HashMap::new() };
     if let Some(relation) = relation {
         let table = own_table(relation)?;
         if !known.iter().any(|(r, _)| *r == relation) {
@@ -203,7 +208,11 @@ fn keeping(keys: &[ForeignKey]) -> Vec<Keeping<'_>> {
 
 /// One batch of a table: with the rights of its owner, whose triggers may run, and who must not be able to do more
 /// than that.
-fn batch(relation: Oid, wanted: &Wanted) -> Result<u64> {
+fn batch(
+    relation: Oid,
+    reached: &mut HashMap<String, TimestampWithTimeZone>,
+    wanted: &Wanted,
+) -> Result<u64> {
     pgrx::check_for_interrupts!();
     let parts = guc::with_pinned_search_path(|| parts(relation))?;
     let settings =
@@ -213,11 +222,13 @@ fn batch(relation: Oid, wanted: &Wanted) -> Result<u64> {
             ddl::run(CHECK_AT_ONCE)?;
             for (leaf, keys) in &parts.leaves {
                 let sql = ddl::soft_delete::purge(leaf, &parts.column, &keeping(keys));
-                let args = [wanted.older_than.into(), wanted.batch.into()];
-                let rows =
-                    Spi::connect_mut(|client| client.update(&sql, None, &args).map(|done| done.len()))?;
-                if rows > 0 {
-                    return Ok(rows as u64);
+                let args = [wanted.older_than.into(), wanted.batch.into(), reached.get(leaf).copied().into()];
+                let (rows, last) = Spi::connect_mut(|client| {
+                    client.update(&sql, None, &args)?.first().get_two::<i64, TimestampWithTimeZone>()
+                })?;
+                if let Some(last) = last {
+                    reached.insert(leaf.clone(), last);
+                    return Ok(rows.unwrap_or_default() as u64);
                 }
             }
             Ok(0)
