@@ -70,7 +70,7 @@ CREATE FUNCTION dbguard.audit_diff(
     SELECT coalesce(o.key, n.key), o.value, n.value
     FROM jsonb_each(h.old) o FULL JOIN jsonb_each(h.new) n ON n.key = o.key) c(name, old, new)
   -- an UPDATE shows in new what it changed; what is redacted looks the same before and after
-  WHERE CASE WHEN h.op = 'UPDATE' THEN c.new IS NOT NULL AND (c.old IS DISTINCT FROM c.new OR c.new = '"[redacted]"') ELSE true END
+  WHERE CASE WHEN h.op IN ('UPDATE', 'SOFT DELETE', 'RESTORE') THEN c.new IS NOT NULL AND (c.old IS DISTINCT FROM c.new OR c.new = '"[redacted]"') ELSE true END
   ORDER BY h.ordinality, c.name
 $$;
 COMMENT ON FUNCTION dbguard.audit_diff(regclass, text, timestamptz, timestamptz) IS

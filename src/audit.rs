@@ -12,6 +12,8 @@ mod ship;
 mod store;
 mod write;
 
+pub use command::log_erasure;
+pub use evidence::tenant::of_tenant;
 use write::{buffer, pledge, tally};
 
 /// Called when the library is loaded.

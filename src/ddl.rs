@@ -18,7 +18,10 @@ pub mod publication;
 pub mod referrers;
 pub mod retire;
 pub mod revert;
+pub mod soft_delete;
+pub mod standard;
 pub mod tenant;
+pub mod tenant_data;
 pub mod touch;
 
 use crate::pg::user::{as_role, Fence};

@@ -34,6 +34,8 @@ extension_sql_file!("../sql/audit_ship.sql", name = "audit_ship", requires = ["a
 extension_sql_file!("../sql/audit_seal.sql", name = "audit_seal", requires = ["audit"]);
 extension_sql_file!("../sql/audit_revert.sql", name = "audit_revert", requires = ["audit"]);
 extension_sql_file!("../sql/touch.sql", name = "touch", requires = ["bootstrap"]);
+extension_sql_file!("../sql/soft_delete.sql", name = "soft_delete", requires = ["touch"]);
+extension_sql_file!("../sql/touch_standard.sql", name = "touch_standard", requires = ["touch"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["bootstrap"]);
 extension_sql_file!("../sql/partition_import.sql", name = "partition_import", requires = ["partition"]);
 extension_sql_file!("../sql/partition_job.sql", name = "partition_job", requires = ["bootstrap"]);
@@ -44,6 +46,7 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/partition_convert.sql", name = "partition_convert", requires = ["partition"]);
 extension_sql_file!("../sql/tenant.sql", name = "tenant", requires = ["bootstrap"]);
+extension_sql_file!("../sql/tenant_data.sql", name = "tenant_data", requires = ["tenant"]);
 extension_sql_file!("../sql/lint.sql", name = "lint", requires = ["bootstrap"]);
 extension_sql_file!("../sql/lint_config.sql", name = "lint_config", requires = ["lint"]);
 extension_sql_file!("../sql/lint_report.sql", name = "lint_report", requires = ["lint"]);

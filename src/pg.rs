@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compat;
 pub mod datetime;
 pub mod event;
+pub mod executor;
 pub mod guc;
 pub mod heap;
 pub mod identity;

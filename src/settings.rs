@@ -36,7 +36,18 @@ pub static LINT_IGNORE_DAYS: GucSetting<i32> = GucSetting::<i32>::new(180);
 /// Milliseconds.
 pub static LINT_VIEW_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
+/// Whether rows of tables with soft delete are really deleted.
+pub static HARD_DELETE: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"dbguard.hard_delete",
+        c"Really deletes rows of tables with soft delete.",
+        c"For those who own the table; others get an error.",
+        &HARD_DELETE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     GucRegistry::define_int_guc(
         c"dbguard.lint_ignore_days",
         c"For how many days dbguard.lint_ignore ignores a finding unless told otherwise.",

@@ -11,6 +11,8 @@ mod enable;
 mod kept;
 mod moment;
 mod moving;
+mod soft_delete;
+mod standard;
 mod status;
 mod stays;
 mod updated_at;

@@ -96,6 +96,12 @@ thread_local! {
           FROM (SELECT) one LEFT JOIN dbguard.audit_ddl_option o ON true",
         TYPES) };
 
+    /// An erasure is told in full, whatever else is not.
+    static LOG_ERASURE: KeptPlan = const { KeptPlan::new(
+        c"INSERT INTO dbguard.audit_command (id, at, xact, context, op, tag, object_type, object, tenant, command)
+          SELECT nextval('dbguard.audit_change_id_seq'), $1, pg_current_xact_id(), $2, 'C', $3, 'tenant', $6, coalesce($6, $4), $5",
+        TYPES) };
+
     /// Members of extensions when a command that may drop one began, as an array of class/object.
     static MEMBERS: RefCell<String> = const { RefCell::new(String::new()) };
 }
@@ -132,6 +138,16 @@ pub fn log_switch(tag: &str, trigger: &str) -> Result<()> {
     write(&LOG_SWITCH, tag.as_bytes(), trigger)
 }
 
+/// A tenant was erased: `told` is how many rows of which tables. False if there is no log.
+pub fn log_erasure(tenant: &str, told: &str) -> Result<bool> {
+    if of_ours(c"audit_command").is_none() {
+        return Ok(false);
+    }
+    buffer::flush()?;
+    write_text(&LOG_ERASURE, b"ERASE TENANT", tenant, told.as_bytes())?;
+    Ok(true)
+}
+
 /// Once an extension is dropped nothing tells any more what its members were.
 fn remember_members() -> Result<()> {
     const MEMBERS_NOW: &str =
@@ -154,6 +170,10 @@ fn log(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<()>
 }
 
 fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<()> {
+    write_text(plan, tag, extra, &shortened(secret::hide(&event::client_text())))
+}
+
+fn write_text(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str, text: &[u8]) -> Result<()> {
     let table = of_ours(c"audit_command").ok_or_else(|| {
         Error::not_in_state("the audit log is gone: table \"dbguard.audit_command\" does not exist")
             .hint("Stop logging commands: SELECT dbguard.audit_ddl_disable().")
@@ -163,13 +183,12 @@ fn write(plan: &'static LocalKey<KeptPlan>, tag: &[u8], extra: &str) -> Result<(
     let at = moment::time_of_this();
     let context = context::of(owner, at)?;
     let tenant = context::with_tenant(|tenant| tenant.map(<[u8]>::to_vec));
-    let text = shortened(secret::hide(&event::client_text()));
     let args = [
         Arg::Timestamptz(at),
         Arg::Int8(context),
         Arg::Text(tag),
         tenant.as_deref().map_or(Arg::Null, Arg::Text),
-        Arg::Text(&text),
+        Arg::Text(text),
         Arg::Text(extra.as_bytes()),
     ];
     as_role(owner, Fence::Qualified, || plan.with(|plan| plan.run(&args)))?;

@@ -4,6 +4,7 @@ mod json;
 
 use super::trigger::{Row, TriggerCall};
 use super::varlena::{image_by_reference, same_by_reference};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{c_char, CStr, CString};
 
@@ -197,6 +198,14 @@ impl Attribute {
             pg_sys::getTypeInputInfo(self.type_oid, &mut input, &mut param);
             pg_sys::OidInputFunctionCall(input, buffer.as_mut_ptr().cast(), param, self.typmod)
         }
+    }
+
+    /// The same as an argument of a statement.
+    pub fn argument(&self, text: &CStr) -> DatumWithOid<'static> {
+        let value = self.parse(text);
+        // SAFETY: the value is of this type, and lives as long as the memory it was read in: that of the caller, who
+        // runs the statement there.
+        unsafe { DatumWithOid::new(value, self.type_oid) }
     }
 
     /// What writing a value into a column of a domain does not: raises 23502 or 23514 if the domain takes none such.

@@ -102,3 +102,54 @@ pub fn log_logical_message(prefix: &std::ffi::CStr, message: &[u8]) {
 pub const CAN_ACT_AS: &str = "MEMBER";
 #[cfg(not(feature = "pg15"))]
 pub const CAN_ACT_AS: &str = "SET";
+
+/// Makes the relation the one that a statement changes, with the columns that it changes (offset by
+/// FirstLowInvalidHeapAttributeNumber): from 16 on they stand beside the privileges.
+///
+/// # Safety
+/// `executor` is a new executor state, `relation` is open and locked.
+pub unsafe fn init_range_table(
+    executor: *mut pg_sys::EState,
+    relation: pg_sys::Relation,
+    columns: *mut pg_sys::Bitmapset,
+) {
+    // SAFETY: as promised; nodes and lists live in the current memory context.
+    unsafe {
+        let mut entry = pgrx::PgBox::<pg_sys::RangeTblEntry>::alloc_node(pg_sys::NodeTag::T_RangeTblEntry);
+        entry.rtekind = pg_sys::RTEKind::RTE_RELATION;
+        entry.relid = (*relation).rd_id;
+        entry.relkind = (*(*relation).rd_rel).relkind;
+        entry.rellockmode = pg_sys::RowExclusiveLock as i32;
+        let entry = entry.into_pg();
+        let list = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
+        #[cfg(feature = "pg15")]
+        {
+            (*entry).updatedCols = columns;
+            pg_sys::ExecInitRangeTable(executor, list);
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            let mut permissions = std::ptr::null_mut();
+            (*pg_sys::addRTEPermissionInfo(&mut permissions, entry)).updatedCols = columns;
+            #[cfg(any(feature = "pg16", feature = "pg17"))]
+            pg_sys::ExecInitRangeTable(executor, list, permissions);
+            #[cfg(feature = "pg18")]
+            pg_sys::ExecInitRangeTable(executor, list, permissions, pg_sys::bms_make_singleton(1));
+        }
+    }
+}
+
+/// What the executor needs to look again at a row that changed meanwhile: from 16 on with one argument more.
+///
+/// # Safety
+/// `executor` is a whole executor state that outlives `recheck`.
+pub unsafe fn init_recheck(recheck: &mut pg_sys::EPQState, executor: *mut pg_sys::EState) {
+    let none = std::ptr::null_mut();
+    // SAFETY: as promised.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        pg_sys::EvalPlanQualInit(recheck, executor, std::ptr::null_mut(), none, -1);
+        #[cfg(not(feature = "pg15"))]
+        pg_sys::EvalPlanQualInit(recheck, executor, std::ptr::null_mut(), none, -1, none);
+    }
+}

@@ -83,6 +83,21 @@ impl<'a> TriggerCall<'a> {
         }
     }
 
+    /// pg_class.relkind of the relation, and whether it is a partition.
+    pub fn kind(&self) -> (char, bool) {
+        // SAFETY: the relation is open and locked for the length of the call.
+        unsafe {
+            let class = (*(*self.data).tg_relation).rd_rel;
+            ((*class).relkind as u8 as char, (*class).relispartition)
+        }
+    }
+
+    /// Whether the trigger is fired by UPDATE, too.
+    pub fn made_for_update(&self) -> bool {
+        // SAFETY: the trigger belongs to the open relation.
+        unsafe { (*(*self.data).tg_trigger).tgtype & pg_sys::TRIGGER_TYPE_UPDATE as i16 != 0 }
+    }
+
     /// Who owns the relation.
     pub fn owner(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open and locked for the length of the call.
@@ -115,6 +130,11 @@ impl<'a> TriggerCall<'a> {
                 .map(|i| CStr::from_ptr(*(*trigger).tgargs.add(i)).to_string_lossy().into_owned())
                 .collect()
         }
+    }
+
+    pub(super) fn relation(&self) -> pg_sys::Relation {
+        // SAFETY: the relation is open and locked for the length of the call.
+        unsafe { (*self.data).tg_relation }
     }
 
     /// The row's shape: the relation's tuple descriptor.

@@ -67,6 +67,14 @@ pub fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Whether a foreign key is at work, or we ourselves with the rights of another: nobody else acts like this.
+pub fn is_without_row_security() -> bool {
+    let (mut role, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: reads variables of the backend into ours.
+    unsafe { pg_sys::GetUserIdAndSecContext(&mut role, &mut context) };
+    context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0
+}
+
 /// Whether that role is a superuser.
 pub fn is_superuser() -> bool {
     // SAFETY: a syscache look-up.

@@ -1,4 +1,5 @@
-//! What keeping updated_at costs: beside no trigger, contrib's moddatetime and one in PL/pgSQL.
+//! What keeping updated_at costs: beside no trigger, contrib's moddatetime and one in PL/pgSQL. And what a DELETE that
+//! keeps its rows costs, beside the UPDATE one would write.
 
 use crate::measure::{median, Session};
 use dbguard_tests::Cluster;
@@ -20,7 +21,9 @@ const WAYS: [(&str, &str); 5] = [
 
 const SETUP: &str = "
     CREATE EXTENSION dbguard; CREATE EXTENSION moddatetime;
-    CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$";
+    CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$;
+    CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      UPDATE t SET deleted_at = now() WHERE id = OLD.id AND deleted_at IS NULL; RETURN NULL; END $$";
 
 fn fill(session: &mut Session, trigger: &str) {
     let sql = format!(
@@ -36,7 +39,46 @@ fn fill(session: &mut Session, trigger: &str) {
     }
 }
 
-/// Runs the benchmark and prints its table.
+/// Each deletes all rows softly.
+const DELETES: [(&str, &str, &str); 3] = [
+    ("UPDATE by hand", "", "UPDATE t SET deleted_at = now() WHERE deleted_at IS NULL"),
+    ("dbguard", "SELECT dbguard.soft_delete_enable('t')", "DELETE FROM t"),
+    (
+        "PL/pgSQL",
+        "CREATE TRIGGER s BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION soft_delete()",
+        "DELETE FROM t",
+    ),
+];
+
+fn soft_delete(session: &mut Session, rounds: usize) {
+    let mut bulk = vec![vec![]; DELETES.len()];
+    let mut single = vec![vec![]; DELETES.len()];
+    for _ in 0..rounds {
+        for (n, (_, trigger, sql)) in DELETES.iter().enumerate() {
+            fill(session, "ALTER TABLE t ADD COLUMN deleted_at timestamptz");
+            session.client.batch_execute(trigger).unwrap();
+            let and = if sql.contains("WHERE") { "AND" } else { "WHERE" };
+            let one = session.client.prepare(&format!("{sql} {and} id = $1")).unwrap();
+            let cost =
+                session.cost(|c| (1..=SINGLE).for_each(|id| _ = c.execute(&one, &[&(id * 17)]).unwrap()));
+            single[n].push(cost / f64::from(SINGLE));
+            session.client.batch_execute("VACUUM t").unwrap();
+            bulk[n].push(session.cost(|c| c.batch_execute(sql).unwrap()) / 1000.0);
+            let left =
+                session.client.query_one("SELECT count(*) FROM t WHERE deleted_at IS NULL", &[]).unwrap();
+            assert_eq!(left.get::<_, i64>(0), 0);
+        }
+    }
+    println!("\n| soft delete | all, ms | by hand x | a transaction of one row, us |");
+    println!("|---|---|---|---|");
+    let by_hand = median(&bulk[0]);
+    for (n, (way, ..)) in DELETES.iter().enumerate() {
+        let (all, one) = (median(&bulk[n]), median(&single[n]));
+        println!("| {way} | {all:.0} | {:.2} | {one:.1} |", all / by_hand);
+    }
+}
+
+/// Runs the benchmark and prints its tables.
 pub fn run(rounds: usize) {
     let cluster =
         Cluster::start(&["shared_buffers = 1GB", "max_wal_size = 20GB", "jit = off", "fsync = off"]);
@@ -66,4 +108,5 @@ pub fn run(rounds: usize) {
         let (all, one) = (median(&bulk[n]), median(&single[n]));
         println!("| {way} | {all:.0} | {:.1} | {one:.1} | {:.2} |", all - bare, one - bare_one);
     }
+    soft_delete(&mut session, rounds);
 }

@@ -1,5 +1,6 @@
 //! What holds for the whole project.
 
+mod docs;
 mod dump;
 mod install;
 mod search_path;

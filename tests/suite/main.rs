@@ -4,5 +4,6 @@ mod audit;
 mod house;
 mod lint;
 mod partition;
+mod soft_delete;
 mod tenant;
 mod touch;

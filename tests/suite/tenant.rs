@@ -3,6 +3,8 @@
 mod check;
 mod children;
 mod enable;
+mod erase;
+mod export;
 mod planner;
 mod rows;
 mod usage;

@@ -7,5 +7,8 @@ mod created_at;
 mod enable;
 mod options;
 mod partitions;
+mod replication;
+mod standard;
+mod standard_rights;
 mod updated_at;
 mod version;

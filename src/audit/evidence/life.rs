@@ -38,6 +38,12 @@ macro_rules! changes {
 
 const BY_KEY: &str = changes!("(c.key = $3 OR c.old_key = $3)");
 const BY_VALUES: &str = changes!("(c.old @> $3::jsonb OR c.new @> $3::jsonb)");
+/// Beside those of the tenant all of rows that have just been deleted, where the log does not know whose they were.
+const BY_TENANT: &str = changes!(
+    "(c.tenant = $3 OR c.key IN (
+       SELECT d.key FROM dbguard.audit_record d JOIN dbguard.audit_relation v ON v.id = d.relation
+       WHERE v.lineage = $1 AND d.op = 'D' AND d.xact = pg_current_xact_id_if_assigned() AND d.tenant IS NULL))"
+);
 
 /// `key` as the log holds it.
 pub fn of_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>> {
@@ -76,6 +82,11 @@ pub fn of_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>
 /// For a table without a key: the changes whose row, before or after, holds these values.
 pub fn of_values(lineage: i32, values: &str, columns: &[String]) -> Result<Vec<Change>> {
     select(BY_VALUES, lineage, values, columns)
+}
+
+/// A tenant's, for its erasure.
+pub fn of_tenant(lineage: i32, tenant: &str, columns: &[String]) -> Result<Vec<Change>> {
+    select(BY_TENANT, lineage, tenant, columns)
 }
 
 fn by_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>> {
@@ -185,6 +196,8 @@ impl Change {
             'U' => "UPDATE",
             'D' => "DELETE",
             'T' => "TRUNCATE",
+            'S' => "SOFT DELETE",
+            'B' => "RESTORE",
             'P' => "PAUSE",
             'R' => "RESUME",
             _ => "UNREADABLE",

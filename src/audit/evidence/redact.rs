@@ -45,12 +45,14 @@ fn audit_redact(
     Ok(TableIterator::new(changes.into_iter().map(row)))
 }
 
-struct Order<'a> {
-    table: &'a Relation,
-    lineage: i32,
-    key: &'a str,
-    columns: &'a [String],
-    reason: &'a str,
+/// What is to be erased from the history of a table, and why; `key` says of which row, or what else it was.
+pub struct Order<'a> {
+    pub schema: &'a str,
+    pub name: &'a str,
+    pub lineage: i32,
+    pub key: &'a str,
+    pub columns: &'a [String],
+    pub reason: &'a str,
 }
 
 fn redact(
@@ -94,7 +96,8 @@ fn redact(
     changes.retain(|change| !change.columns.is_empty());
     if !dry_run && !changes.is_empty() {
         let key = wanted.as_deref().unwrap_or(key);
-        erase(&Order { table: &table, lineage, key, columns: &columns, reason }, &changes)?;
+        let (schema, name) = (&*table.schema, &*table.name);
+        erase(&Order { schema, name, lineage, key, columns: &columns, reason }, &changes)?;
     }
     Ok(changes)
 }
@@ -121,7 +124,7 @@ fn check_columns(table: &Relation, lineage: i32, columns: &[String]) -> Result<(
     Ok(())
 }
 
-fn erase(order: &Order, changes: &[Change]) -> Result<()> {
+pub fn erase(order: &Order, changes: &[Change]) -> Result<()> {
     let ids: Vec<i64> = changes.iter().filter(|c| c.pack.is_none()).map(|c| c.id).collect();
     let mut packs: Vec<i64> = changes.iter().filter_map(|c| c.pack).collect();
     packs.dedup();
@@ -204,8 +207,8 @@ fn note(order: &Order, changes: &[Change], packs: Vec<i64>) -> Result<()> {
         let args = [
             identity::database().into(),
             order.lineage.into(),
-            order.table.schema.as_str().into(),
-            order.table.name.as_str().into(),
+            order.schema.into(),
+            order.name.into(),
             order.key.into(),
             order.columns.to_vec().into(),
             order.reason.into(),

@@ -1,7 +1,7 @@
 -- $1 versions of the table, $2 the moment, $3 a key. As events.sql, for one place; the log is looked up
 -- from the moment on, and the moment itself is not after it.
 SELECT $3, c.id, c.xact, c.at,
-       CASE WHEN c.old_key IS NULL OR c.op <> 'U' THEN c.op WHEN c.old_key = $3 THEN 'L' ELSE 'A' END,
+       CASE WHEN c.old_key IS NULL OR c.op NOT IN ('U', 'S', 'B') THEN c.op WHEN c.old_key = $3 THEN 'L' ELSE 'A' END,
        c.key, CASE WHEN c.old_key IS NULL OR c.old_key = $3 THEN c.old END, c.relation
 FROM dbguard._audit_of_key($1, $3, $2, NULL) c
 WHERE c.at > $2

@@ -32,10 +32,11 @@ WITH RECURSIVE names(name, id, xact, at) AS (
 )
 SELECT f.id,
        f.at,
-       CASE f.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'T' THEN 'TRUNCATE' ELSE 'UNREADABLE' END,
+       CASE f.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'T' THEN 'TRUNCATE'
+            WHEN 'S' THEN 'SOFT DELETE' WHEN 'B' THEN 'RESTORE' ELSE 'UNREADABLE' END,
        t.actor, t.current_user_name, f.old, f.new, f.xact, f.tenant, t.application_name, t.client_addr, t.context, t.query
 FROM ordered f
 LEFT JOIN dbguard.audit_context t ON t.id = f.context AND t.at <= f.at AND t.at > f.at - interval '1 hour'
 -- a table is emptied more often than a row is in it
-WHERE f.op <> 'T' OR f.before IN ('I', 'U')
+WHERE f.op <> 'T' OR f.before IN ('I', 'U', 'S', 'B')
 ORDER BY f.place

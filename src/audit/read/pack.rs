@@ -53,7 +53,7 @@ fn rows(data: &[u8]) -> Option<Vec<Row>> {
 /// bytes of his own, and a checksum is easily made: the server itself checks no jsonb and no text.
 fn is_sound(record: &pack::Record) -> bool {
     let (keys, images) = ([record.key, record.old_key], [record.old, record.new]);
-    matches!(record.op, b'I' | b'U' | b'D')
+    matches!(record.op, b'I' | b'U' | b'S' | b'B' | b'D')
         && keys.into_iter().flatten().all(is_text)
         && images.into_iter().flatten().all(|image| jsonb::is_sound(image, &is_text))
 }

@@ -107,7 +107,7 @@ impl Reader<'_> {
                 Some(b'A') => Act::Arrive,
                 Some(b'D') => Act::Delete,
                 Some(b'L') => Act::Leave(row.bytes(5).unwrap_or_default().to_vec()),
-                Some(b'U') => Act::Update,
+                Some(b'U' | b'S' | b'B') => Act::Update,
                 Some(b'T') => return Err(self.truncated(row)),
                 Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
@@ -176,7 +176,7 @@ impl Reader<'_> {
     fn whole_rows(&self, call: &SetCall) -> Result<()> {
         each(EVENTS_WITHOUT_KEY, &[param(self.versions.clone()), self.at], |row| {
             match row.letter(4) {
-                Some(b'I' | b'U' | b'D') => {}
+                Some(b'I' | b'U' | b'S' | b'B' | b'D') => {}
                 Some(b'T') => return Err(self.truncated(row)),
                 Some(b'P' | b'R') => return Err(self.paused(row)),
                 _ => return Err(self.damaged(row)),
@@ -188,7 +188,7 @@ impl Reader<'_> {
             let (old, new) = (self.old(row, 6, reading)?, self.old(row, 8, reading)?);
             let after = match row.letter(4) {
                 Some(b'I') => Some(new.to_vec()),
-                Some(b'U') => Some(overlay(&new, &old).ok_or_else(|| self.damaged(row))?),
+                Some(b'U' | b'S' | b'B') => Some(overlay(&new, &old).ok_or_else(|| self.damaged(row))?),
                 _ => None,
             };
             if row.letter(4) != Some(b'I') {

@@ -195,7 +195,7 @@ impl Selection {
                     let id = row.get::<i64>(1)?.unwrap_or_default();
                     let op = match row.get::<&str>(2)? {
                         Some("INSERT") => Op::Insert,
-                        Some("UPDATE") => Op::Update,
+                        Some("UPDATE" | "SOFT DELETE" | "RESTORE") => Op::Update,
                         Some("DELETE") => Op::Delete,
                         // not changes of rows
                         Some("PAUSE" | "RESUME") => continue,

@@ -71,7 +71,7 @@ COMMENT ON TABLE dbguard.audit_change_default IS 'The net: takes what no monthly
 COMMENT ON COLUMN dbguard.audit_change.at IS 'When the change was made: the same for all changes of one statement, growing within a transaction';
 COMMENT ON COLUMN dbguard.audit_change.context IS 'Who and why: the row of audit_context';
 COMMENT ON COLUMN dbguard.audit_change.relation IS 'The table as it was then: the row of audit_relation';
-COMMENT ON COLUMN dbguard.audit_change.op IS 'I, U, D or T (TRUNCATE); P or R: audit was paused or resumed';
+COMMENT ON COLUMN dbguard.audit_change.op IS 'I, U, D or T (TRUNCATE); S or B: an UPDATE that deletes softly or brings back; P or R: audit was paused or resumed';
 COMMENT ON COLUMN dbguard.audit_change.tenant IS 'From the table''s tenant column, or else what the application claimed in dbguard.tenant';
 COMMENT ON COLUMN dbguard.audit_change.key IS 'The row''s primary key: the value itself, or a JSON object when there are several columns; NULL without one';
 COMMENT ON COLUMN dbguard.audit_change.old_key IS 'The key before, when the change changed it';
@@ -103,7 +103,8 @@ CREATE VIEW dbguard.audit_log AS
 SELECT c.id,
        c.at,
        CASE c.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'T' THEN 'TRUNCATE'
-            WHEN 'P' THEN 'PAUSE' WHEN 'R' THEN 'RESUME' ELSE 'UNREADABLE' END AS op,
+            WHEN 'S' THEN 'SOFT DELETE' WHEN 'B' THEN 'RESTORE' WHEN 'P' THEN 'PAUSE' WHEN 'R' THEN 'RESUME'
+            ELSE 'UNREADABLE' END AS op,
        r.schema_name,
        r.table_name,
        c.key,
@@ -197,7 +198,7 @@ CREATE TABLE dbguard.audit_redaction (
 COMMENT ON TABLE dbguard.audit_redaction IS 'What dbguard.audit_redact erased, why, and who did it';
 COMMENT ON COLUMN dbguard.audit_redaction.home IS 'The database xact is of';
 COMMENT ON COLUMN dbguard.audit_redaction.lineage IS 'The table, as audit_relation knows it';
-COMMENT ON COLUMN dbguard.audit_redaction.key IS 'The row whose history it was';
+COMMENT ON COLUMN dbguard.audit_redaction.key IS 'The row whose history it was, or the tenant whose changes';
 COMMENT ON COLUMN dbguard.audit_redaction.ids IS 'The changes that were rewritten';
 COMMENT ON COLUMN dbguard.audit_redaction.digests_before IS 'Their digests before, 16 bytes each';
 COMMENT ON COLUMN dbguard.audit_redaction.digests_after IS 'Their digests after';

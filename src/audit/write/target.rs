@@ -13,7 +13,7 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
 use crate::pg::plan::{Arg, KeptPlan};
-use crate::pg::relation::{partition_parent, Relation};
+use crate::pg::relation::{is_function_of_ours, partition_parent, Relation};
 use crate::pg::trigger::TriggerCall;
 use crate::pg::user::{as_role, Fence};
 use crate::pg::{guc, statement, xact};
@@ -44,6 +44,8 @@ pub struct Target {
     pub redact_with: Redaction,
     /// The column that says whose row it is.
     pub tenant: Option<Attribute>,
+    /// The column that says when the row was deleted softly.
+    pub deleted: Option<Attribute>,
     pub bulk: Bulk,
     /// Its row in audit_relation.
     pub relation: i32,
@@ -128,6 +130,8 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
         has_key,
         redact_with: options.redact_with,
         tenant: attributes_of_call(call).into_iter().find(is_tenant),
+        deleted: soft_delete_column(&root)
+            .and_then(|name| attributes_of_call(call).into_iter().find(|a| a.name == name)),
         bulk: options.bulk,
         relation,
         pledge: Pledge::new(written_by),
@@ -135,6 +139,15 @@ fn build(call: &TriggerCall) -> Result<(Target, Vec<Oid>)> {
     // the log's own tables too: dropped and made again they hold other ids
     let depends = std::iter::once(root.oid).chain(log.all()).collect();
     Ok((target, depends))
+}
+
+/// The column that the trigger of soft delete sets, if the table has it.
+fn soft_delete_column(table: &Relation) -> Option<String> {
+    let trigger = table
+        .triggers
+        .iter()
+        .find(|t| t.enabled != 'D' && is_function_of_ours(t.function, c"soft_delete"))?;
+    Some(trigger.args.first().map_or("deleted_at", String::as_str).to_owned())
 }
 
 thread_local! {

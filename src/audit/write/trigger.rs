@@ -146,6 +146,16 @@ fn delete(target: &Rc<Target>, call: &TriggerCall, old: &Row, bytes: &mut Vec<u8
     })
 }
 
+/// U, or S and B where the row is deleted softly or brought back.
+fn kind_of_update(target: &Target, old: &Row, new: &Row) -> u8 {
+    let is_null = |row: &Row| target.deleted.as_ref().map(|a| row.is_null(a.number));
+    match (is_null(old), is_null(new)) {
+        (Some(true), Some(false)) => b'S',
+        (Some(false), Some(true)) => b'B',
+        _ => b'U',
+    }
+}
+
 /// None if nothing the log sees has changed.
 fn update(
     target: &Rc<Target>,
@@ -177,6 +187,6 @@ fn update(
         old_key,
         old: Some(old_image),
         new: Some(new_image),
-        ..change(target, call, b'U')
+        ..change(target, call, kind_of_update(target, old, new))
     }))
 }

@@ -10,6 +10,7 @@ fn state(db: &mut Db) -> Vec<String> {
         "SELECT * FROM dbguard.audit_status()",
         "SELECT seal, state, changes, problem FROM dbguard.audit_verify()",
         "SELECT * FROM dbguard.touch_status()",
+        "SELECT * FROM dbguard.soft_delete_status()",
         "SELECT * FROM dbguard.tenant_status()",
         "SELECT * FROM dbguard.tenant_check()",
         "SELECT * FROM dbguard.audit_history('shop.\"Orders\"', '2')",
@@ -37,6 +38,10 @@ fn used() -> Db<'static> {
          INSERT INTO shop.\"Orders\" VALUES (1, 'a', 's'), (2, 'b', 's');
          UPDATE shop.\"Orders\" SET v = 'c' WHERE id = 2; DELETE FROM shop.\"Orders\" WHERE id = 1;
          SELECT dbguard.audit_redact('shop.\"Orders\"', '1', '{v}', 'asked to');
+         CREATE TABLE shop.\"Customers\" (id int PRIMARY KEY, gone timestamptz);
+         CREATE TABLE shop.carts (id int PRIMARY KEY, customer int REFERENCES shop.\"Customers\" ON DELETE CASCADE, deleted_at timestamptz);
+         CREATE INDEX ON shop.carts (customer); SELECT dbguard.soft_delete_enable('shop.carts'), dbguard.soft_delete_enable('shop.\"Customers\"', 'gone', 'follow', 'shop.live');
+         INSERT INTO shop.\"Customers\" VALUES (1), (2); INSERT INTO shop.carts VALUES (1, 1), (2, 2); DELETE FROM shop.live WHERE id = 1;
          CREATE TABLE shop.events (at timestamptz NOT NULL, kind text) PARTITION BY RANGE (at);
          SELECT dbguard.partition_enable('shop.events', '1 week', 3, 'Europe/Berlin');
          GRANT SELECT ON dbguard.audit_log TO pg_monitor",
@@ -80,6 +85,16 @@ fn restore(format: &str) {
         copy.value(&format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{dropped}')")),
         "1"
     );
+    // what was deleted softly comes back, with what went with it
+    assert_eq!(
+        copy.lines("SELECT * FROM dbguard.soft_delete_restore('shop.\"Customers\"', '1')"),
+        ["shop.\"Customers\" | 1", "shop.carts | 1"]
+    );
+    assert_eq!(
+        copy.lines("WITH d AS (DELETE FROM shop.live RETURNING id) SELECT id FROM d ORDER BY id"),
+        ["1", "2"]
+    );
+    assert_eq!(copy.value("SELECT count(*) FROM shop.carts WHERE deleted_at IS NULL"), "0");
     // a redacted column is still known by its name, and after a rename there too
     copy.exec("ALTER TABLE shop.\"Orders\" RENAME secret TO hidden; INSERT INTO shop.\"Orders\" VALUES (4, 'x', 's')");
     assert_eq!(copy.value("SELECT new ->> 'hidden' FROM dbguard.audit_log WHERE key = '4'"), "[redacted]");

@@ -23,6 +23,29 @@ const CALLS: &[&str] = &[
     "SELECT dbguard.touch_auto_disable('mine')",
     "DROP TABLE mine.made",
     "SELECT * FROM dbguard.touch_status()",
+    "SELECT * FROM dbguard.soft_delete_plan('mine.s'::regclass, live_view => 'live'::text)",
+    "SELECT * FROM dbguard.soft_delete_enable('mine.s2'::regclass)",
+    "SELECT * FROM dbguard.soft_delete_enable('mine.s'::regclass, children => 'follow'::text, live_view => 'live'::text)",
+    "DELETE FROM mine.live",
+    "SELECT * FROM dbguard.soft_delete_restore('mine.s'::regclass, '1'::text)",
+    "SELECT * FROM dbguard.soft_delete_status()",
+    "DELETE FROM mine.s",
+    "SELECT * FROM dbguard.soft_delete_purge_plan('mine.s'::regclass, '0'::interval)",
+    "CALL dbguard.soft_delete_purge('mine.s'::regclass, '0'::interval)",
+    "SELECT dbguard.soft_delete_disable('mine.s'::regclass)",
+    "INSERT INTO mine.s VALUES (1), (2)",
+    "CREATE TABLE mine.tenants_rows (id int PRIMARY KEY, tenant_id int)",
+    "SELECT * FROM dbguard.tenant_enable('mine.tenants_rows'::regclass)",
+    "SELECT * FROM dbguard.tenant_export_plan('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_export('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_erase_plan('1', 'mine')",
+    "SELECT * FROM dbguard.tenant_erase('1', 'mine')",
+    "DROP TABLE mine.tenants_rows",
+    "CREATE TABLE mine.made (b text)",
+    "INSERT INTO mine.made VALUES ('x')",
+    "SELECT * FROM dbguard.standard_columns_plan('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
+    "SELECT * FROM dbguard.standard_columns('mine.made'::regclass, '{id,created_at,updated_at,deleted_at,tenant_id}')",
+    "DROP TABLE mine.made",
     "SELECT * FROM dbguard.tenant_plan('mine.g'::regclass)",
     "SELECT * FROM dbguard.tenant_enable('mine.g'::regclass)",
     "SELECT * FROM dbguard.tenant_enable_all('mine')",
@@ -158,6 +181,8 @@ fn nothing_of_an_attackers_is_ever_called() {
          CREATE TABLE mine.g (id int, tenant_id int) PARTITION BY LIST (id);
          CREATE TABLE mine.p (at timestamptz) PARTITION BY RANGE (at);
          CREATE TABLE mine.c (id int, at timestamptz, PRIMARY KEY (id, at)); CREATE VIEW mine.v AS SELECT * FROM mine.c;
+         CREATE TABLE mine.s (id int PRIMARY KEY, deleted_at timestamptz); INSERT INTO mine.s VALUES (1), (2), (3);
+         CREATE TABLE mine.s2 (s int REFERENCES mine.s ON DELETE CASCADE, deleted_at timestamptz); INSERT INTO mine.s2 VALUES (1), (2);
          RESET ROLE;
          CREATE SCHEMA rules; CREATE VIEW rules.v AS SELECT 'x' AS message;
          GRANT USAGE ON SCHEMA rules TO path_owner; GRANT SELECT ON rules.v TO path_owner;

@@ -1,0 +1,111 @@
+//! Two sessions at once.
+
+use dbguard_tests::Db;
+use std::time::{Duration, Instant};
+
+/// Runs `sql` in a session of its own, which must have to wait for another; then `release` in that one.
+fn while_it_waits(db: &mut Db, mut holder: Db, sql: &str, release: &str) -> Result<u64, String> {
+    let mut waiter = db.connect();
+    let pid = waiter.value("SELECT pg_backend_pid()");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let done = waiter.client().execute(sql, &[]);
+            done.map_err(|e| e.code().map(|c| c.code().to_owned()).unwrap_or_default())
+        });
+        let waits = format!("SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE pid = {pid}");
+        let until = Instant::now() + Duration::from_secs(30);
+        while db.value(&waits) != "Lock" {
+            assert!(Instant::now() < until, "did not wait: {sql}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        holder.exec(release);
+        waiting.join().unwrap()
+    })
+}
+
+fn db() -> Db<'static> {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE p (id int PRIMARY KEY, v int DEFAULT 0, deleted_at timestamptz);
+         CREATE TABLE c (p int REFERENCES p, deleted_at timestamptz); INSERT INTO p VALUES (1), (2);
+         SELECT dbguard.soft_delete_enable('c'), dbguard.soft_delete_enable('p', children => 'follow')",
+    );
+    db
+}
+
+#[test]
+fn both_delete_one_row() {
+    for (release, counted) in [("COMMIT", 0), ("ROLLBACK", 1)] {
+        let mut db = db();
+        let mut holder = db.connect();
+        holder.exec("BEGIN; DELETE FROM p WHERE id = 1");
+        assert_eq!(while_it_waits(&mut db, holder, "DELETE FROM p WHERE id = 1", release), Ok(counted));
+        assert_eq!(db.value("SELECT count(*) FROM p WHERE deleted_at IS NOT NULL"), "1");
+    }
+}
+
+#[test]
+fn the_row_changes_meanwhile() {
+    let mut db = db();
+    let mut holder = db.connect();
+    holder.exec("BEGIN; UPDATE p SET v = 7 WHERE id = 1");
+    assert_eq!(while_it_waits(&mut db, holder, "DELETE FROM p WHERE id = 1", "COMMIT"), Ok(1));
+    assert_eq!(db.value("SELECT v FROM p WHERE deleted_at IS NOT NULL"), "7");
+    // no longer what was to be deleted
+    let mut holder = db.connect();
+    holder.exec("BEGIN; UPDATE p SET v = 8 WHERE id = 2");
+    assert_eq!(while_it_waits(&mut db, holder, "DELETE FROM p WHERE v = 0", "COMMIT"), Ok(0));
+    assert_eq!(db.value("SELECT count(*) FROM p WHERE deleted_at IS NULL"), "1");
+}
+
+#[test]
+fn repeatable_read_is_told() {
+    let mut db = db();
+    let mut other = db.connect();
+    other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM p");
+    db.exec("UPDATE p SET v = 1 WHERE id = 1");
+    assert_eq!(other.error("DELETE FROM p WHERE id = 1").code, "40001");
+}
+
+/// A child that is being inserted keeps its parent from being deleted.
+#[test]
+fn a_child_is_born_meanwhile() {
+    for (release, told) in [("COMMIT", Err("23503".to_owned())), ("ROLLBACK", Ok(1))] {
+        let mut db = db();
+        let mut holder = db.connect();
+        holder.exec("BEGIN; INSERT INTO c VALUES (1)");
+        assert_eq!(while_it_waits(&mut db, holder, "DELETE FROM p WHERE id = 1", release), told);
+    }
+}
+
+/// A foreign key made in another session counts at once, also in one that has deleted before.
+#[test]
+fn a_foreign_key_is_made_meanwhile() {
+    let mut db = db();
+    let mut other = db.connect();
+    other.exec("DELETE FROM p WHERE id = 1");
+    db.exec("CREATE TABLE late (p int REFERENCES p ON DELETE RESTRICT); INSERT INTO late VALUES (2)");
+    assert_eq!(other.error("DELETE FROM p WHERE id = 2").code, "23503");
+    // under an old snapshot, too
+    db.exec("DROP TABLE late");
+    other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    db.exec("CREATE TABLE late (p int REFERENCES p ON DELETE CASCADE, deleted_at timestamptz); SELECT dbguard.soft_delete_enable('late')");
+    other.exec("DELETE FROM p WHERE id = 2; INSERT INTO p VALUES (3); COMMIT");
+    db.exec("INSERT INTO late VALUES (3)");
+    other.exec("DELETE FROM p WHERE id = 3");
+    assert_eq!(db.value("SELECT deleted_at IS NOT NULL FROM late"), "t");
+}
+
+/// A row that somebody holds is left to the next run.
+#[test]
+fn purge_waits_for_nobody() {
+    let mut db = db();
+    db.exec("DELETE FROM p");
+    let mut holder = db.connect();
+    holder.exec("BEGIN; SELECT FROM p WHERE id = 1 FOR UPDATE");
+    db.exec("CALL dbguard.soft_delete_purge('p', '0')");
+    assert_eq!(db.value("SELECT string_agg(id::text, ',') FROM p"), "1");
+    holder.exec("COMMIT");
+    db.exec("CALL dbguard.soft_delete_purge('p', '0')");
+    assert_eq!(db.value("SELECT count(*) FROM p"), "0");
+}
