@@ -17,9 +17,9 @@ pub fn create_policy(schema: &str, table: &str, column: &str, kind: Kind, settin
 }
 
 /// It names the column and a function of ours so that it cannot outlive either: where the other policy went with them
-/// (DROP ... CASCADE), nothing is seen. The function costs nothing: the planner knows its answer.
+/// (DROP ... CASCADE), nothing is seen. The function costs nothing: the planner puts its answer, true, in its place.
 pub fn create_access(schema: &str, table: &str, column: &str) -> String {
-    let rule = format!("dbguard._tenant_access() AND {} IS NOT NULL", ident(column));
+    let rule = format!("dbguard._tenant_access({})", ident(column));
     format!(
         "CREATE POLICY {ACCESS} ON {} FOR ALL TO PUBLIC USING ({rule}) WITH CHECK ({rule})",
         qualified(schema, table)
@@ -102,12 +102,13 @@ pub fn security_invoker(schema: &str, view: &str) -> String {
 }
 
 /// The call that guards a table as it is to be.
-pub fn enable_call(schema: &str, table: &str, column: &str, setting: &str) -> String {
+pub fn enable_call(schema: &str, table: &str, column: &str, setting: &str, force: bool) -> String {
     format!(
-        "SELECT dbguard.tenant_enable({}, {}, {})",
+        "SELECT dbguard.tenant_enable({}, {}, {}{})",
         literal(&qualified(schema, table)),
         literal(column),
-        literal(setting)
+        literal(setting),
+        if force { "" } else { ", force => false" }
     )
 }
 

@@ -91,8 +91,8 @@ fn state(table: &Relation, wanted: &Wanted) -> Result<State> {
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access'),
                EXISTS (SELECT FROM pg_policy p
                        WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
-                         AND pg_get_expr(p.polqual, c.oid) = '(dbguard._tenant_access() AND (' || quote_ident($2) || ' IS NOT NULL))'
-                         AND pg_get_expr(p.polwithcheck, c.oid) = '(dbguard._tenant_access() AND (' || quote_ident($2) || ' IS NOT NULL))')
+                         AND pg_get_expr(p.polqual, c.oid) = 'dbguard._tenant_access(' || quote_ident($2) || ')'
+                         AND pg_get_expr(p.polwithcheck, c.oid) = 'dbguard._tenant_access(' || quote_ident($2) || ')')
         FROM pg_class c WHERE c.oid = $1";
     let args = [table.oid.into(), wanted.column.as_str().into()];
     Ok(Spi::connect_mut(|client| {

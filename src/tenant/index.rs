@@ -76,8 +76,8 @@ pub fn serves(table: &Relation, column: &str) -> Result<Option<String>> {
         WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL
         ORDER BY 1 DESC LIMIT 1";
     let args = [table.oid.into(), column.into()];
-    Ok(Spi::connect_mut(|client| {
-        let mut found = client.update(SERVES, Some(1), &args)?;
+    Ok(Spi::connect(|client| {
+        let mut found = client.select(SERVES, Some(1), &args)?;
         found.next().map_or(Ok(None), |row| row.get::<String>(1))
     })
     .map_err(|e: pgrx::spi::Error| e)?)

@@ -59,8 +59,10 @@ fn row(p: &Policy) -> Result<Row> {
         Some(column) => index::serves(&relation(p.relation)?, column)?.is_some(),
         None => false,
     };
-    let again =
-        column.as_ref().zip(setting.as_ref()).map(|(c, s)| ddl::enable_call(&p.schema, &p.name, c, s));
+    let again = column
+        .as_ref()
+        .zip(setting.as_ref())
+        .map(|(c, s)| ddl::enable_call(&p.schema, &p.name, c, s, p.forced));
     let (problem, fix) = if p.rule.is_none() {
         let what = "policy dbguard_tenant is not as it was made: it may let other tenants' rows through";
         (Some(what.to_owned()), None)

@@ -60,9 +60,9 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
                EXISTS (SELECT FROM aclexplode(v.relacl) x WHERE x.grantee <> v.relowner)
         FROM seen s JOIN pg_class v ON v.oid = s.oid JOIN pg_namespace n ON n.oid = v.relnamespace
         WHERE s.bypass ORDER BY 1, 2";
-    let list = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+    let list = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
-        for row in client.update(BYPASSES, None, &[relation.into()])? {
+        for row in client.select(BYPASSES, None, &[relation.into()])? {
             list.push(Bypass {
                 schema: row.get(1)?.unwrap_or_default(),
                 name: row.get(2)?.unwrap_or_default(),

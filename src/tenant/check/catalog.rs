@@ -29,8 +29,9 @@ const CHECKS: [&str; 8] = [
      SELECT DISTINCT ON (c.oid) c.oid, 'partition', 'error',
             format('it can be read past the policies of %s', t.root::regclass),
             CASE WHEN c.relkind IN ('r', 'p')
-                 THEN format('SELECT dbguard.tenant_enable(%L, %L, %L)', t.root::regclass, t.col, t.setting) END
-     FROM tree t JOIN pg_class c ON c.oid = t.oid
+                 THEN format('SELECT dbguard.tenant_enable(%L, %L, %L%s)', t.root::regclass, t.col, t.setting,
+                             CASE WHEN NOT up.relforcerowsecurity THEN ', force => false' END) END
+     FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_class up ON up.oid = t.root
      WHERE c.relpersistence <> 't' AND c.oid <> ALL ($1) AND ($4 IS NULL OR c.relnamespace = $4)
      ORDER BY c.oid, t.root",
     // beside a guarded table or referring to one, with a column of the same name

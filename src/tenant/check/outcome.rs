@@ -1,6 +1,7 @@
 //! What an attempt that must fail came to.
 
 use crate::error::{Error, Result};
+use crate::tenant::guarded::Guarded;
 use pgrx::PgSqlErrorCode;
 
 pub enum Outcome {
@@ -8,33 +9,33 @@ pub enum Outcome {
     Held,
     /// Another tenant's row was reached.
     Reached(String),
+    /// The role has no privilege to try.
+    Denied(String),
     /// Something else was in the way, so that nothing is known.
     Unknown(String),
 }
 
 /// A read, UPDATE or DELETE of another tenant's row, which must find none and raise no error.
-pub fn of_look(found: Result<bool>, what: &str) -> Outcome {
+pub fn of_look(table: &Guarded, found: Result<bool>, what: &str) -> Outcome {
     match found {
         Ok(false) => Outcome::Held,
         Ok(true) => Outcome::Reached(what.to_owned()),
-        // a role that may not even try
-        Err(e) if denied(&e) => Outcome::Held,
+        Err(e) if denied(table, &e) => Outcome::Denied(e.message().to_owned()),
         Err(e) => Outcome::Unknown(e.message().to_owned()),
     }
 }
 
 /// A row written for another tenant. The policies are asked before constraints are: a row that a constraint refuses
 /// has got past them.
-pub fn of_write(done: Result<bool>, what: &str) -> Outcome {
+pub fn of_write(table: &Guarded, done: Result<bool>, what: &str) -> Outcome {
     let e = match done {
         Ok(_) => return Outcome::Reached(what.to_owned()),
         Err(e) => e,
     };
     let message = e.message().to_owned();
     match e.code() {
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
-            if message.contains("row-level security policy") || denied(&e) =>
-        {
+        _ if denied(table, &e) => Outcome::Denied(message),
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE if message.contains("row-level security policy") => {
             Outcome::Held
         }
         // these come before the policies
@@ -55,7 +56,9 @@ pub fn of_write(done: Result<bool>, what: &str) -> Outcome {
     }
 }
 
-fn denied(e: &Error) -> bool {
+/// Of this very table: a trigger or a policy may be denied another.
+fn denied(table: &Guarded, e: &Error) -> bool {
     e.code() == PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
-        && e.message().starts_with("permission denied for")
+        && (e.message() == format!("permission denied for table {}", table.name)
+            || e.message() == format!("permission denied for schema {}", table.schema))
 }

@@ -134,6 +134,9 @@ fn what_could_not_be_judged_is_no_ok() {
     let named = "SELECT \"check\", severity FROM dbguard.tenant_check(role => 'tenant_check_app')";
     assert_eq!(owner.lines(named), ["proof | ok"]);
     assert_eq!(owner.error("SELECT dbguard.tenant_check(role => 'postgres')").code, "42501");
+    db.exec("REVOKE SELECT ON t FROM tenant_check_app");
+    let denied = "SELECT \"check\", severity, finding FROM dbguard.tenant_check(role => 'tenant_check_app')";
+    assert_eq!(owner.lines(denied), ["read | skipped | permission denied for table t"]);
     // as one whom policies do not bind, everything is reached
     assert!(db
         .lines("SELECT \"check\" FROM dbguard.tenant_check(role => 'postgres') WHERE severity = 'error'")
