@@ -176,6 +176,11 @@ fn readme() {
 }
 
 #[test]
+fn soft_delete() {
+    check("soft-delete");
+}
+
+#[test]
 fn touch() {
     check("touch");
 }
