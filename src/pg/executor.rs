@@ -46,8 +46,9 @@ impl TriggerCall<'_> {
             pg_sys::ExecForceStoreHeapTuple(new, after, false);
             (*after).tts_tid = (*old).t_self;
             pg_sys::ExecSimpleRelationUpdate(result, executor, &mut recheck, before, after);
-            // the new row has a place of its own
-            let done = !same_place(&(*after).tts_tid, &(*old).t_self);
+            // the new row has a place of its own; one that was not made has none, or still that of the old one
+            let place = &(*after).tts_tid;
+            let done = place.ip_posid != 0 && !same_place(place, &(*old).t_self);
             pg_sys::EvalPlanQualEnd(&mut recheck);
             pg_sys::ExecResetTupleTable((*executor).es_tupleTable, false);
             pg_sys::ExecCloseIndices(result);

@@ -4,6 +4,7 @@ use crate::Cluster;
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What the server said when it refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +98,26 @@ impl<'a> Db<'a> {
         }
         let client = self.cluster.try_connect(&self.name, role).unwrap();
         Db { cluster: self.cluster, name: self.name.clone(), client, owns: false }
+    }
+
+    /// Runs `sql` in a session of its own, which must have to wait for a lock; then `release` in the one that holds it. How
+    /// many rows `sql` came to, or what the server said.
+    #[track_caller]
+    pub fn while_it_waits(&mut self, mut holder: Db, sql: &str, release: &str) -> Result<u64, SqlError> {
+        let mut waiter = self.connect();
+        let pid = waiter.value("SELECT pg_backend_pid()");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(move || waiter.client.execute(sql, &[]).map_err(sql_error));
+            let waits =
+                format!("SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE pid = {pid}");
+            let until = Instant::now() + Duration::from_secs(30);
+            while self.value(&waits) != "Lock" {
+                assert!(Instant::now() < until, "did not wait: {sql}");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            holder.exec(release);
+            waiting.join().unwrap()
+        })
     }
 
     /// A second session of the superuser, and the NOTICEs and WARNINGs it is sent.

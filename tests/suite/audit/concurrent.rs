@@ -6,22 +6,6 @@ fn log(db: &mut Db, columns: &str) -> Vec<String> {
     db.lines(&format!("SELECT {columns} FROM dbguard.audit_log ORDER BY at, id"))
 }
 
-/// Runs `sql` in a session of its own, which must have to wait for another; then `release` in that one.
-fn while_it_waits(db: &mut Db, mut holder: Db, sql: &str, release: &str) {
-    let mut waiter = db.connect();
-    let pid = waiter.value("SELECT pg_backend_pid()");
-    std::thread::scope(|scope| {
-        scope.spawn(|| waiter.exec(sql));
-        let waits = format!("SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE pid = {pid}");
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while db.value(&waits) != "Lock" {
-            assert!(std::time::Instant::now() < until, "did not wait: {sql}");
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        holder.exec(release);
-    });
-}
-
 /// Whoever waited for a row sees it as it became; what is logged is what was really done to that.
 #[test]
 fn a_row_that_changed_while_it_was_waited_for() {
@@ -47,7 +31,7 @@ fn a_row_that_changed_while_it_was_waited_for() {
         if sql.contains("(2, 7)") {
             holder.exec("INSERT INTO t VALUES (2, 3)");
         }
-        while_it_waits(&mut db, holder, sql, release);
+        db.while_it_waits(holder, sql, release).unwrap();
         let mut found = log(&mut db, "left(op, 1), key, old->>'v', new->>'v'");
         found.sort();
         expected.sort();

@@ -1,26 +1,9 @@
 //! Two sessions at once.
 
 use dbguard_tests::Db;
-use std::time::{Duration, Instant};
 
-/// Runs `sql` in a session of its own, which must have to wait for another; then `release` in that one.
-fn while_it_waits(db: &mut Db, mut holder: Db, sql: &str, release: &str) -> Result<u64, String> {
-    let mut waiter = db.connect();
-    let pid = waiter.value("SELECT pg_backend_pid()");
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(move || {
-            let done = waiter.client().execute(sql, &[]);
-            done.map_err(|e| e.code().map(|c| c.code().to_owned()).unwrap_or_default())
-        });
-        let waits = format!("SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE pid = {pid}");
-        let until = Instant::now() + Duration::from_secs(30);
-        while db.value(&waits) != "Lock" {
-            assert!(Instant::now() < until, "did not wait: {sql}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        holder.exec(release);
-        waiting.join().unwrap()
-    })
+fn while_it_waits(db: &mut Db, holder: Db, sql: &str, release: &str) -> Result<u64, String> {
+    db.while_it_waits(holder, sql, release).map_err(|e| e.code)
 }
 
 fn db() -> Db<'static> {
