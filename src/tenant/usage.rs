@@ -57,7 +57,7 @@ fn tenant_usage(
             (tenant, s.tables.len() as i64, number(s.rows), number(s.bytes), source)
         })
         .collect();
-    rows.sort_by(|a, b| b.3.cmp(&a.3));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.3));
     Ok(TableIterator::new(rows))
 }
 

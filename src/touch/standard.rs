@@ -2,6 +2,7 @@
 //! `wanted` what there should be, `plan` the way; here what is quick is done, and the rest told.
 
 mod id;
+mod not_null;
 mod plan;
 mod table;
 mod wanted;

@@ -121,7 +121,7 @@ pub fn run(rounds: usize) {
     ];
     println!("{ROWS} rows of {TENANTS} tenants, {rounds} rounds, medians of the backend's CPU in us.\n");
     println!("| | WHERE by hand | dbguard | ratio | the usual policy | ratio |\n|---|---|---|---|---|---|");
-    for n in 0..QUERIES.len() {
+    for (n, (name, ..)) in QUERIES.iter().enumerate() {
         let mut costs = vec![vec![]; ways.len()];
         for _ in 0..rounds {
             for (way, (session, by_hand)) in ways.iter_mut().enumerate() {
@@ -130,8 +130,7 @@ pub fn run(rounds: usize) {
         }
         let [by_hand, ours, usual] = [0, 1, 2].map(|way| median(&costs[way]));
         println!(
-            "| {} | {by_hand:.1} | {ours:.1} | {:.2} | {usual:.1} | {:.2} |",
-            QUERIES[n].0,
+            "| {name} | {by_hand:.1} | {ours:.1} | {:.2} | {usual:.1} | {:.2} |",
             ours / by_hand,
             usual / by_hand
         );

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Pages whose transcripts nobody runs.
-const UNCHECKED: &[&str] = &["audit-shipping", "partition-convert", "partition-drain", "partition-partman"];
+const UNCHECKED: &[&str] = &["audit-shipping", "partition-convert", "partition-partman"];
 
 /// Transcripts, by page and first line, that show what a test cannot have: big tables, other people's sessions.
 const ILLUSTRATIONS: &[(&str, &str)] = &[
@@ -203,4 +203,9 @@ fn tenant_data() {
 #[test]
 fn tenant() {
     check("tenant");
+}
+
+#[test]
+fn partition_drain() {
+    check("partition-drain");
 }
