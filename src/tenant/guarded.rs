@@ -12,16 +12,12 @@ pub struct Guarded {
     pub relation: Oid,
     pub schema: String,
     pub name: String,
-    /// pg_class.relkind: r or p
-    pub relkind: char,
     pub owner: Oid,
     /// The tenant column.
     pub column: String,
     pub kind: Kind,
     /// The setting that names the tenant.
     pub setting: String,
-    /// Its owner, too, sees one tenant's rows only.
-    pub forced: bool,
     /// It is a partition or child of a guarded table.
     pub follows: bool,
 }
@@ -31,7 +27,6 @@ pub struct Policy {
     pub relation: Oid,
     pub schema: String,
     pub name: String,
-    pub relkind: char,
     pub owner: Oid,
     /// The column it rests on, the type and the setting it reads; None if it is not as it was made.
     pub rule: Option<(String, Kind, String)>,
@@ -51,12 +46,10 @@ pub fn guarded(schema: Option<Oid>) -> Result<Vec<Guarded>> {
             relation: p.relation,
             schema: p.schema,
             name: p.name,
-            relkind: p.relkind,
             owner: p.owner,
             column,
             kind,
             setting,
-            forced: p.forced,
             follows: p.follows,
         })
     });
@@ -65,7 +58,7 @@ pub fn guarded(schema: Option<Oid>) -> Result<Vec<Guarded>> {
 
 /// A policy is as it was made if it reads just so: an expression somebody has changed is not ours.
 const POLICIES: &str = r"
-    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relowner,
+    SELECT c.oid, n.nspname::text, c.relname::text, c.relowner,
            CASE WHEN e.intact THEN a.attname::text END, CASE WHEN e.intact THEN e.kind END, CASE WHEN e.intact THEN e.setting END,
            c.relrowsecurity, c.relforcerowsecurity,
            EXISTS (SELECT FROM pg_inherits i JOIN pg_policy up ON up.polrelid = i.inhparent AND up.polname = 'dbguard_tenant'
@@ -88,7 +81,7 @@ const POLICIES: &str = r"
                        '((' || quote_ident(a.attname) || ')::' || CASE m[1] WHEN 'int' THEN 'integer' ELSE m[1] END) AS intact
         FROM regexp_match(x.using_, 'SELECT dbguard\.tenant_(uuid|bigint|int|text)\(''([A-Za-z0-9_.$]+)''::text\) AS tenant_[a-z]+\)\)$') m) e ON true
     WHERE p.polname = 'dbguard_tenant' AND ($1 IS NULL OR n.oid = $1) AND ($2 IS NULL OR c.oid = $2)
-    ORDER BY 11, n.nspname, c.relname";
+    ORDER BY 10, n.nspname, c.relname";
 
 /// The tables with our policy of a schema or of all.
 pub fn policies(schema: Option<Oid>, relation: Option<Oid>) -> Result<Vec<Policy>> {
@@ -104,23 +97,22 @@ pub fn policy_of(relation: Oid) -> Result<Option<Policy>> {
 fn read(rows: SpiTupleTable) -> std::result::Result<Vec<Policy>, pgrx::spi::Error> {
     let mut list = vec![];
     for row in rows {
-        let rule = (row.get::<String>(6)?, row.get::<String>(7)?, row.get::<String>(8)?);
+        let rule = (row.get::<String>(5)?, row.get::<String>(6)?, row.get::<String>(7)?);
         list.push(Policy {
             relation: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
             schema: row.get(2)?.unwrap_or_default(),
             name: row.get(3)?.unwrap_or_default(),
-            relkind: row.get::<String>(4)?.and_then(|k| k.chars().next()).unwrap_or('r'),
-            owner: row.get(5)?.unwrap_or(pg_sys::InvalidOid),
+            owner: row.get(4)?.unwrap_or(pg_sys::InvalidOid),
             rule: match rule {
                 (Some(column), Some(kind), Some(setting)) => {
                     Kind::parse(&kind).map(|kind| (column, kind, setting))
                 }
                 _ => None,
             },
-            enabled: row.get(9)? == Some(true),
-            forced: row.get(10)? == Some(true),
-            follows: row.get(11)? == Some(true),
-            comment: row.get(12)?,
+            enabled: row.get(8)? == Some(true),
+            forced: row.get(9)? == Some(true),
+            follows: row.get(10)? == Some(true),
+            comment: row.get(11)?,
         });
     }
     Ok(list)
