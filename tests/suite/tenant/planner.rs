@@ -31,7 +31,7 @@ fn an_index_is_used_on_a_million_rows() {
         assert!(plan.contains("InitPlan 1"), "{query}: {plan}");
         let found = plan.lines().any(|l| {
             l.contains("Index Cond:")
-                && (l.contains("tenant_id = $") || l.contains("tenant_id = (InitPlan 1)"))
+                && (l.contains("tenant_id = $") || l.contains("tenant_id = (InitPlan "))
         });
         assert!(found, "{query}: {plan}");
         assert!(!plan.contains("Seq Scan"), "{query}: {plan}");
