@@ -13,8 +13,11 @@ pub static REDACT_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString
 /// What the log keeps of the statement that made a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PostgresGucEnum)]
 pub enum Query {
+    #[name = c"off"]
     Off,
+    #[name = c"hash"]
     Hash,
+    #[name = c"text"]
     Text,
 }
 
@@ -36,13 +39,24 @@ pub static LINT_IGNORE_DAYS: GucSetting<i32> = GucSetting::<i32>::new(180);
 /// Milliseconds.
 pub static LINT_VIEW_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
-/// Whether rows of tables with soft delete are really deleted.
-pub static HARD_DELETE: GucSetting<bool> = GucSetting::<bool>::new(false);
+/// Which rows of tables with soft delete are really deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PostgresGucEnum)]
+pub enum HardDelete {
+    #[name = c"off"]
+    Off,
+    #[name = c"on"]
+    On,
+    /// Those that are deleted softly already.
+    #[name = c"deleted"]
+    Deleted,
+}
+
+pub static HARD_DELETE: GucSetting<HardDelete> = GucSetting::<HardDelete>::new(HardDelete::Off);
 
 pub fn define() {
-    GucRegistry::define_bool_guc(
+    GucRegistry::define_enum_guc(
         c"dbguard.hard_delete",
-        c"Really deletes rows of tables with soft delete.",
+        c"Which rows of tables with soft delete a DELETE really deletes: off (none), on, or deleted: those that are deleted softly already.",
         c"For those who own the table; others get an error.",
         &HARD_DELETE,
         GucContext::Userset,

@@ -89,26 +89,57 @@ pub struct Keeping<'a> {
     pub columns: &'a [String],
     pub refers_to: &'a [String],
     pub operators: &'a [(String, String)],
-    /// Where not any row that refers keeps a row back, but only one that is live by this column, or deleted later.
-    pub deleted: Option<&'a str>,
+    pub by: By<'a>,
 }
 
-/// Rows deleted long enough ago, $1 an interval, that nothing keeps back.
-fn purgeable(column: &str, keeping: &[Keeping]) -> String {
-    let long_ago = |row: &str, column: &str| {
-        format!("{row}.{} OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $1)", ident(column))
-    };
-    let kept = |k: &Keeping| {
-        let pairs = k.columns.iter().zip(k.refers_to).zip(k.operators);
+/// Which rows that refer to a row keep it back.
+pub enum By<'a> {
+    Any,
+    /// Those that would go with it and may not: rows that are live by this column, or deleted later, and rows that are
+    /// themselves kept back by others.
+    Some(Option<&'a str>, Vec<Keeping<'a>>),
+}
+
+/// Whether the row was deleted long enough ago: $1 is an interval.
+fn long_ago(row: &str, column: &str) -> String {
+    format!("{row}.{} OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $1)", ident(column))
+}
+
+impl Keeping<'_> {
+    /// That a row of it keeps `row` back; None if none does.
+    fn keeps(&self, row: &str, depth: usize) -> Option<String> {
+        let own = format!("c{depth}");
+        let pairs = self.columns.iter().zip(self.refers_to).zip(self.operators);
         let equal: Vec<String> = pairs
-            .map(|((own, other), (schema, operator))| {
-                format!("r.{} OPERATOR({}.{operator}) c.{}", ident(other), ident(schema), ident(own))
+            .map(|((column, other), (schema, operator))| {
+                format!(
+                    "{row}.{} OPERATOR({}.{operator}) {own}.{}",
+                    ident(other),
+                    ident(schema),
+                    ident(column)
+                )
             })
             .collect();
-        let but = k.deleted.map(|c| format!(" AND {} IS NOT TRUE", long_ago("c", c))).unwrap_or_default();
-        format!(" AND NOT EXISTS (SELECT FROM {} AS c WHERE {}{but})", k.table, equal.join(" AND "))
-    };
-    long_ago("r", column) + &keeping.iter().map(kept).collect::<String>()
+        let which = match &self.by {
+            By::Any => String::new(),
+            By::Some(deleted, others) => {
+                let live = deleted.map(|column| format!("({}) IS NOT TRUE", long_ago(&own, column)));
+                let kept = others.iter().filter_map(|k| k.keeps(&own, depth + 1));
+                let any: Vec<String> = live.into_iter().chain(kept).collect();
+                if any.is_empty() {
+                    return None;
+                }
+                format!(" AND ({})", any.join(" OR "))
+            }
+        };
+        Some(format!("EXISTS (SELECT FROM {} AS {own} WHERE {}{which})", self.table, equal.join(" AND ")))
+    }
+}
+
+/// Rows deleted long enough ago that nothing keeps back.
+fn purgeable(column: &str, keeping: &[Keeping]) -> String {
+    let kept = keeping.iter().filter_map(|k| k.keeps("r", 1)).map(|keeps| format!(" AND NOT {keeps}"));
+    long_ago("r", column) + &kept.collect::<String>()
 }
 
 /// $1: how long ago at least; $2: how many at most; $3: when the rows were deleted where the last batch ended, NULL for

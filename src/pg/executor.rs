@@ -99,6 +99,15 @@ impl Statement {
         }
     }
 
+    /// Whether it is a DELETE. One that is a part of another statement (WITH) is not told.
+    pub fn deletes(&self) -> bool {
+        // SAFETY: as for `count_row`.
+        self.0.is_some_and(|state| unsafe {
+            let plan = (*state).es_plannedstmt;
+            !plan.is_null() && (*plan).commandType == pg_sys::CmdType::CMD_DELETE
+        })
+    }
+
     /// Adds a row to what the statement reports. Not if it has parts that change rows by themselves (WITH): they
     /// report nothing, and it is not known whether this row is of such a part.
     pub fn count_row(&self) {

@@ -4,7 +4,7 @@ use super::children::types_differ;
 use super::keys;
 use super::live;
 use super::status::{self, State};
-use super::trigger::{fits, DEFAULT_COLUMN};
+use super::trigger::{fits, transition_table, DEFAULT_COLUMN};
 use crate::catalog::own_table;
 use crate::ddl;
 use crate::ddl::soft_delete::{CHILDREN_TRIGGER, TRIGGER};
@@ -138,6 +138,9 @@ fn enable(relation: Oid, wanted: &Wanted, live_view: Option<&str>) -> Result<(St
         check_children(&table, &column)?;
     }
     check_parents(&table, &column)?;
+    if keys::sees_transition_table(relation)? {
+        return Err(transition_table(&table.name));
+    }
     if let Some(other) = status::another(relation)? {
         return Err(Error::not_in_state(format!(
             "trigger \"{other}\" turns deletes of the table into updates already"

@@ -1,6 +1,6 @@
 //! Foreign keys of a table with soft delete, on either side.
 
-use crate::ddl::soft_delete::{named, Keeping, Key, Pairs};
+use crate::ddl::soft_delete::{named, By, Keeping, Key, Pairs};
 use crate::error::{Error, Result};
 use crate::pg::query::{each, param, Param};
 use crate::pg::relation::partition_parent;
@@ -33,29 +33,54 @@ impl ForeignKey {
         named(&self.schema, &self.table, self.partitioned)
     }
 
-    /// What it keeps from being purged: None if nothing.
-    pub fn keeping(&self) -> Option<Keeping<'_>> {
-        let deleted = match (self.on_delete, &self.deleted) {
-            ('a' | 'r', _) => None,
-            ('c', Some((column, _))) => Some(column.as_str()),
-            _ => return None,
-        };
-        Some(Keeping {
-            table: self.named(),
-            columns: &self.other,
-            refers_to: &self.own,
-            operators: &self.operators,
-            deleted,
-        })
-    }
-
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs { columns: &self.other, operators: &self.operators, left: self.referred }
     }
 }
 
+/// What keeps rows of a table from being purged: the foreign keys that refer to it, and to what would go with its rows.
+pub struct Kept {
+    key: ForeignKey,
+    /// None: any row keeps the one it refers to.
+    others: Option<Vec<Kept>>,
+}
+
+/// `path`: the tables on the way here. Where it comes back to one of them any row keeps the one it refers to: so a tree is
+/// purged from its leaves.
+pub fn keeping(relation: Oid, path: &mut Vec<Oid>) -> Result<Vec<Kept>> {
+    let mut all = vec![];
+    path.push(relation);
+    for key in referring(relation)? {
+        let others = match key.on_delete {
+            'c' if path.contains(&key.relation) => None,
+            'c' => Some(keeping(key.relation, path)?),
+            'a' | 'r' => None,
+            // SET NULL and SET DEFAULT let the row go
+            _ => continue,
+        };
+        all.push(Kept { key, others });
+    }
+    path.pop();
+    Ok(all)
+}
+
+impl Kept {
+    pub fn keeping(&self) -> Keeping<'_> {
+        let key = &self.key;
+        let by = match &self.others {
+            None => By::Any,
+            Some(others) => By::Some(
+                key.deleted.as_ref().map(|(column, _)| column.as_str()),
+                others.iter().map(Kept::keeping).collect(),
+            ),
+        };
+        let (columns, refers_to) = (&key.other, &key.own);
+        Keeping { table: key.named(), columns, refers_to, operators: &key.operators, by }
+    }
+}
+
 /// The table and, if it is a partition, what it is a partition of: foreign keys may refer to any of them.
-fn with_ancestors(relation: Oid) -> Vec<Oid> {
+pub fn with_ancestors(relation: Oid) -> Vec<Oid> {
     let mut all = vec![relation];
     while let Some(last) = all.last().copied() {
         match crate::pg::relation::describe(last) {
@@ -127,6 +152,30 @@ fn fresh_rows<T: DeserializeOwned>(sql: &str, params: &[Param], mut take: impl F
             Ok(())
         })
     })
+}
+
+/// The columns of the partition keys of these tables; None if one of the keys has an expression.
+pub fn partition_key(relations: &[Oid]) -> Result<Option<Vec<String>>> {
+    const KEY: &str = "
+        SELECT json_build_array(a.attname)::text
+        FROM pg_partitioned_table p
+        CROSS JOIN LATERAL unnest(p.partattrs::int2[]) u(attnum)
+        LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = u.attnum AND u.attnum > 0
+        WHERE p.partrelid = ANY ($1)";
+    let mut key: Vec<Option<String>> = vec![];
+    fresh_rows(KEY, &[param(relations.to_vec())], |(name,): (Option<String>,)| key.push(name))?;
+    Ok(key.into_iter().collect())
+}
+
+/// Whether a row trigger of UPDATE asks for a transition table: a soft delete has none to give.
+pub fn sees_transition_table(relation: Oid) -> Result<bool> {
+    const TRIGGERS: &str = "
+        SELECT json_build_array(t.tgname)::text FROM pg_trigger t
+        WHERE t.tgrelid = $1 AND t.tgtype & 17 = 17 AND t.tgenabled <> 'D'
+          AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL)";
+    let mut any = false;
+    fresh_rows(TRIGGERS, &[param(relation)], |_: (String,)| any = true)?;
+    Ok(any)
 }
 
 /// The columns of the primary key, in its order.

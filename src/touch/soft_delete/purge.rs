@@ -1,6 +1,6 @@
 //! soft_delete_purge: really deletes what was deleted long ago, a batch a transaction.
 
-use super::keys::{self, ForeignKey};
+use super::keys::{self, Kept};
 use super::status;
 use crate::catalog::{self, own_table};
 use crate::ddl;
@@ -180,20 +180,20 @@ fn not_enabled(table: &Relation) -> Error {
 struct Parts {
     table: Relation,
     column: String,
-    leaves: Vec<(String, Vec<ForeignKey>)>,
+    leaves: Vec<(String, Vec<Kept>)>,
 }
 
 fn parts(relation: Oid) -> Result<Parts> {
     let table = own_table(relation)?;
     let known = status::all()?.into_iter().find(|(r, _)| *r == relation);
     let (_, column) = known.ok_or_else(|| not_enabled(&table))?;
-    let of = |leaf: Oid| -> Result<Option<(String, Vec<ForeignKey>)>> {
+    let of = |leaf: Oid| -> Result<Option<(String, Vec<Kept>)>> {
         let Some(leaf_table) = describe(leaf).filter(|l| l.kind == 'r') else { return Ok(None) };
         // of tables that inherit without being partitions each has a trigger of its own, or none
         if leaf != relation && !leaf_table.is_partition {
             return Ok(None);
         }
-        Ok(Some((named(&leaf_table.schema, &leaf_table.name, false), keys::referring(leaf)?)))
+        Ok(Some((named(&leaf_table.schema, &leaf_table.name, false), keys::keeping(leaf, &mut vec![])?)))
     };
     let mut leaves = vec![];
     for leaf in with_inheritors(relation) {
@@ -202,12 +202,12 @@ fn parts(relation: Oid) -> Result<Parts> {
     Ok(Parts { table, column, leaves })
 }
 
-fn keeping(keys: &[ForeignKey]) -> Vec<Keeping<'_>> {
-    keys.iter().filter_map(ForeignKey::keeping).collect()
+fn keeping(keys: &[Kept]) -> Vec<Keeping<'_>> {
+    keys.iter().map(Kept::keeping).collect()
 }
 
 /// One batch of a table: with the rights of its owner, whose triggers may run, and who must not be able to do more
-/// than that.
+/// than that. A row that goes with another and has been brought back meanwhile is an error: nothing live is purged.
 fn batch(
     relation: Oid,
     reached: &mut HashMap<String, TimestampWithTimeZone>,
@@ -215,8 +215,11 @@ fn batch(
 ) -> Result<u64> {
     pgrx::check_for_interrupts!();
     let parts = guc::with_pinned_search_path(|| parts(relation))?;
-    let settings =
-        [(c"search_path", wanted.path.as_c_str()), (c"dbguard.hard_delete", c"on"), (c"lock_timeout", c"1s")];
+    let settings = [
+        (c"search_path", wanted.path.as_c_str()),
+        (c"dbguard.hard_delete", c"deleted"),
+        (c"lock_timeout", c"1s"),
+    ];
     as_role(parts.table.owner, Fence::RestrictedAllRows, || {
         guc::with(&settings, || {
             ddl::run(CHECK_AT_ONCE)?;

@@ -144,6 +144,9 @@ fn problems(t: &Found, state: &str) -> Result<Vec<String>> {
             }
         }
     }
+    if keys::sees_transition_table(t.relation)? {
+        list.push("a row trigger of UPDATE asks for a transition table: deletes fail".to_owned());
+    }
     for name in plan::whole_unique(&table, column)? {
         list.push(format!("\"{name}\" counts deleted rows, too: see dbguard.soft_delete_plan"));
     }

@@ -11,7 +11,7 @@ use crate::pg::kept::Kept;
 use crate::pg::trigger::{Event, TriggerCall};
 use crate::pg::user::{self, as_role, Fence};
 use crate::pg::{datetime, guc, xact};
-use crate::settings;
+use crate::settings::{self, HardDelete};
 use crate::touch::moment;
 use pgrx::pg_sys::{self, Datum, ItemPointerData, Oid};
 use pgrx::prelude::*;
@@ -26,12 +26,25 @@ struct Soft {
     /// Foreign keys with which the table's rows go: with the statement that asks whether the row is still there
     /// that a row refers to.
     goes_with: Vec<(ForeignKey, String)>,
+    /// Columns of the partition keys by which it is a partition; all of them if one is an expression.
+    partition_key: Vec<Attribute>,
+    /// Whether a row trigger of UPDATE asks for a transition table.
+    sees_transition_table: bool,
 }
+
+impl Soft {
+    fn changes_partition_key(&self, call: &TriggerCall) -> bool {
+        let (old, new) = (call.first(), call.second());
+        !self.partition_key.iter().all(|a| a.same(&old, &new))
+    }
+}
+
+type Place = (Oid, u32, ItemPointerData);
 
 thread_local! {
     static SOFT: TriggerCache<Soft> = TriggerCache::new();
-    /// The row of a partition that is being updated: relation, command and place.
-    static UPDATED: Cell<Option<(Oid, u32, ItemPointerData)>> = const { Cell::new(None) };
+    /// The row of a partition that is being updated: relation, command and place; and whether its partition key changes.
+    static UPDATED: Cell<Option<(Place, bool)>> = const { Cell::new(None) };
     static DELETED: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -64,13 +77,21 @@ fn fired(fcinfo: pg_sys::FunctionCallInfo, statement: &Statement) -> Result<Datu
     }
     let here = (call.relation_oid(), xact::command(), call.place());
     if event == Event::Update {
-        UPDATED.set(Some(here));
+        // a trigger that comes after this one may still change it
+        let moves = resolved(&call).map_or(true, |soft| soft.changes_partition_key(&call));
+        UPDATED.set(Some((here, moves)));
         return Ok(call.keep_new());
     }
-    if moves_on(&call, here)? || goes_for_good(&call)? {
+    if moves_on(&call, here, statement)? {
         return Ok(call.keep_new());
     }
     let soft = resolved(&call)?;
+    if goes_for_good(&call, &soft)? {
+        return Ok(call.keep_new());
+    }
+    if soft.sees_transition_table {
+        return Err(transition_table(&call.relation_name()));
+    }
     if user::is_without_row_security() && left_alone(&call, &soft)? {
         return Ok(call.keep_new());
     }
@@ -87,7 +108,7 @@ fn fired(fcinfo: pg_sys::FunctionCallInfo, statement: &Statement) -> Result<Datu
 
 /// Whether the row is not deleted, but moved to another partition by an UPDATE: that has fired the same trigger for
 /// the same row just before.
-fn moves_on(call: &TriggerCall, here: (Oid, u32, ItemPointerData)) -> Result<bool> {
+fn moves_on(call: &TriggerCall, here: Place, statement: &Statement) -> Result<bool> {
     let (kind, is_partition) = call.kind();
     let name = call.relation_name();
     if kind != 'r' {
@@ -106,22 +127,30 @@ fn moves_on(call: &TriggerCall, here: (Oid, u32, ItemPointerData)) -> Result<boo
         .detail("A row that an UPDATE moves to another partition could not be told from one that is deleted.")
         .hint("Disable soft delete on it, and enable it on the partitioned table."));
     }
-    let updated = UPDATED.take();
-    Ok(updated.is_some_and(|(relation, command, place)| {
-        (relation, command) == (here.0, here.1) && same_place(&place, &here.2)
-    }))
+    let Some((updated, moves)) = UPDATED.take() else { return Ok(false) };
+    let same = (updated.0, updated.1) == (here.0, here.1) && same_place(&updated.2, &here.2);
+    // an UPDATE in WITH that another trigger has suppressed is none
+    Ok(same && (moves || !statement.deletes()))
 }
 
-/// Whether a real DELETE is wanted; 42501 if the role may not want it.
-fn goes_for_good(call: &TriggerCall) -> Result<bool> {
-    if !settings::HARD_DELETE.get() {
+/// Whether a real DELETE is wanted; 42501 if the role may not want it, 55000 if only rows are to go that are deleted
+/// already.
+fn goes_for_good(call: &TriggerCall, soft: &Soft) -> Result<bool> {
+    let wanted = settings::HARD_DELETE.get();
+    if wanted == HardDelete::Off {
         return Ok(false);
     }
     if owns_relation(call.relation_oid(), user::current()) {
+        if wanted == HardDelete::Deleted && call.first().is_null(soft.column.number) {
+            let name = call.relation_name();
+            return Err(Error::not_in_state(format!("a row of table \"{name}\" is not deleted"))
+                .detail("dbguard.hard_delete is \"deleted\", and the row would be deleted for good.")
+                .hint("Delete it softly first, or keep the rows that it refers to."));
+        }
         return Ok(true);
     }
     Err(Error::not_owner(&call.relation_name())
-        .detail("dbguard.hard_delete is on, which is for those who own the table.")
+        .detail("dbguard.hard_delete is set, which is for those who own the table.")
         .hint("RESET dbguard.hard_delete; then a DELETE can be taken back."))
 }
 
@@ -139,8 +168,21 @@ fn resolve(call: &TriggerCall) -> Result<(Soft, Vec<Oid>)> {
             (key, there)
         })
         .collect();
-    let depends = goes_with.iter().map(|(key, _)| key.relation).collect();
-    Ok((Soft { column, goes_with }, depends))
+    let relation = call.relation_oid();
+    let ancestors = keys::with_ancestors(relation);
+    let key = keys::partition_key(&ancestors)?;
+    let mut partition_key = attributes_of_call(call);
+    partition_key.retain(|a| key.as_ref().is_none_or(|key| key.contains(&a.name)));
+    let sees_transition_table = keys::sees_transition_table(relation)?;
+    let depends = goes_with.iter().map(|(key, _)| key.relation).chain(ancestors).collect();
+    Ok((Soft { column, goes_with, partition_key, sees_transition_table }, depends))
+}
+
+/// 0A000
+pub fn transition_table(table: &str) -> Error {
+    Error::unsupported(format!("rows of table \"{table}\" cannot be deleted softly"))
+        .detail("A row trigger of UPDATE asks for a transition table, which a DELETE does not have.")
+        .hint("Make it a statement trigger, which does not fire then, or do without the transition table.")
 }
 
 /// # Errors

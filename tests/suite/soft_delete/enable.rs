@@ -76,3 +76,26 @@ fn bad_input_is_refused_and_changes_nothing() {
     assert_eq!(e.message, "trigger \"mine\" turns deletes of the table into updates already");
     assert_eq!(e.hint, "DROP TRIGGER IF EXISTS mine ON public.t;");
 }
+
+#[test]
+fn a_row_trigger_with_a_transition_table() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (id int, deleted_at timestamptz); INSERT INTO t VALUES (1); SELECT dbguard.soft_delete_enable('t');
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM count(*) FROM n; RETURN NULL; END';
+         CREATE TRIGGER s AFTER UPDATE ON t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION f();
+         DELETE FROM t; UPDATE t SET deleted_at = NULL;
+         CREATE TRIGGER r AFTER UPDATE ON t REFERENCING NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let e = db.error("DELETE FROM t");
+    assert_eq!(
+        (e.code.as_str(), e.message.as_str()),
+        ("0A000", "rows of table \"t\" cannot be deleted softly")
+    );
+    assert_eq!(
+        db.value("SELECT problem FROM dbguard.soft_delete_status()"),
+        "a row trigger of UPDATE asks for a transition table: deletes fail"
+    );
+    db.exec("SELECT dbguard.soft_delete_disable('t')");
+    assert_eq!(db.error("SELECT dbguard.soft_delete_enable('t')").code, "0A000");
+}

@@ -92,3 +92,22 @@ fn purge_waits_for_nobody() {
     db.exec("CALL dbguard.soft_delete_purge('p', '0')");
     assert_eq!(db.value("SELECT count(*) FROM p"), "0");
 }
+
+/// A child that comes back while its parent is being purged keeps both.
+#[test]
+fn a_child_comes_back_meanwhile() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE p (id int PRIMARY KEY, deleted_at timestamptz); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE, deleted_at timestamptz);
+         SELECT dbguard.soft_delete_enable('c'), dbguard.soft_delete_enable('p', children => 'follow');
+         INSERT INTO p VALUES (1, '2020-01-01'); INSERT INTO c VALUES (1, '2020-01-01')",
+    );
+    let mut holder = db.connect();
+    holder.exec("BEGIN; UPDATE c SET deleted_at = NULL");
+    let purge = "CALL dbguard.soft_delete_purge('p', '1 day')";
+    assert_eq!(while_it_waits(&mut db, holder, purge, "COMMIT"), Err("55000".to_owned()));
+    assert_eq!(
+        db.value("SELECT (SELECT count(*) FROM p) + (SELECT count(*) FROM c WHERE deleted_at IS NULL)"),
+        "2"
+    );
+}

@@ -93,3 +93,21 @@ fn children_of_partitioned_tables_and_partitioned_children() {
     db.exec("SELECT dbguard.soft_delete_disable('t'); DELETE FROM t WHERE id = 2");
     assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM c"), "4");
 }
+
+/// An UPDATE that a trigger has suppressed is no move, though it was under way.
+#[test]
+fn an_update_that_does_not_happen() {
+    let mut db = db();
+    db.exec("CREATE TRIGGER z BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()");
+    db.exec("WITH u AS (UPDATE t SET v = v WHERE id = 1 RETURNING 1) DELETE FROM t WHERE id = 1 AND (SELECT count(*) FROM u) >= 0");
+    assert_eq!(db.lines(ROWS)[0], "t1 | 1 | t");
+    // one that does, within a DELETE
+    db.exec("WITH u AS (UPDATE t SET k = 2 WHERE id = 3 RETURNING 1) DELETE FROM t WHERE id = 2 AND (SELECT count(*) FROM u) >= 0");
+    assert_eq!(db.lines(ROWS)[1..3], ["t2a | 2 | t", "t2a | 3 | f"]);
+    // a trigger that comes later moves it
+    db.exec(
+        "CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.k := 1; RETURN NEW; END';
+         DROP TRIGGER z ON t; CREATE TRIGGER z BEFORE UPDATE ON t2a FOR EACH ROW EXECUTE FUNCTION away(); UPDATE t SET v = 'x' WHERE id = 4",
+    );
+    assert_eq!(db.lines(ROWS)[3], "t1 | 4 | f");
+}

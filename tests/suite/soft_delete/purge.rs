@@ -63,6 +63,38 @@ fn a_tree_goes_from_its_leaves() {
     assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "1,2,6");
 }
 
+/// What goes with a row goes with what it goes with, through tables without soft delete as well: nothing live is purged.
+#[test]
+fn what_is_kept_back_keeps_back() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE a (id int PRIMARY KEY, deleted_at timestamptz);
+         CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE, deleted_at timestamptz);
+         CREATE TABLE plain (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE);
+         CREATE TABLE g (id int PRIMARY KEY, b int REFERENCES b ON DELETE CASCADE, p int REFERENCES plain ON DELETE CASCADE, deleted_at timestamptz);
+         CREATE TABLE r (b int REFERENCES b);
+         SELECT dbguard.soft_delete_enable('a'), dbguard.soft_delete_enable('b'), dbguard.soft_delete_enable('g');
+         INSERT INTO a SELECT g, '2020-01-01' FROM generate_series(1, 5) g; INSERT INTO b SELECT g, g, '2020-01-01' FROM generate_series(1, 3) g;
+         INSERT INTO plain VALUES (4, 4), (5, 5);
+         INSERT INTO g VALUES (1, 1, NULL, NULL), (4, NULL, 4, NULL), (5, NULL, 5, '2020-01-01'); INSERT INTO r VALUES (2)",
+    );
+    assert_eq!(
+        db.lines("SELECT \"table\", rows, kept_back FROM dbguard.soft_delete_purge_plan()"),
+        ["a | 2 | 3", "b | 1 | 2", "g | 1 | 0"]
+    );
+    db.exec("CALL dbguard.soft_delete_purge('a')");
+    assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM a"), "1,2,4");
+    assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM b"), "1,2");
+    assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM g"), "1,4");
+    // whatever is asked for: a live row is refused
+    db.exec("SET dbguard.hard_delete = deleted");
+    let e = db.error("DELETE FROM a WHERE id = 4");
+    assert_eq!((e.code.as_str(), e.message.as_str()), ("55000", "a row of table \"g\" is not deleted"));
+    assert_eq!(db.error("DELETE FROM g").code, "55000");
+    db.exec("UPDATE g SET deleted_at = now(); DELETE FROM a WHERE id = 4");
+    assert_eq!(db.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM g"), "1");
+}
+
 #[test]
 fn one_table_in_trouble_does_not_stop_the_others() {
     let mut db = Db::new();

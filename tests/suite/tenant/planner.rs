@@ -30,8 +30,7 @@ fn an_index_is_used_on_a_million_rows() {
         let plan = app.lines(&format!("EXPLAIN (COSTS OFF) {query}")).join("\n");
         assert!(plan.contains("InitPlan 1"), "{query}: {plan}");
         let found = plan.lines().any(|l| {
-            l.contains("Index Cond:")
-                && (l.contains("tenant_id = $") || l.contains("tenant_id = (InitPlan "))
+            l.contains("Index Cond:") && (l.contains("tenant_id = $") || l.contains("tenant_id = (InitPlan "))
         });
         assert!(found, "{query}: {plan}");
         assert!(!plan.contains("Seq Scan"), "{query}: {plan}");
