@@ -13,7 +13,7 @@ mod store;
 mod write;
 
 pub use command::log_erasure;
-pub use evidence::tenant::of_tenant;
+pub use evidence::tenant::{last_change, of_tenant, Erasure};
 use write::{buffer, pledge, tally};
 
 /// Called when the library is loaded.

@@ -32,10 +32,18 @@ fn matches(child: &str, parent: &str, pairs: &[Pair]) -> String {
     pairs.iter().map(equal).collect::<Vec<_>>().join(" AND ")
 }
 
-/// A row that the row `child` refers to is so.
-pub fn refers_to(child: &str, pairs: &[Pair], parent: Name, alias: &str, condition: &str) -> String {
+/// A row that the row `child` refers to is so. A foreign key to a table that is not partitioned is not about what
+/// inherits from it.
+pub fn refers_to(
+    child: &str,
+    pairs: &[Pair],
+    (parent, partitioned): (Name, bool),
+    alias: &str,
+    condition: &str,
+) -> String {
     let on = matches(child, alias, pairs);
-    format!("EXISTS (SELECT FROM {} {alias} WHERE {on} AND {condition})", qualified(parent.0, parent.1))
+    let only = if partitioned { "" } else { "ONLY " };
+    format!("EXISTS (SELECT FROM {only}{} {alias} WHERE {on} AND {condition})", qualified(parent.0, parent.1))
 }
 
 /// The row is so, or refers to one of its own table that is, over any number of steps. `condition` is of `inner`.
@@ -74,9 +82,9 @@ pub fn copy(table: Name, of: &[String], condition: &str) -> String {
     )
 }
 
-/// $1 and $2 go before each row.
+/// $1 and $2 go before each row, which must not be taken for a column of that name.
 pub fn rows(table: Name, condition: &str) -> String {
-    format!("SELECT $1, $2, to_jsonb({ROW}) FROM {} {ROW} WHERE {condition}", qualified(table.0, table.1))
+    format!("SELECT $1, $2, to_jsonb({ROW}.*) FROM {} {ROW} WHERE {condition}", qualified(table.0, table.1))
 }
 
 /// Rows of others that refer to what is so.

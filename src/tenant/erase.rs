@@ -58,7 +58,7 @@ fn plan(owned: &Owned, log: Log) -> Result<Vec<Step>> {
     alone(owned)?;
     let order = order(owned)?;
     let mut steps = vec![];
-    for key in order.cuts.iter().map(|at| &owned.keys[*at]) {
+    for key in order.cuts.iter().map(|at| &owned.keys[*at]).filter(|key| key.holds) {
         let table = &owned.tables[key.child];
         let condition =
             format!("{} AND {}", owned.condition(key.child)?, tenant_data::refers_at_all(&key.nullable));
@@ -79,13 +79,14 @@ fn plan(owned: &Owned, log: Log) -> Result<Vec<Step>> {
         });
     }
     if log == Log::Redact {
-        steps.extend(redactions(audit::of_tenant(&owned.value, &relations(owned), None)?));
+        steps.extend(redactions(audit::of_tenant(&erasure(owned), None)?));
     }
     Ok(steps)
 }
 
-fn relations(owned: &Owned) -> Vec<Oid> {
-    owned.tables.iter().map(|t| t.oid).collect()
+fn erasure(owned: &Owned) -> audit::Erasure<'_> {
+    let tables = owned.tables.iter().map(|t| t.oid).collect();
+    audit::Erasure { tenant: &owned.value, spelled: &owned.shown, tables, everywhere: owned.everywhere }
 }
 
 fn redactions(found: Vec<(Option<Oid>, i64)>) -> impl Iterator<Item = Step> {
@@ -122,6 +123,7 @@ fn alone(owned: &Owned) -> Result<()> {
 /// The rows are really deleted, not marked, and nothing waits for the end of the transaction, when it would run with
 /// the caller's rights.
 fn run(owned: &Owned, log: Log, steps: &mut Vec<Step>) -> Result<()> {
+    let before = if log == Log::Redact { Some(audit::last_change()?) } else { None };
     ddl::run(tenant_data::CHECK_AT_ONCE)?;
     guc::with(&[(c"dbguard.hard_delete", c"on")], || steps.iter().try_for_each(|step| one(owned, step)))?;
     for at in 0..owned.tables.len() {
@@ -132,10 +134,9 @@ fn run(owned: &Owned, log: Log, steps: &mut Vec<Step>) -> Result<()> {
         let (schema, name) = owned.tables[step.table].id();
         told.insert(dbguard_core::quote::qualified(schema, name), step.rows.into());
     }
-    if log == Log::Redact {
-        let reason = "dbguard.tenant_erase";
+    if before.is_some() {
         steps.retain(|step| step.work != Work::Redact);
-        steps.extend(redactions(audit::of_tenant(&owned.value, &relations(owned), Some(reason))?));
+        steps.extend(redactions(audit::of_tenant(&erasure(owned), before)?));
     }
     if !audit::log_erasure(&owned.value, &Value::Object(told).to_string())? {
         notice("there is no audit log: nothing but this result tells that the tenant was erased");

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 pub struct Order {
     /// Positions of the tables, those first to which nothing refers.
     pub tables: Vec<usize>,
-    /// Positions of the keys whose columns are set NULL first.
+    /// Positions of the keys whose columns are set NULL first, unless the key does so by itself.
     pub cuts: Vec<usize>,
 }
 
@@ -26,7 +26,8 @@ pub fn order(owned: &Owned) -> Result<Order> {
         let in_circle: Vec<(usize, &Key)> = holding(owned, &order).filter(|(_, key)| circle(key)).collect();
         // a row without a tenant column would be the tenant's no more
         let can = |key: &Key| !key.nullable.is_empty() && owned.tables[key.child].tenant.is_some();
-        let Some((cut, _)) = in_circle.iter().find(|(_, key)| can(key)) else {
+        let lets_go = in_circle.iter().find(|(_, key)| !key.holds);
+        let Some((cut, _)) = in_circle.iter().find(|(_, key)| key.holds && can(key)).or(lets_go) else {
             let mut names: Vec<String> =
                 in_circle.iter().map(|(_, key)| format!("\"{}\"", owned.tables[key.child].name)).collect();
             names.sort();

@@ -13,25 +13,32 @@ pub struct Table {
     pub schema: String,
     pub name: String,
     pub owner: Oid,
+    partitioned: bool,
     /// The tenant column; None: its rows are the tenant's whose rows they refer to.
     pub tenant: Option<(String, Kind)>,
     /// Without the generated ones.
     pub columns: Vec<String>,
 }
 
-/// A foreign key among them; not one that lets go by itself (ON DELETE SET NULL).
+/// A foreign key among them.
 pub struct Key {
     pub name: String,
     /// Positions of the tables.
     pub child: usize,
     pub parent: usize,
     pub pairs: Vec<ddl::Pair>,
-    /// Its columns that may be NULL.
+    /// Its columns that may be NULL, but for the tenant's.
     pub nullable: Vec<String>,
+    /// It does not let go by itself (ON DELETE SET NULL, SET DEFAULT): rows that refer are the tenant's, too.
+    pub holds: bool,
 }
 
 pub struct Owned {
     pub value: String,
+    /// The tenant as its tables show it, each type in its way: so the audit log has it.
+    pub shown: Vec<String>,
+    /// Of all schemas.
+    pub everywhere: bool,
     pub tables: Vec<Table>,
     pub keys: Vec<Key>,
 }
@@ -42,6 +49,9 @@ struct Found {
     /// Where the key is: a child that inherits is not its parent.
     made_on: Oid,
     parent: Oid,
+    /// It is of one partition alone, or refers to one, or to or from what inherits or is inherited from: the rows it is
+    /// about are not told by the table.
+    partial: bool,
     key: Key,
 }
 
@@ -59,6 +69,7 @@ impl Table {
             schema: table.schema,
             name: table.name,
             owner: table.owner,
+            partitioned: table.kind == 'p',
             tenant: guard.map(|g| (g.column.clone(), g.kind)),
             columns: columns.unwrap_or_default(),
         })
@@ -83,7 +94,8 @@ impl Owned {
         }
         let guards: Vec<Guarded> = guarded(None)?.into_iter().filter(|g| !g.follows).collect();
         let guard = |relation: Oid| guards.iter().find(|g| g.relation == relation);
-        let mut owned = Owned { value, tables: vec![], keys: vec![] };
+        let everywhere = schema.is_none();
+        let mut owned = Owned { value, shown: vec![], everywhere, tables: vec![], keys: vec![] };
         for relation in guarded(schema)?.iter().filter(|g| !g.follows).map(|g| g.relation) {
             owned.tables.push(Table::of(relation, guard(relation))?);
         }
@@ -95,7 +107,9 @@ impl Owned {
         // each table that is added may be referred to by others
         let mut at = 0;
         while let Some(parent) = owned.tables.get(at).map(|t| t.oid) {
-            for key in found.extract_if(.., |key| key.parent == parent) {
+            // one that lets go makes nobody's row a tenant's; but whose rows are has to come in order
+            let counts = |key: &Found| key.key.holds || guard(key.child).is_some();
+            for key in found.extract_if(.., |key| key.parent == parent && counts(key)) {
                 if key.made_on != key.child {
                     return Err(Error::unsupported(format!(
                         "foreign key \"{}\" is of a table that inherits",
@@ -110,22 +124,49 @@ impl Owned {
                         owned.tables.len() - 1
                     }
                 };
-                owned.keys.push(Key { child, parent: at, ..key.key });
+                owned.add(child, at, key)?;
             }
             at += 1;
         }
-        owned.value = owned.shown()?;
+        for key in found {
+            let at = |oid: Oid| owned.tables.iter().position(|t| t.oid == oid);
+            match (at(key.child), at(key.parent)) {
+                (Some(child), Some(parent)) => owned.add(child, parent, key)?,
+                // what is inherited from one of them is not one of them
+                (_, None) if key.key.holds && inherits(key.parent, &owned.tables)? => {
+                    return Err(partial(&key.key.name));
+                }
+                _ => {}
+            }
+        }
+        owned.shown = owned.shown()?;
+        if let [one] = &*owned.shown {
+            owned.value = one.clone();
+        }
         for table in 0..owned.tables.len() {
             owned.condition(table)?;
         }
         Ok(owned)
     }
 
-    /// The tenant as the tables show it, and with them the audit log.
+    /// # Errors
+    /// 0A000 if it makes rows the tenant's and is about a part of a table only.
+    fn add(&mut self, child: usize, parent: usize, found: Found) -> Result<()> {
+        let tenant = self.tables[child].tenant.as_ref();
+        if found.partial && found.key.holds && tenant.is_none() {
+            return Err(partial(&found.key.name));
+        }
+        let mut key = Key { child, parent, ..found.key };
+        key.nullable.retain(|column| tenant.is_none_or(|(tenant, _)| tenant != column));
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// The tenant as the tables show it.
     ///
     /// # Errors
     /// 22023 if a table's tenants are of a type that the value is none of.
-    fn shown(&self) -> Result<String> {
+    fn shown(&self) -> Result<Vec<String>> {
         let mut shown = vec![];
         for table in &self.tables {
             let Some((_, kind)) = table.tenant else { continue };
@@ -145,11 +186,9 @@ impl Owned {
             };
             shown.push(value);
         }
+        shown.sort();
         shown.dedup();
-        match &*shown {
-            [one] => Ok(one.clone()),
-            _ => Ok(self.value.clone()),
-        }
+        Ok(shown)
     }
 
     /// The condition that a row of a table is the tenant's.
@@ -164,7 +203,7 @@ impl Owned {
     pub fn refers(&self, key: &Key) -> Result<String> {
         let parent = &self.tables[key.parent];
         let condition = Aliases { owned: self, next: 1, above: vec![] }.condition(key.parent, "t0")?;
-        Ok(ddl::refers_to(ddl::ROW, &key.pairs, parent.id(), "t0", &condition))
+        Ok(ddl::refers_to(ddl::ROW, &key.pairs, (parent.id(), parent.partitioned), "t0", &condition))
     }
 }
 
@@ -187,7 +226,8 @@ impl Aliases<'_> {
             return Ok(ddl::is_tenants(alias, column, *kind, &owned.value));
         }
         let by_others = self.by_others(table, alias)?;
-        let own: Vec<&Key> = owned.keys.iter().filter(|k| k.child == table && k.parent == table).collect();
+        let own: Vec<&Key> =
+            owned.keys.iter().filter(|k| k.holds && k.child == table && k.parent == table).collect();
         let Some(first) = own.first() else { return Ok(by_others) };
         let (inner, tree) = (self.fresh(), self.fresh());
         let seed = self.by_others(table, &inner)?;
@@ -211,10 +251,17 @@ impl Aliases<'_> {
         }
         self.above.push(table);
         let mut ways = vec![];
-        for key in owned.keys.iter().filter(|k| k.child == table && k.parent != table) {
+        for key in owned.keys.iter().filter(|k| k.holds && k.child == table && k.parent != table) {
             let parent = self.fresh();
             let condition = self.condition(key.parent, &parent)?;
-            ways.push(ddl::refers_to(alias, &key.pairs, owned.tables[key.parent].id(), &parent, &condition));
+            let table = &owned.tables[key.parent];
+            ways.push(ddl::refers_to(
+                alias,
+                &key.pairs,
+                (table.id(), table.partitioned),
+                &parent,
+                &condition,
+            ));
         }
         self.above.pop();
         Ok(match ways.len() {
@@ -224,16 +271,41 @@ impl Aliases<'_> {
     }
 }
 
-/// All foreign keys that hold on to what they refer to, of partitioned tables by their root.
+fn partial(key: &str) -> Error {
+    Error::unsupported(format!("foreign key \"{key}\" is about a part of a table only"))
+        .detail("It is of a partition, or of a table that inherits or is inherited from, or refers to one: which rows are the tenant's cannot be told by it.")
+        .hint("Give the table that refers a tenant column of its own (dbguard.tenant_enable), or make the key on the whole table.")
+}
+
+/// Whether the relation inherits from one of the tables.
+fn inherits(relation: Oid, tables: &[Table]) -> Result<bool> {
+    const ABOVE: &str = "
+        WITH RECURSIVE above(oid) AS (
+          SELECT inhparent FROM pg_inherits WHERE inhrelid = $1
+          UNION SELECT i.inhparent FROM pg_inherits i JOIN above ON i.inhrelid = above.oid)
+        SELECT EXISTS (SELECT FROM above WHERE oid = ANY ($2))";
+    let tables: Vec<Oid> = tables.iter().map(|t| t.oid).collect();
+    let found = Spi::connect(|client| {
+        client.select(ABOVE, Some(1), &[relation.into(), tables.into()])?.first().get_one::<bool>()
+    })?;
+    Ok(found == Some(true))
+}
+
+/// All foreign keys, of partitioned tables by their root.
 fn keys() -> Result<Vec<Found>> {
     const KEYS: &str = "
         SELECT coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid),
                CASE WHEN i.inhrelid IS NULL OR c.relispartition THEN coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid) ELSE i.inhparent END,
                coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid),
                k.conname::text,
-               u.columns, u.refers_to, u.schemas, u.operators, u.nullable
+               u.columns, u.refers_to, u.schemas, u.operators, u.nullable,
+               k.confdeltype NOT IN ('n', 'd'),
+               c.relispartition OR p.relispartition OR EXISTS (
+                 SELECT FROM pg_inherits h JOIN pg_class above ON above.oid = h.inhparent
+                 WHERE above.relkind <> 'p' AND (k.conrelid IN (h.inhrelid, h.inhparent) OR k.confrelid = h.inhrelid))
         FROM pg_constraint k
         JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_class p ON p.oid = k.confrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_inherits i ON i.inhrelid = k.conrelid AND i.inhseqno = 1
           AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant')
@@ -246,7 +318,7 @@ fn keys() -> Result<Vec<Found>> {
           JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.refers_to
           JOIN pg_operator o ON o.oid = u.operator
           JOIN pg_namespace s ON s.oid = o.oprnamespace) u
-        WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype NOT IN ('n', 'd')
+        WHERE k.contype = 'f' AND k.conparentid = 0
         ORDER BY n.nspname, c.relname, k.conname";
     Ok(Spi::connect(|client| -> std::result::Result<Vec<Found>, pgrx::spi::Error> {
         let mut list = vec![];
@@ -260,7 +332,15 @@ fn keys() -> Result<Vec<Found>> {
                 child: oid(1)?,
                 made_on: oid(2)?,
                 parent: oid(3)?,
-                key: Key { name: text(4)?, child: 0, parent: 0, pairs: pairs.collect(), nullable: texts(9)? },
+                partial: row.get::<bool>(11)?.unwrap_or_default(),
+                key: Key {
+                    name: text(4)?,
+                    child: 0,
+                    parent: 0,
+                    pairs: pairs.collect(),
+                    nullable: texts(9)?,
+                    holds: row.get::<bool>(10)?.unwrap_or_default(),
+                },
             });
         }
         Ok(list)

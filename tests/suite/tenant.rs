@@ -4,6 +4,7 @@ mod check;
 mod children;
 mod enable;
 mod erase;
+mod erase_keys;
 mod export;
 mod planner;
 mod rows;

@@ -38,12 +38,7 @@ macro_rules! changes {
 
 const BY_KEY: &str = changes!("(c.key = $3 OR c.old_key = $3)");
 const BY_VALUES: &str = changes!("(c.old @> $3::jsonb OR c.new @> $3::jsonb)");
-/// Beside those of the tenant all of rows that have just been deleted, where the log does not know whose they were.
-const BY_TENANT: &str = changes!(
-    "(c.tenant = $3 OR c.key IN (
-       SELECT d.key FROM dbguard.audit_record d JOIN dbguard.audit_relation v ON v.id = d.relation
-       WHERE v.lineage = $1 AND d.op = 'D' AND d.xact = pg_current_xact_id_if_assigned() AND d.tenant IS NULL))"
-);
+const BY_TENANT: &str = changes!("c.tenant = $3");
 
 /// `key` as the log holds it.
 pub fn of_key(lineage: i32, key: &str, columns: &[String]) -> Result<Vec<Change>> {
@@ -84,7 +79,7 @@ pub fn of_values(lineage: i32, values: &str, columns: &[String]) -> Result<Vec<C
     select(BY_VALUES, lineage, values, columns)
 }
 
-/// A tenant's, for its erasure.
+/// The changes that carry a tenant.
 pub fn of_tenant(lineage: i32, tenant: &str, columns: &[String]) -> Result<Vec<Change>> {
     select(BY_TENANT, lineage, tenant, columns)
 }

@@ -17,7 +17,7 @@ pub struct Column {
     pub not_null: bool,
     pub has_default: bool,
     pub generated: bool,
-    /// What rows have that are older than the column.
+    /// What rows have that are older than the column, if new ones get what this module makes: else it is somebody's own.
     pub missing: Option<String>,
     /// A constraint CHECK (column IS NOT NULL), and whether it is valid.
     pub check: Option<(String, bool)>,
@@ -120,10 +120,15 @@ fn columns(relation: Oid) -> Result<Vec<Column>> {
           SELECT b.attnum, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
         SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(b.type, NULL), a.attnotnull,
                a.atthasdef OR a.attidentity <> '', a.attgenerated <> '',
-               CASE WHEN a.atthasmissing THEN a.attmissingval::text END, c.conname::text, c.convalidated
+               CASE WHEN a.atthasmissing
+                    AND (a.atttypid = 'bigint'::regtype AND a.attidentity = 'a'
+                         OR a.atttypid = 'uuid'::regtype AND d.value = 'gen_random_uuid()') THEN a.attmissingval::text END,
+               c.conname::text, c.convalidated
         FROM base b
         JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
         JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
+        LEFT JOIN LATERAL (
+          SELECT pg_get_expr(adbin, adrelid) AS value FROM pg_attrdef WHERE adrelid = $1 AND adnum = a.attnum) d ON true
         LEFT JOIN LATERAL (
           SELECT conname, convalidated FROM pg_constraint
           WHERE conrelid = $1 AND contype = 'c' AND NOT connoinherit

@@ -228,3 +228,39 @@ fn partitions_follow_and_children_too() {
     let e = db.error("SELECT dbguard.standard_columns('p1')");
     assert_eq!((e.code.as_str(), e.message.as_str()), ("42809", "\"p1\" is a partition"));
 }
+
+/// A column of somebody's own is not taken for one that was begun, whatever rows have in it.
+#[test]
+fn an_id_of_ones_own_is_left_alone() {
+    for definition in ["int NOT NULL DEFAULT 0", "text NOT NULL DEFAULT '0'", "bigint NOT NULL DEFAULT 0"] {
+        let mut db = Db::new();
+        db.exec(&format!(
+            "CREATE TABLE k (v text); INSERT INTO k VALUES ('a'), ('b'); ALTER TABLE k ADD id {definition}"
+        ));
+        let left = "SELECT count(*) FROM dbguard.standard_columns('k', '{id}') WHERE statement ~ 'UPDATE'";
+        assert_eq!(db.value(left), "0", "{definition}");
+        assert_eq!(db.value("SELECT string_agg(id::text, ',') FROM k"), "0,0");
+    }
+}
+
+/// Rows that a policy hides are no rows without an id: it is an error, not silence.
+#[test]
+fn rows_that_a_policy_hides() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("standard_owner");
+    db.exec("CREATE SCHEMA s AUTHORIZATION standard_owner");
+    owner.exec(
+        "CREATE TABLE s.t (tenant_id int); INSERT INTO s.t VALUES (1), (2); SELECT dbguard.tenant_enable('s.t');
+         SELECT dbguard.standard_columns('s.t', '{id}')",
+    );
+    let fill = owner.value(
+        "SELECT statement FROM dbguard.standard_columns_plan('s.t', '{id}') WHERE statement ~ 'UPDATE'",
+    );
+    assert_eq!(
+        owner.error(&fill).message,
+        "query would be affected by row-level security policy for table \"t\""
+    );
+    db.exec(&fill);
+    assert_eq!(db.value("SELECT count(DISTINCT id) FROM s.t WHERE id > 0"), "2");
+    db.exec("DROP SCHEMA s CASCADE; DROP OWNED BY standard_owner");
+}
