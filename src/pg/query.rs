@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, Oid};
+use serde::de::DeserializeOwned;
 use std::ffi::{c_char, CString};
 
 #[pgrx::pg_guard]
@@ -119,6 +120,18 @@ pub fn each(sql: &str, params: &[Param], mut take: impl FnMut(&Row) -> Result<()
         pg_sys::SPI_finish();
     }
     Ok(())
+}
+
+/// The rows of a query that gives each as a JSON array. Of what is committed none is missed, whatever snapshot the
+/// transaction has.
+pub fn each_fresh<T: DeserializeOwned>(sql: &str, params: &[Param], mut take: impl FnMut(T)) -> Result<()> {
+    super::snapshot::fresh(|| {
+        each(sql, params, |row| {
+            let json = row.bytes(0).unwrap_or_default();
+            take(serde_json::from_slice(json).map_err(|e| Error::internal(e.to_string()))?);
+            Ok(())
+        })
+    })
 }
 
 /// The call of a function that returns a set of rows, whose result is put together here.

@@ -6,8 +6,8 @@ use super::guard;
 use super::guarded::policy_of;
 use super::wanted::Wanted;
 use crate::catalog::{extension_owner, own_table, relation};
-use crate::error::Result;
-use crate::pg::kept::Kept;
+use crate::error::{Error, Result};
+use crate::pg::query::each_fresh;
 use crate::pg::relation::with_inheritors;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::{self, Oid};
@@ -24,11 +24,15 @@ fn tenant_auto(_fcinfo: pg_sys::FunctionCallInfo) {
 fn follow() -> Result<()> {
     for (child, parent) in new_children()? {
         // ours may be guarded by now, as a child of the one before
-        if policy_of(child)?.is_some() {
+        if policy_of(child)?.is_some_and(|own| own.rule.is_some() && own.enabled) {
             continue;
         }
         let Some(policy) = policy_of(parent)? else { continue };
-        let Some((column, _, setting)) = policy.rule else { continue };
+        let Some((column, _, setting)) = policy.rule else {
+            return Err(Error::not_in_state(format!("table \"{}\" is not guarded as it was", policy.name))
+                .detail("So what inherits from it cannot be guarded.")
+                .hint("See SELECT * FROM dbguard.tenant_status();"));
+        };
         let wanted = Wanted { column, setting, force: policy.forced, tenants: None };
         for relid in with_inheritors(child).into_iter().rev() {
             if !guardable(&relation(relid)?) {
@@ -42,26 +46,23 @@ fn follow() -> Result<()> {
     Ok(())
 }
 
-/// What the command made or changed, or lies below that, has no policy of ours, and a parent that has. What is
-/// attached is told of as a change of its parent.
+/// What the command made or changed, or lies below that, is not guarded, and has a parent that is, whatever snapshot the
+/// transaction has. What is attached is told of as a change of its parent.
 fn new_children() -> Result<Vec<(Oid, Oid)>> {
     const NEW: &str = "
         WITH RECURSIVE tree AS (
             SELECT objid AS oid FROM pg_event_trigger_ddl_commands()
             WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
             UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
-        SELECT DISTINCT ON (c.oid) c.oid, i.inhparent
+        SELECT DISTINCT ON (c.oid) json_build_array(c.oid::int8, i.inhparent::int8)::text
         FROM tree t
         JOIN pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         JOIN pg_inherits i ON i.inhrelid = c.oid
         JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
-        WHERE NOT EXISTS (SELECT FROM pg_policy q WHERE q.polrelid = c.oid AND q.polname = 'dbguard_tenant')
+        WHERE NOT (c.relrowsecurity
+                   AND EXISTS (SELECT FROM pg_policy q WHERE q.polrelid = c.oid AND q.polname = 'dbguard_tenant'))
         ORDER BY c.oid, i.inhparent";
-    Ok(Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
-        let mut list = vec![];
-        for row in client.update(Kept(NEW), None, &[])? {
-            list.extend(row.get::<Oid>(1)?.zip(row.get::<Oid>(2)?));
-        }
-        Ok(list)
-    })?)
+    let mut list = vec![];
+    each_fresh(NEW, &[], |(child, parent): (u32, u32)| list.push((child.into(), parent.into())))?;
+    Ok(list)
 }

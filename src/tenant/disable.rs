@@ -38,11 +38,20 @@ fn disable(table: Oid) -> Result<bool> {
     }
     for relid in all {
         let table = relation(relid)?;
-        if guardable(&table) {
+        // what another guarded table shares stays guarded, and what lies below it
+        if guardable(&table) && (relid == root.oid || !has_another_guard(relid)?) {
             open(&own_table(relid)?)?;
         }
     }
     Ok(true)
+}
+
+/// Whether a table that it inherits from is guarded: of those to be opened the policies are gone by then.
+fn has_another_guard(relation: Oid) -> Result<bool> {
+    const GUARD: &str = "
+        SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
+                       WHERE i.inhrelid = $1)";
+    Ok(Spi::get_one_with_args::<bool>(GUARD, &[relation.into()])? == Some(true))
 }
 
 /// Row-level security goes off where it was off before and no other policy needs it.
@@ -63,8 +72,8 @@ fn open(table: &Relation) -> Result<()> {
         ));
         return Ok(());
     };
-    if policy.forced && !forced {
-        ddl::run(&tenant::force(schema, name, false))?;
+    if policy.forced != forced {
+        ddl::run(&tenant::force(schema, name, forced))?;
     }
     match (policy.enabled && !enabled, others == Some(true)) {
         (true, false) => ddl::run(&tenant::row_security(schema, name, false))?,

@@ -5,7 +5,7 @@ use super::wanted::{root_table, Wanted};
 use super::{guard, index, views};
 use crate::catalog::{own_table, relation};
 use crate::ddl::tenant as ddl;
-use crate::error::{notice, Error, Result};
+use crate::error::{notice, warning, Error, Result};
 use crate::pg::lock;
 use crate::pg::relation::{with_inheritors, Relation};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -99,6 +99,13 @@ pub fn enable(table: Oid, wanted: &Wanted) -> Result<Vec<Step>> {
 pub fn plan(table: Oid, wanted: &Wanted) -> Result<Vec<Step>> {
     let root = root_table(table)?;
     wanted.kind(&root)?;
+    if let Some(above) = unguarded_parent(table)? {
+        warning(
+            Error::not_in_state(format!("table \"{above}\" shows the rows of \"{}\", too", root.name))
+                .detail("It is inherited from, and has no policy of dbguard.")
+                .hint("Guard that one, or ALTER TABLE ... NO INHERIT."),
+        );
+    }
     let mut steps = vec![];
     // children first: what is guarded has no child that is not, whenever one looks (as our event trigger does)
     for relid in with_inheritors(table).into_iter().rev() {
@@ -122,6 +129,20 @@ pub fn plan(table: Oid, wanted: &Wanted) -> Result<Vec<Step>> {
         steps.extend(views::steps(relid)?);
     }
     Ok(steps)
+}
+
+/// A table that this one inherits from and that has no policy of ours: through it no policy of this one counts.
+fn unguarded_parent(table: Oid) -> Result<Option<String>> {
+    const PARENT: &str = "
+        SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+        WHERE i.inhrelid = $1
+          AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant')
+        ORDER BY 1 LIMIT 1";
+    Ok(Spi::connect(|client| {
+        let mut found = client.select(PARENT, Some(1), &[table.into()])?;
+        found.next().map_or(Ok(None), |row| row.get::<String>(1))
+    })
+    .map_err(|e: pgrx::spi::Error| e)?)
 }
 
 /// Whether it can have policies and is seen by other sessions.

@@ -5,6 +5,7 @@ use super::steps::Step;
 use super::wanted::Wanted;
 use crate::ddl::tenant as ddl;
 use crate::error::Result;
+use crate::pg::guc;
 use crate::pg::relation::Relation;
 use pgrx::prelude::*;
 
@@ -95,15 +96,18 @@ fn state(table: &Relation, wanted: &Wanted) -> Result<State> {
                          AND pg_get_expr(p.polwithcheck, c.oid) = 'dbguard._tenant_access(' || quote_ident($2) || ')')
         FROM pg_class c WHERE c.oid = $1";
     let args = [table.oid.into(), wanted.column.as_str().into()];
-    Ok(Spi::connect_mut(|client| {
-        let row = client.update(STATE, Some(1), &args)?.first();
-        let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
-        Ok::<_, pgrx::spi::Error>(State {
-            enabled: is(1)?,
-            forced: is(2)?,
-            opened: is(3)?,
-            access: is(4)?,
-            access_fits: is(5)?,
+    let look = || {
+        Spi::connect_mut(|client| {
+            let row = client.update(STATE, Some(1), &args)?.first();
+            let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
+            Ok::<_, pgrx::spi::Error>(State {
+                enabled: is(1)?,
+                forced: is(2)?,
+                opened: is(3)?,
+                access: is(4)?,
+                access_fits: is(5)?,
+            })
         })
-    })?)
+    };
+    Ok(guc::with(&[(c"quote_all_identifiers", c"off")], look)?)
 }

@@ -1,10 +1,10 @@
 //! Which tables are guarded, and how: read off their policies, so that there is nothing that could go stale.
 
 use crate::error::Result;
+use crate::pg::guc;
+use crate::pg::query::each_fresh;
 use dbguard_core::tenant::Kind;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::prelude::*;
-use pgrx::spi::SpiTupleTable;
 
 /// A table whose rows are seen by their tenant only.
 #[derive(Debug, Clone)]
@@ -58,12 +58,12 @@ pub fn guarded(schema: Option<Oid>) -> Result<Vec<Guarded>> {
 
 /// A policy is as it was made if it reads just so: an expression somebody has changed is not ours.
 const POLICIES: &str = r"
-    SELECT c.oid, n.nspname::text, c.relname::text, c.relowner,
+    SELECT json_build_array(c.oid::int8, n.nspname, c.relname, c.relowner::int8,
            CASE WHEN e.intact THEN a.attname::text END, CASE WHEN e.intact THEN e.kind END, CASE WHEN e.intact THEN e.setting END,
            c.relrowsecurity, c.relforcerowsecurity,
            EXISTS (SELECT FROM pg_inherits i JOIN pg_policy up ON up.polrelid = i.inhparent AND up.polname = 'dbguard_tenant'
                    WHERE i.inhrelid = c.oid),
-           obj_description(p.oid, 'pg_policy')
+           obj_description(p.oid, 'pg_policy'))::text
     FROM pg_policy p
     JOIN pg_class c ON c.oid = p.polrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -81,39 +81,51 @@ const POLICIES: &str = r"
                        '((' || quote_ident(a.attname) || ')::' || CASE m[1] WHEN 'int' THEN 'integer' ELSE m[1] END) AS intact
         FROM regexp_match(x.using_, 'SELECT dbguard\.tenant_(uuid|bigint|int|text)\(''([A-Za-z0-9_.$]+)''::text\) AS tenant_[a-z]+\)\)$') m) e ON true
     WHERE p.polname = 'dbguard_tenant' AND ($1 IS NULL OR n.oid = $1) AND ($2 IS NULL OR c.oid = $2)
-    ORDER BY 10, n.nspname, c.relname";
+    ORDER BY EXISTS (SELECT FROM pg_inherits i JOIN pg_policy up ON up.polrelid = i.inhparent AND up.polname = 'dbguard_tenant'
+                     WHERE i.inhrelid = c.oid), n.nspname, c.relname";
 
-/// The tables with our policy of a schema or of all.
+/// Relation, schema, name, owner; column, type and setting; enabled, forced, follows; comment.
+type Found = (
+    u32,
+    String,
+    String,
+    u32,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    bool,
+    bool,
+    bool,
+    Option<String>,
+);
+
+/// The tables with our policy of a schema or of all, as they are now: a guard must not rest on an old snapshot, nor on
+/// how the session wants names printed.
 pub fn policies(schema: Option<Oid>, relation: Option<Oid>) -> Result<Vec<Policy>> {
-    Ok(Spi::connect(|client| read(client.select(POLICIES, None, &[schema.into(), relation.into()])?))?)
-}
-
-/// The policy of a table that we hold a lock on, as it is now.
-pub fn policy_of(relation: Oid) -> Result<Option<Policy>> {
-    let args = [None::<Oid>.into(), relation.into()];
-    Ok(Spi::connect_mut(|client| read(client.update(POLICIES, None, &args)?))?.pop())
-}
-
-fn read(rows: SpiTupleTable) -> std::result::Result<Vec<Policy>, pgrx::spi::Error> {
     let mut list = vec![];
-    for row in rows {
-        let rule = (row.get::<String>(5)?, row.get::<String>(6)?, row.get::<String>(7)?);
-        list.push(Policy {
-            relation: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
-            schema: row.get(2)?.unwrap_or_default(),
-            name: row.get(3)?.unwrap_or_default(),
-            owner: row.get(4)?.unwrap_or(pg_sys::InvalidOid),
-            rule: match rule {
-                (Some(column), Some(kind), Some(setting)) => {
-                    Kind::parse(&kind).map(|kind| (column, kind, setting))
-                }
-                _ => None,
-            },
-            enabled: row.get(8)? == Some(true),
-            forced: row.get(9)? == Some(true),
-            follows: row.get(10)? == Some(true),
-            comment: row.get(11)?,
-        });
-    }
+    let oid = |oid: Option<Oid>| (pg_sys::OIDOID, oid.map(pg_sys::Datum::from));
+    guc::with(&[(c"quote_all_identifiers", c"off")], || {
+        each_fresh(POLICIES, &[oid(schema), oid(relation)], |found: Found| {
+            let (relation, schema, name, owner, column, kind, setting, enabled, forced, follows, comment) =
+                found;
+            let rule = column.zip(kind).zip(setting);
+            list.push(Policy {
+                relation: relation.into(),
+                schema,
+                name,
+                owner: owner.into(),
+                rule: rule.and_then(|((column, kind), setting)| Some((column, Kind::parse(&kind)?, setting))),
+                enabled,
+                forced,
+                follows,
+                comment,
+            });
+        })
+    })?;
     Ok(list)
+}
+
+/// The policy of a table.
+pub fn policy_of(relation: Oid) -> Result<Option<Policy>> {
+    Ok(policies(None, Some(relation))?.pop())
 }

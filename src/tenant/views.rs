@@ -37,14 +37,14 @@ impl Bypass {
 }
 
 /// A view asks as its owner for what it reads, or as whoever asks it (security_invoker): then views of such views count as
-/// well. A materialized view is filled by its owner; where he is bound by the policies it holds one tenant's rows at most.
+/// well, as do views of views that show too much. A materialized view shows what its owner has seen to everybody.
 pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
     const BYPASSES: &str = "
         WITH RECURSIVE table_ AS (SELECT oid, relowner, relforcerowsecurity FROM pg_class WHERE oid = $1),
         seen AS (
             SELECT oid, false AS bypass, true AS asks_as_asked FROM table_
             UNION
-            SELECT v.oid, NOT x.invoker AND (o.rolsuper OR o.rolbypassrls
+            SELECT v.oid, s.bypass OR v.relkind = 'm' OR NOT x.invoker AND (o.rolsuper OR o.rolbypassrls
                           OR (NOT t.relforcerowsecurity AND pg_has_role(v.relowner, t.relowner, 'USAGE'))), x.invoker
             FROM seen s
             CROSS JOIN table_ t
@@ -55,9 +55,11 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
             CROSS JOIN LATERAL (SELECT v.relkind = 'v' AND coalesce((
                 SELECT option_value IN ('true', 'on', '1', 'yes', 't', 'y') FROM pg_options_to_table(v.reloptions)
                 WHERE option_name = 'security_invoker'), false) AS invoker) x
-            WHERE s.asks_as_asked AND v.oid <> $1)
+            WHERE (s.asks_as_asked OR s.bypass) AND v.oid <> $1)
         SELECT DISTINCT n.nspname::text, v.relname::text, v.relkind::text, quote_ident(pg_get_userbyid(v.relowner)),
                EXISTS (SELECT FROM aclexplode(v.relacl) x WHERE x.grantee <> v.relowner)
+               OR EXISTS (SELECT FROM pg_attribute a CROSS JOIN aclexplode(a.attacl) x
+                          WHERE a.attrelid = v.oid AND x.grantee <> v.relowner)
         FROM seen s JOIN pg_class v ON v.oid = s.oid JOIN pg_namespace n ON n.oid = v.relnamespace
         WHERE s.bypass ORDER BY 1, 2";
     let list = Spi::connect(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {

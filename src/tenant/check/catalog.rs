@@ -9,14 +9,26 @@ use pgrx::prelude::*;
 
 /// Each of these answers table, check, severity, finding, fix. $1: the guarded tables, $2: their tenant columns,
 /// $3: their settings, $4: the schema asked for. `g` is one of them.
-const CHECKS: [&str; 8] = [
+const CHECKS: [&str; 9] = [
+    // asked through a table that it inherits from only that one's policies count
+    "WITH RECURSIVE above AS (
+         SELECT g.oid AS root, i.inhparent AS oid FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting) JOIN pg_inherits i ON i.inhrelid = g.oid
+         UNION SELECT a.root, i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.oid)
+     SELECT a.root, 'parent', 'error',
+            format('table %s, which it inherits from or is a partition of, is not guarded and shows its rows', c.oid::regclass), NULL
+     FROM above a JOIN pg_class c ON c.oid = a.oid JOIN pg_class r ON r.oid = a.root
+     WHERE c.oid <> ALL ($1) AND ($4 IS NULL OR r.relnamespace = $4)
+       AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant')",
     // the policies bind its owner only if forced
     "SELECT c.oid, 'force', 'warning',
-            format('its owner %I logs in and sees all tenants'' rows: row-level security is not forced', r.rolname),
+            CASE WHEN r.rolcanlogin THEN format('its owner %I logs in and sees all tenants'' rows: row-level security is not forced', r.rolname)
+                 ELSE format('%I logs in and sees all tenants'' rows as a member of its owner %I: row-level security is not forced', m.rolname, r.rolname) END,
             format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', c.oid::regclass)
      FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting)
      JOIN pg_class c ON c.oid = g.oid JOIN pg_roles r ON r.oid = c.relowner
-     WHERE NOT c.relforcerowsecurity AND r.rolcanlogin AND NOT r.rolsuper AND ($4 IS NULL OR c.relnamespace = $4)",
+     LEFT JOIN LATERAL (SELECT m.rolname FROM pg_roles m
+                        WHERE m.rolcanlogin AND NOT m.rolsuper AND pg_has_role(m.oid, r.oid, 'USAGE') ORDER BY 1 LIMIT 1) m ON true
+     WHERE NOT c.relforcerowsecurity AND (r.rolcanlogin OR m.rolname IS NOT NULL) AND NOT r.rolsuper AND ($4 IS NULL OR c.relnamespace = $4)",
     "SELECT NULL::oid, 'role', 'warning', format('role %I logs in and passes by all policies (BYPASSRLS)', r.rolname),
             format('ALTER ROLE %I NOBYPASSRLS', r.rolname)
      FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper AND r.rolcanlogin
@@ -68,8 +80,8 @@ const CHECKS: [&str; 8] = [
      FROM pg_index i
      JOIN unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting) ON g.oid = i.indrelid
      JOIN pg_class x ON x.oid = i.indexrelid
-     WHERE i.indisunique AND NOT x.relispartition AND ($4 IS NULL OR x.relnamespace = $4)
-       AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]) AND a.attname = g.col)
+     WHERE (i.indisunique OR i.indisexclusion) AND NOT x.relispartition AND ($4 IS NULL OR x.relnamespace = $4)
+       AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND a.attname = g.col)
        AND (0 = ANY (i.indkey::int2[]) OR EXISTS (
            SELECT FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])

@@ -1,12 +1,10 @@
 //! Foreign keys of a table with soft delete, on either side.
 
 use crate::ddl::soft_delete::{named, By, Keeping, Key, Pairs};
-use crate::error::{Error, Result};
-use crate::pg::query::{each, param, Param};
+use crate::error::Result;
+use crate::pg::query::{each_fresh, param};
 use crate::pg::relation::partition_parent;
-use crate::pg::snapshot;
 use pgrx::pg_sys::Oid;
-use serde::de::DeserializeOwned;
 
 /// A foreign key, and the table on its other side.
 pub struct ForeignKey {
@@ -120,7 +118,7 @@ fn read(
     referred: bool,
 ) -> Result<Vec<ForeignKey>> {
     let mut list = vec![];
-    fresh_rows(&crate::ddl::soft_delete::keys(which, other), &[param(relations)], |found: Found| {
+    each_fresh(&crate::ddl::soft_delete::keys(which, other), &[param(relations)], |found: Found| {
         let ((name, relation, schema, table, owner, on_delete), columns, (kind, deleted, of_type)) = found;
         let (referring, referred_to, schemas, operators) = columns;
         let (own, other) = if referred { (referring, referred_to) } else { (referred_to, referring) };
@@ -142,18 +140,6 @@ fn read(
     Ok(list)
 }
 
-/// The rows of a query that gives each as a JSON array. Of what is committed none is missed, whatever snapshot the
-/// transaction has: what is found is kept after it.
-fn fresh_rows<T: DeserializeOwned>(sql: &str, params: &[Param], mut take: impl FnMut(T)) -> Result<()> {
-    snapshot::fresh(|| {
-        each(sql, params, |row| {
-            let json = row.bytes(0).unwrap_or_default();
-            take(serde_json::from_slice(json).map_err(|e| Error::internal(e.to_string()))?);
-            Ok(())
-        })
-    })
-}
-
 /// The columns of the partition keys of these tables; None if one of the keys has an expression.
 pub fn partition_key(relations: &[Oid]) -> Result<Option<Vec<String>>> {
     const KEY: &str = "
@@ -163,7 +149,7 @@ pub fn partition_key(relations: &[Oid]) -> Result<Option<Vec<String>>> {
         LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = u.attnum AND u.attnum > 0
         WHERE p.partrelid = ANY ($1)";
     let mut key: Vec<Option<String>> = vec![];
-    fresh_rows(KEY, &[param(relations.to_vec())], |(name,): (Option<String>,)| key.push(name))?;
+    each_fresh(KEY, &[param(relations.to_vec())], |(name,): (Option<String>,)| key.push(name))?;
     Ok(key.into_iter().collect())
 }
 
@@ -174,7 +160,7 @@ pub fn sees_transition_table(relation: Oid) -> Result<bool> {
         WHERE t.tgrelid = $1 AND t.tgtype & 17 = 17 AND t.tgenabled <> 'D'
           AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL)";
     let mut any = false;
-    fresh_rows(TRIGGERS, &[param(relation)], |_: (String,)| any = true)?;
+    each_fresh(TRIGGERS, &[param(relation)], |_: (String,)| any = true)?;
     Ok(any)
 }
 
@@ -193,7 +179,7 @@ pub fn primary_key(relation: Oid) -> Result<Vec<Key>> {
         WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND u.place <= i.indnkeyatts
         ORDER BY u.place";
     let mut key = vec![];
-    fresh_rows(KEY, &[param(relation)], |(name, schema, operator): (String, String, String)| {
+    each_fresh(KEY, &[param(relation)], |(name, schema, operator): (String, String, String)| {
         key.push(Key { name, operator: (schema, operator) });
     })?;
     Ok(key)

@@ -80,3 +80,63 @@ fn the_owner_of_the_parent_makes_a_partition() {
     // forced: he, too, is a tenant
     assert_eq!(owner.error("INSERT INTO o.p1 VALUES (1, 1)").code, "42501");
 }
+
+/// The guard of what is made later rests on no old snapshot, on no way to print names, and not on half a policy.
+#[test]
+fn whatever_the_session_is_like() {
+    let mut db = Db::new();
+    let mut other = db.connect();
+    db.exec("CREATE TABLE q (id int, tenant_id int) PARTITION BY LIST (id)");
+    other.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    db.exec("SELECT dbguard.tenant_enable('q')");
+    other.exec("CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1); COMMIT");
+    db.exec("SET quote_all_identifiers = on; CREATE TABLE q2 PARTITION OF q FOR VALUES IN (2)");
+    db.exec("ALTER TABLE q DETACH PARTITION q2; ALTER TABLE q2 DISABLE ROW LEVEL SECURITY; ALTER TABLE q ATTACH PARTITION q2 FOR VALUES IN (2)");
+    db.exec("RESET quote_all_identifiers");
+    assert_eq!(
+        db.lines("SELECT children, unguarded, problem FROM dbguard.tenant_status()"),
+        ["2 | 0 | <null>"]
+    );
+    db.exec("ALTER POLICY dbguard_tenant ON q USING (true)");
+    let e = db.error("CREATE TABLE q3 PARTITION OF q FOR VALUES IN (3)");
+    assert_eq!((e.code.as_str(), e.message.as_str()), ("55000", "table \"q\" is not guarded as it was"));
+    db.exec("DROP POLICY dbguard_tenant ON q");
+    assert_eq!(
+        db.lines("SELECT \"table\", finding FROM dbguard.tenant_check() WHERE \"check\" = 'policy'"),
+        ["q | policy dbguard_tenant is gone, and dbguard_tenant_access lets every tenant's rows through"]
+    );
+}
+
+/// What is asked through a table that is not guarded is asked past the policies of those that inherit from it.
+#[test]
+fn parents_that_are_not_guarded_and_two_of_them() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE base (id int); CREATE TABLE kid (tenant_id int) INHERITS (base);
+         CREATE TABLE pa (tenant_id int NOT NULL); CREATE TABLE pb (tenant_id int NOT NULL); CREATE TABLE pc () INHERITS (pa, pb)",
+    );
+    let (mut session, heard) = db.connect_listening();
+    session.exec("SELECT dbguard.tenant_enable('kid')");
+    assert!(heard.lines()[0].starts_with("WARNING | table \"base\" shows the rows of \"kid\", too"));
+    assert_eq!(
+        db.lines("SELECT \"table\", severity FROM dbguard.tenant_check() WHERE \"check\" = 'parent'"),
+        ["kid | error"]
+    );
+    db.exec("SELECT dbguard.tenant_disable('kid')");
+    // of a schema the child is not left out
+    assert_eq!(
+        db.value("SELECT string_agg(DISTINCT \"table\"::text, ',' ORDER BY \"table\"::text) FROM dbguard.tenant_enable_all('public')"),
+        "kid,pa,pb,pc"
+    );
+    db.exec("SELECT dbguard.tenant_disable('pa')");
+    assert_eq!(db.value("SELECT relrowsecurity FROM pg_class WHERE relname = 'pc'"), "t");
+    assert_eq!(db.lines("SELECT \"table\" FROM dbguard.tenant_status() ORDER BY 1"), ["kid", "pb"]);
+    db.exec("SELECT dbguard.tenant_disable('pb')");
+    assert_eq!(db.value("SELECT relrowsecurity FROM pg_class WHERE relname = 'pc'"), "f");
+    // FORCE is given back
+    db.exec("ALTER TABLE pa ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; SELECT dbguard.tenant_enable('pa', force => false); SELECT dbguard.tenant_disable('pa')");
+    assert_eq!(
+        db.value("SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE relname = 'pa'"),
+        "t"
+    );
+}
