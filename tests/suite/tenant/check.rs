@@ -164,3 +164,20 @@ fn nothing_of_others_runs_as_the_superuser_who_checks() {
     );
     assert_eq!(db.lines("SELECT tenant FROM dbguard.tenant_usage(exact => true) ORDER BY 1"), ["1", "2"]);
 }
+
+/// Who sees nothing at all proves nothing by that.
+#[test]
+fn a_role_that_sees_nothing() {
+    let mut db = Db::new();
+    db.connect_as("tenant_check_other");
+    db.exec(
+        "CREATE TABLE c (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), tenant_id int NOT NULL); INSERT INTO c (tenant_id) VALUES (1), (2);
+         CREATE POLICY own ON c TO tenant_check_other USING (true); SELECT dbguard.tenant_enable('c')",
+    );
+    let check = format!("{CHECK} WHERE \"check\" <> 'role'");
+    assert_eq!(
+        db.lines(&check),
+        ["c | own rows | skipped | a tenant does not see its own rows either: no policy of the table's own lets the role"]
+    );
+    db.exec("DROP OWNED BY tenant_check_other");
+}
