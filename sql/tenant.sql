@@ -25,12 +25,6 @@ CREATE FUNCTION dbguard.tenant_text(setting text) RETURNS text
 COMMENT ON FUNCTION dbguard.tenant_text(text) IS
   'The tenant a setting names; NULL when it is missing or blank';
 
-CREATE FUNCTION dbguard._tenant_access(anyelement) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  AS 'SELECT true';
-COMMENT ON FUNCTION dbguard._tenant_access(anyelement) IS
-  'True. Policies that let a tenant''s rows through call it with the tenant column, so that they go with the column and the extension, and nothing is seen without them';
-
 CREATE FUNCTION dbguard.tenant_enable(relation regclass, tenant_column text DEFAULT 'tenant_id',
                                       setting text DEFAULT 'app.tenant_id', force boolean DEFAULT true,
                                       tenants regclass DEFAULT NULL)

@@ -8,18 +8,23 @@ pub const POLICY: &str = "dbguard_tenant";
 pub const ACCESS: &str = "dbguard_tenant_access";
 
 /// The setting is read in a query of its own: once a statement, and an index can be asked for its value.
+fn rule(column: &str, kind: Kind, setting: &str) -> String {
+    format!("{} = (SELECT dbguard.tenant_{}({}))", ident(column), kind.name(), literal(setting))
+}
+
 pub fn create_policy(schema: &str, table: &str, column: &str, kind: Kind, setting: &str) -> String {
-    let rule = format!("{} = (SELECT dbguard.tenant_{}({}))", ident(column), kind.name(), literal(setting));
+    let rule = rule(column, kind, setting);
     format!(
         "CREATE POLICY {POLICY} ON {} AS RESTRICTIVE FOR ALL TO PUBLIC USING ({rule}) WITH CHECK ({rule})",
         qualified(schema, table)
     )
 }
 
-/// It names the column and a function of ours so that it cannot outlive either: where the other policy went with them
-/// (DROP ... CASCADE), nothing is seen. The function costs nothing: the planner puts its answer, true, in its place.
-pub fn create_access(schema: &str, table: &str, column: &str) -> String {
-    let rule = format!("dbguard._tenant_access({})", ident(column));
+/// The same rule again: where the other policy is dropped, alone or with the column or the extension, this one does not
+/// open the table. A query asks it once only, since the server leaves out a policy that is equal to another
+/// (`add_security_quals`).
+pub fn create_access(schema: &str, table: &str, column: &str, kind: Kind, setting: &str) -> String {
+    let rule = rule(column, kind, setting);
     format!(
         "CREATE POLICY {ACCESS} ON {} FOR ALL TO PUBLIC USING ({rule}) WITH CHECK ({rule})",
         qualified(schema, table)

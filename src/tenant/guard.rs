@@ -5,7 +5,6 @@ use super::steps::Step;
 use super::wanted::Wanted;
 use crate::ddl::tenant as ddl;
 use crate::error::Result;
-use crate::pg::guc;
 use crate::pg::relation::Relation;
 use pgrx::prelude::*;
 
@@ -15,9 +14,9 @@ struct State {
     forced: bool,
     /// Policies of the user's own that let rows through.
     opened: bool,
-    /// Our policy that does, and whether it rests on the column.
+    /// Our policy that does, and whether it says the same as the other.
     access: bool,
-    access_fits: bool,
+    access_same: bool,
 }
 
 /// What the comment of our policy says the table was before. It goes with a dump, as the policy does.
@@ -41,11 +40,12 @@ pub fn before(comment: Option<&str>) -> Option<(bool, bool)> {
 pub fn steps(table: &Relation, wanted: &Wanted) -> Result<Vec<Step>> {
     let kind = wanted.kind(table)?;
     let (schema, name) = (&*table.schema, &*table.name);
-    let (policy, state) = (policy_of(table.oid)?, state(table, wanted)?);
+    let (policy, state) = (policy_of(table.oid)?, state(table)?);
     let mut steps = vec![];
     let mut add = |step, statement, reason| steps.push(Step::at_once(table, step, statement, reason));
     let rule = (wanted.column.clone(), kind, wanted.setting.clone());
-    if policy.as_ref().is_none_or(|p| p.rule.as_ref() != Some(&rule)) {
+    let fits = policy.as_ref().is_some_and(|p| p.rule.as_ref() == Some(&rule));
+    if !fits {
         let told = match &policy {
             Some(p) => {
                 add("policy", ddl::drop_policy(ddl::POLICY, schema, name), "it is another one so far");
@@ -62,13 +62,14 @@ pub fn steps(table: &Relation, wanted: &Wanted) -> Result<Vec<Step>> {
             add("policy", ddl::comment(schema, name, told), "for the way back");
         }
     }
-    if state.access && !state.access_fits {
-        add("access", ddl::drop_policy(ddl::ACCESS, schema, name), "it rests on another column so far");
+    let access_fits = fits && state.access_same;
+    if state.access && !access_fits {
+        add("access", ddl::drop_policy(ddl::ACCESS, schema, name), "it is another one so far");
     }
-    if !state.opened && !state.access_fits {
+    if !state.opened && !access_fits {
         add(
             "access",
-            ddl::create_access(schema, name, &wanted.column),
+            ddl::create_access(schema, name, &wanted.column, kind, &wanted.setting),
             "no other policy lets a tenant's own rows through",
         );
     }
@@ -85,29 +86,19 @@ pub fn steps(table: &Relation, wanted: &Wanted) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-fn state(table: &Relation, wanted: &Wanted) -> Result<State> {
+fn state(table: &Relation) -> Result<State> {
     const STATE: &str = "
         SELECT c.relrowsecurity, c.relforcerowsecurity,
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polname <> 'dbguard_tenant_access'),
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access'),
-               EXISTS (SELECT FROM pg_policy p
+               EXISTS (SELECT FROM pg_policy p JOIN pg_policy t ON t.polrelid = p.polrelid AND t.polname = 'dbguard_tenant'
                        WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
-                         AND pg_get_expr(p.polqual, c.oid) = 'dbguard._tenant_access(' || quote_ident($2) || ')'
-                         AND pg_get_expr(p.polwithcheck, c.oid) = 'dbguard._tenant_access(' || quote_ident($2) || ')')
+                         AND pg_get_expr(p.polqual, c.oid) = pg_get_expr(t.polqual, c.oid)
+                         AND pg_get_expr(p.polwithcheck, c.oid) = pg_get_expr(t.polwithcheck, c.oid))
         FROM pg_class c WHERE c.oid = $1";
-    let args = [table.oid.into(), wanted.column.as_str().into()];
-    let look = || {
-        Spi::connect_mut(|client| {
-            let row = client.update(STATE, Some(1), &args)?.first();
-            let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
-            Ok::<_, pgrx::spi::Error>(State {
-                enabled: is(1)?,
-                forced: is(2)?,
-                opened: is(3)?,
-                access: is(4)?,
-                access_fits: is(5)?,
-            })
-        })
-    };
-    Ok(guc::with(&[(c"quote_all_identifiers", c"off")], look)?)
+    Ok(Spi::connect_mut(|client| -> std::result::Result<State, pgrx::spi::Error> {
+        let row = client.update(STATE, Some(1), &[table.oid.into()])?.first();
+        let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
+        Ok(State { enabled: is(1)?, forced: is(2)?, opened: is(3)?, access: is(4)?, access_same: is(5)? })
+    })?)
 }

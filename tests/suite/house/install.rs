@@ -50,7 +50,6 @@ fn functions_are_pinned_or_run_no_sql_and_none_is_security_definer() {
         "_audit_digest",
         // runs within audit_as_of only, which is pinned
         "_audit_populated",
-        "_tenant_access",
         "audit_revert",
         "audit_row",
         "audit_truncate",

@@ -103,8 +103,12 @@ fn whatever_the_session_is_like() {
     db.exec("DROP POLICY dbguard_tenant ON q");
     assert_eq!(
         db.lines("SELECT \"table\", finding FROM dbguard.tenant_check() WHERE \"check\" = 'policy'"),
-        ["q | policy dbguard_tenant is gone, and dbguard_tenant_access lets every tenant's rows through"]
+        ["q | policy dbguard_tenant is gone: other policies may let other tenants' rows through"]
     );
+    // alone, the policy that is left shows nobody more than his own
+    db.exec("CREATE ROLE tenant_alone; GRANT SELECT ON q TO tenant_alone; ALTER TABLE q NO FORCE ROW LEVEL SECURITY; INSERT INTO q VALUES (1, 1), (1, 2)");
+    db.exec("SET ROLE tenant_alone; SET app.tenant_id = '2'");
+    assert_eq!(db.lines("SELECT tenant_id FROM q"), ["2"]);
 }
 
 /// What is asked through a table that is not guarded is asked past the policies of those that inherit from it.

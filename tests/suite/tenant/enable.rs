@@ -48,7 +48,7 @@ fn options_can_be_changed() {
         db.lines("SELECT policyname, qual FROM pg_policies ORDER BY 1"),
         [
             "dbguard_tenant | (b = ( SELECT dbguard.tenant_bigint('x.y'::text) AS tenant_bigint))",
-            "dbguard_tenant_access | dbguard._tenant_access(b)"
+            "dbguard_tenant_access | (b = ( SELECT dbguard.tenant_bigint('x.y'::text) AS tenant_bigint))"
         ]
     );
     db.exec("SELECT dbguard.tenant_disable('t')");

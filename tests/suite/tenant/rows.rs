@@ -29,10 +29,7 @@ fn a_tenant_sees_and_writes_its_own_rows_only() {
         assert_eq!(app.lines(rows), ["1 | a"], "{spelling}");
     }
     let error = app.error(&format!("INSERT INTO t VALUES (9, '{B}')"));
-    assert_eq!(
-        error.message,
-        "new row violates row-level security policy \"dbguard_tenant\" for table \"t\""
-    );
+    assert_eq!(error.message, "new row violates row-level security policy for table \"t\"");
     // the policy is asked before the key is: nothing is learnt of a row that is there
     assert_eq!(app.error(&format!("INSERT INTO t VALUES (2, '{B}')")).code, "42501");
     assert_eq!(app.error(&format!("UPDATE t SET tenant_id = '{B}'")).code, "42501");
