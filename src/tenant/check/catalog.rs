@@ -29,10 +29,6 @@ const CHECKS: [&str; 9] = [
      LEFT JOIN LATERAL (SELECT m.rolname FROM pg_roles m
                         WHERE m.rolcanlogin AND NOT m.rolsuper AND pg_has_role(m.oid, r.oid, 'USAGE') ORDER BY 1 LIMIT 1) m ON true
      WHERE NOT c.relforcerowsecurity AND (r.rolcanlogin OR m.rolname IS NOT NULL) AND NOT r.rolsuper AND ($4 IS NULL OR c.relnamespace = $4)",
-    "SELECT NULL::oid, 'role', 'warning', format('role %I logs in and passes by all policies (BYPASSRLS)', r.rolname),
-            format('ALTER ROLE %I NOBYPASSRLS', r.rolname)
-     FROM pg_roles r WHERE r.rolbypassrls AND NOT r.rolsuper AND r.rolcanlogin
-       AND cardinality($1::oid[]) > 0 AND $2::text[] IS NOT NULL AND $3::text[] IS NOT NULL AND ($4::oid IS NULL OR true)",
     // what inherits and is not guarded, foreign tables too
     "WITH RECURSIVE tree AS (
          SELECT g.oid AS root, i.inhrelid AS oid, g.col, g.setting
@@ -61,6 +57,22 @@ const CHECKS: [&str; 9] = [
        AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant')
        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = ANY ($1))
      ORDER BY c.oid, c.relnamespace <> gc.relnamespace, g.oid",
+    // its rows are some tenant's, by what they refer to; one with policies of its own is its owner's affair
+    "WITH RECURSIVE kin AS (
+         SELECT g.oid FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting)
+         UNION SELECT c.oid FROM kin JOIN pg_constraint k ON k.contype = 'f' AND k.confrelid = kin.oid
+         JOIN pg_class c ON c.oid = coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid)
+         WHERE NOT c.relrowsecurity AND c.relpersistence <> 't'
+           AND NOT EXISTS (SELECT FROM unnest($1::oid[], $2::text[]) g(oid, col) JOIN pg_attribute a ON a.attname = g.col
+                           WHERE a.attrelid = c.oid AND NOT a.attisdropped))
+     SELECT DISTINCT ON (c.oid) c.oid, 'unguarded', 'warning',
+            format('its rows are their tenants'', since they refer to %s (foreign key %I), and it shows them to all', up.oid::regclass, k.conname), NULL
+     FROM kin
+     JOIN pg_class c ON c.oid = kin.oid
+     JOIN pg_constraint k ON k.contype = 'f' AND k.conparentid = 0 AND coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid) = c.oid
+     JOIN kin up ON up.oid = coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid) AND up.oid <> c.oid
+     WHERE c.oid <> ALL ($1) AND ($4 IS NULL OR c.relnamespace = $4)
+     ORDER BY c.oid, k.conname",
     // a key that does not carry the tenant may lead to another's row
     "SELECT k.conrelid, 'foreign key', 'warning',
             format('foreign key %I to %s does not include the tenant: a row may refer to another tenant''s row, and learn whether it is there',

@@ -66,6 +66,8 @@ fn what_the_catalogs_give_away() {
         "CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id int, t_id int REFERENCES t, email text UNIQUE, UNIQUE (tenant_id, t_id));
          SELECT dbguard.tenant_enable('orders', force => false); ALTER TABLE orders OWNER TO tenant_login;
          CREATE TABLE forgotten (id int, tenant_id int); CREATE TABLE unrelated (id int);
+         CREATE TABLE lines (id int PRIMARY KEY, t_id int REFERENCES t, up int REFERENCES lines) PARTITION BY LIST (id); CREATE TABLE lines1 PARTITION OF lines DEFAULT;
+         CREATE TABLE sublines (line int REFERENCES lines); CREATE TABLE theirs (t_id int REFERENCES t); ALTER TABLE theirs ENABLE ROW LEVEL SECURITY;
          CREATE VIEW leak AS SELECT * FROM t; GRANT SELECT ON leak TO PUBLIC; CREATE VIEW fine WITH (security_invoker) AS SELECT * FROM t;
          CREATE VIEW through AS SELECT * FROM fine; CREATE MATERIALIZED VIEW stored AS SELECT * FROM t;
          CREATE FUNCTION f() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM t; END;
@@ -81,9 +83,11 @@ fn what_the_catalogs_give_away() {
             "forgotten | unguarded | error | it has column tenant_id and is not guarded",
             "kid | partition | error | it can be read past the policies of public.t",
             "kid | row security | error | row-level security is off: every tenant's rows are seen",
+            "lines | unguarded | warning | its rows are their tenants', since they refer to public.t (foreign key lines_t_id_fkey), and it shows them to all",
             "orders | force | warning | its owner tenant_login logs in and sees all tenants' rows: row-level security is not forced",
             "orders | foreign key | warning | foreign key orders_t_id_fkey to public.t does not include the tenant: a row may refer to another tenant's row, and learn whether it is there",
             "orders | unique | warning | unique index orders_email_key does not include the tenant: that a value is refused says that another tenant has it",
+            "sublines | unguarded | warning | its rows are their tenants', since they refer to public.lines (foreign key sublines_line_fkey), and it shows them to all",
             "t | function | warning | function public.f() reads or writes it as postgres, whom policies do not bind (SECURITY DEFINER)",
             "t | truncate | warning | PUBLIC may TRUNCATE it, which no policy stops",
             "t | view | error | view public.leak shows rows of all tenants: it reads as postgres, whom policies do not bind",
@@ -163,6 +167,29 @@ fn nothing_of_others_runs_as_the_superuser_who_checks() {
         ["proof | ok"]
     );
     assert_eq!(db.lines("SELECT tenant FROM dbguard.tenant_usage(exact => true) ORDER BY 1"), ["1", "2"]);
+}
+
+#[test]
+fn roles_that_no_policy_binds() {
+    let mut db = Db::new();
+    db.connect_as("tenant_check_hops");
+    db.connect_as("tenant_check_steps");
+    db.exec(TWO);
+    db.exec(
+        "CREATE ROLE tenant_check_all BYPASSRLS; CREATE ROLE tenant_check_between NOINHERIT; GRANT tenant_check_all TO tenant_check_between, tenant_check_steps;
+         GRANT tenant_check_between TO tenant_check_hops",
+    );
+    let roles = "SELECT finding, fix_sql FROM dbguard.tenant_check() WHERE \"check\" = 'role' AND finding ~ 'tenant_check_all'";
+    assert_eq!(
+        db.lines(roles),
+        ["tenant_check_hops, tenant_check_steps log in and can become tenant_check_all, which passes by all policies (BYPASSRLS) \
+          | REVOKE tenant_check_all FROM tenant_check_steps"]
+    );
+    db.exec(
+        "REVOKE tenant_check_all FROM tenant_check_steps; REVOKE tenant_check_between FROM tenant_check_hops",
+    );
+    assert_eq!(db.lines(roles), Vec::<String>::new());
+    db.exec("DROP ROLE tenant_check_all, tenant_check_between");
 }
 
 /// Who sees nothing at all proves nothing by that.
