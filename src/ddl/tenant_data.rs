@@ -20,6 +20,17 @@ pub fn is_tenants(alias: &str, column: &str, kind: Kind, tenant: &str) -> String
     format!("{alias}.{} = {}::{kind}", ident(column), literal(tenant))
 }
 
+/// The row lies in a partition, which may have partitions of its own.
+pub fn lies_in(alias: &str, (schema, name): Name, leaf: bool) -> String {
+    let part = literal(&qualified(schema, name));
+    match leaf {
+        true => format!("{alias}.tableoid = {part}::regclass"),
+        false => {
+            format!("{alias}.tableoid = ANY (ARRAY(SELECT relid FROM pg_partition_tree({part}::regclass)))")
+        }
+    }
+}
+
 fn matches(child: &str, parent: &str, pairs: &[Pair]) -> String {
     let equal = |(column, other, (schema, operator)): &Pair| {
         // the name of an operator is made of signs only

@@ -31,7 +31,13 @@ pub struct Key {
     pub nullable: Vec<String>,
     /// It does not let go by itself (ON DELETE SET NULL, SET DEFAULT): rows that refer are the tenant's, too.
     pub holds: bool,
+    /// It is of one partition of the table alone, and refers to one.
+    of: Option<Part>,
+    to: Option<Part>,
 }
+
+/// A partition: its schema and name, and whether it has none of its own.
+struct Part(String, String, bool);
 
 pub struct Owned {
     pub value: String,
@@ -49,8 +55,7 @@ struct Found {
     /// Where the key is: a child that inherits is not its parent.
     made_on: Oid,
     parent: Oid,
-    /// It is of one partition alone, or refers to one, or to or from what inherits or is inherited from: the rows it is
-    /// about are not told by the table.
+    /// To or from what inherits, or from what is inherited from: the rows it is about are not told by the table.
     partial: bool,
     key: Key,
 }
@@ -153,7 +158,8 @@ impl Owned {
     /// 0A000 if it makes rows the tenant's and is about a part of a table only.
     fn add(&mut self, child: usize, parent: usize, found: Found) -> Result<()> {
         let tenant = self.tables[child].tenant.as_ref();
-        if found.partial && found.key.holds && tenant.is_none() {
+        let in_part = child == parent && (found.key.of.is_some() || found.key.to.is_some());
+        if (found.partial || in_part) && found.key.holds && tenant.is_none() {
             return Err(partial(&found.key.name));
         }
         let mut key = Key { child, parent, ..found.key };
@@ -201,9 +207,23 @@ impl Owned {
 
     /// The condition that a row refers, by this key, to one that is the tenant's.
     pub fn refers(&self, key: &Key) -> Result<String> {
-        let parent = &self.tables[key.parent];
         let condition = Aliases { owned: self, next: 1, above: vec![] }.condition(key.parent, "t0")?;
-        Ok(ddl::refers_to(ddl::ROW, &key.pairs, (parent.id(), parent.partitioned), "t0", &condition))
+        Ok(self.refers_by(key, ddl::ROW, "t0", &condition))
+    }
+
+    fn refers_by(&self, key: &Key, child: &str, parent: &str, condition: &str) -> String {
+        let table = &self.tables[key.parent];
+        let to = match &key.to {
+            Some(Part(schema, name, leaf)) => ((schema.as_str(), name.as_str()), !leaf),
+            None => (table.id(), table.partitioned),
+        };
+        let refers = ddl::refers_to(child, &key.pairs, to, parent, condition);
+        match &key.of {
+            Some(Part(schema, name, leaf)) => {
+                format!("({} AND {refers})", ddl::lies_in(child, (schema, name), *leaf))
+            }
+            None => refers,
+        }
     }
 }
 
@@ -254,14 +274,7 @@ impl Aliases<'_> {
         for key in owned.keys.iter().filter(|k| k.holds && k.child == table && k.parent != table) {
             let parent = self.fresh();
             let condition = self.condition(key.parent, &parent)?;
-            let table = &owned.tables[key.parent];
-            ways.push(ddl::refers_to(
-                alias,
-                &key.pairs,
-                (table.id(), table.partitioned),
-                &parent,
-                &condition,
-            ));
+            ways.push(owned.refers_by(key, alias, &parent, &condition));
         }
         self.above.pop();
         Ok(match ways.len() {
@@ -273,7 +286,7 @@ impl Aliases<'_> {
 
 fn partial(key: &str) -> Error {
     Error::unsupported(format!("foreign key \"{key}\" is about a part of a table only"))
-        .detail("It is of a partition, or of a table that inherits or is inherited from, or refers to one: which rows are the tenant's cannot be told by it.")
+        .detail("It is of a table that inherits or is inherited from, or refers to one that inherits, or is of a partition and refers to its own table: which rows are the tenant's cannot be told by it.")
         .hint("Give the table that refers a tenant column of its own (dbguard.tenant_enable), or make the key on the whole table.")
 }
 
@@ -300,13 +313,16 @@ fn keys() -> Result<Vec<Found>> {
                k.conname::text,
                u.columns, u.refers_to, u.schemas, u.operators, u.nullable,
                k.confdeltype NOT IN ('n', 'd'),
-               c.relispartition OR p.relispartition OR EXISTS (
+               EXISTS (
                  SELECT FROM pg_inherits h JOIN pg_class above ON above.oid = h.inhparent
-                 WHERE above.relkind <> 'p' AND (k.conrelid IN (h.inhrelid, h.inhparent) OR k.confrelid = h.inhrelid))
+                 WHERE above.relkind <> 'p' AND (k.conrelid IN (h.inhrelid, h.inhparent) OR k.confrelid = h.inhrelid)),
+               CASE WHEN c.relispartition THEN ARRAY[n.nspname::text, c.relname::text, CASE WHEN c.relkind <> 'p' THEN 'leaf' END] END,
+               CASE WHEN p.relispartition THEN ARRAY[pn.nspname::text, p.relname::text, CASE WHEN p.relkind <> 'p' THEN 'leaf' END] END
         FROM pg_constraint k
         JOIN pg_class c ON c.oid = k.conrelid
         JOIN pg_class p ON p.oid = k.confrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_namespace pn ON pn.oid = p.relnamespace
         LEFT JOIN pg_inherits i ON i.inhrelid = k.conrelid AND i.inhseqno = 1
           AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant')
         CROSS JOIN LATERAL (
@@ -325,6 +341,12 @@ fn keys() -> Result<Vec<Found>> {
         for row in client.select(KEYS, None, &[])? {
             let text = |n: usize| row.get::<String>(n).map(Option::unwrap_or_default);
             let texts = |n: usize| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
+            let part = |n: usize| -> std::result::Result<Option<Part>, pgrx::spi::Error> {
+                Ok(row.get::<Vec<Option<String>>>(n)?.and_then(|part| match <[_; 3]>::try_from(part) {
+                    Ok([Some(schema), Some(name), leaf]) => Some(Part(schema, name, leaf.is_some())),
+                    _ => None,
+                }))
+            };
             let oid = |n: usize| row.get::<Oid>(n).map(|oid| oid.unwrap_or(Oid::INVALID));
             let operators = texts(7)?.into_iter().zip(texts(8)?);
             let pairs = texts(5)?.into_iter().zip(texts(6)?).zip(operators).map(|((a, b), o)| (a, b, o));
@@ -340,6 +362,8 @@ fn keys() -> Result<Vec<Found>> {
                     pairs: pairs.collect(),
                     nullable: texts(9)?,
                     holds: row.get::<bool>(10)?.unwrap_or_default(),
+                    of: part(12)?,
+                    to: part(13)?,
                 },
             });
         }

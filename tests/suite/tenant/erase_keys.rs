@@ -5,23 +5,64 @@ use dbguard_tests::Db;
 const ROWS: &str = "SELECT \"table\", action, rows FROM ";
 
 #[test]
-fn a_key_about_a_part_of_a_table_is_refused() {
+fn a_key_about_a_part_of_a_table() {
     let cases = [
         // to one partition
-        "CREATE TABLE o (id int, tenant_id int NOT NULL) PARTITION BY LIST (tenant_id);
-         CREATE TABLE o7 PARTITION OF o FOR VALUES IN (7); CREATE TABLE o8 PARTITION OF o FOR VALUES IN (8);
-         ALTER TABLE o7 ADD PRIMARY KEY (id); ALTER TABLE o8 ADD PRIMARY KEY (id);
-         CREATE TABLE c (oid int CONSTRAINT part REFERENCES o8 (id), v text);
-         INSERT INTO o VALUES (1, 7), (1, 8); INSERT INTO c VALUES (1, 'of tenant 8')",
-        // of one partition
-        "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL);
-         CREATE TABLE c (oid int, v text, k int) PARTITION BY LIST (k); CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1); CREATE TABLE c2 PARTITION OF c FOR VALUES IN (2);
-         ALTER TABLE c1 ADD CONSTRAINT part FOREIGN KEY (oid) REFERENCES o;
-         INSERT INTO o VALUES (1, 7), (2, 8); INSERT INTO c VALUES (1, 'of tenant 7', 1), (1, 'nobody''s', 2)",
+        (
+            "CREATE TABLE o (id int, tenant_id int NOT NULL) PARTITION BY LIST (tenant_id);
+             CREATE TABLE o7 PARTITION OF o FOR VALUES IN (7); CREATE TABLE o8 PARTITION OF o FOR VALUES IN (8);
+             ALTER TABLE o7 ADD PRIMARY KEY (id); ALTER TABLE o8 ADD PRIMARY KEY (id);
+             CREATE TABLE c (oid int REFERENCES o8 (id), v text); CREATE TABLE d (oid int REFERENCES o7 (id), v text);
+             INSERT INTO o VALUES (1, 7), (1, 8); INSERT INTO c VALUES (1, 'of tenant 8'); INSERT INTO d VALUES (1, 'of tenant 7')",
+            &["c | delete | 0", "d | delete | 1", "o | delete | 1"][..],
+            "SELECT v FROM c UNION ALL SELECT v FROM d",
+            &["of tenant 8"][..],
+        ),
+        // of some partitions, one of which has partitions
+        (
+            "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL);
+             CREATE TABLE c (oid int, v text, k int) PARTITION BY LIST (k); CREATE TABLE \"C 1\" PARTITION OF c FOR VALUES IN (1);
+             CREATE TABLE c2 PARTITION OF c FOR VALUES IN (2); CREATE TABLE c3 PARTITION OF c FOR VALUES IN (3) PARTITION BY LIST (oid); CREATE TABLE c3a PARTITION OF c3 DEFAULT;
+             ALTER TABLE \"C 1\" ADD FOREIGN KEY (oid) REFERENCES o; ALTER TABLE c3 ADD FOREIGN KEY (oid) REFERENCES o;
+             INSERT INTO o VALUES (1, 7), (2, 8); INSERT INTO c VALUES (1, 'of tenant 7', 1), (2, 'of tenant 8', 1), (1, 'nobody''s', 2), (1, 'of 7, too', 3), (2, 'of 8, too', 3)",
+            &["c | delete | 2", "o | delete | 1"],
+            "SELECT v FROM c ORDER BY 1",
+            &["nobody's", "of 8, too", "of tenant 8"],
+        ),
+        // of a guarded table's partition: what others have there counts, and nothing else
+        (
+            "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL);
+             CREATE TABLE c (tenant_id int, oid int, v text) PARTITION BY LIST (tenant_id); CREATE TABLE c7 PARTITION OF c FOR VALUES IN (7); CREATE TABLE c8 PARTITION OF c FOR VALUES IN (8);
+             ALTER TABLE c7 ADD FOREIGN KEY (oid) REFERENCES o; SELECT dbguard.tenant_enable('c');
+             INSERT INTO o VALUES (1, 7), (2, 8); INSERT INTO c VALUES (7, 1, 'of tenant 7'), (8, 1, 'of tenant 8, by no key')",
+            &["c | delete | 1", "o | delete | 1"],
+            "SELECT v FROM c",
+            &["of tenant 8, by no key"],
+        ),
+    ];
+    for (setup, steps, left, rows) in cases {
+        let mut db = Db::new();
+        db.exec(&format!("{setup}; SELECT dbguard.tenant_enable('o')"));
+        assert_eq!(
+            db.value("SELECT count(*) FROM dbguard.tenant_export('7')"),
+            db.value("SELECT sum(rows) FROM dbguard.tenant_erase_plan('7')")
+        );
+        assert_eq!(db.lines(&format!("{ROWS} dbguard.tenant_erase('7')")), steps, "{setup}");
+        assert_eq!(db.lines(left), rows, "{setup}");
+    }
+}
+
+#[test]
+fn a_key_about_a_part_of_a_table_is_refused() {
+    let cases = [
         // to a table that inherits
         "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL); CREATE TABLE o_more (PRIMARY KEY (id)) INHERITS (o);
          CREATE TABLE c (oid int CONSTRAINT part REFERENCES o_more ON DELETE CASCADE, v text);
          INSERT INTO o_more VALUES (1, 7); INSERT INTO c VALUES (1, 'of tenant 7')",
+        // of a partition, to its own table
+        "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL);
+         CREATE TABLE c (id int, up int, oid int REFERENCES o, PRIMARY KEY (id, oid)) PARTITION BY LIST (oid); CREATE TABLE c1 PARTITION OF c DEFAULT;
+         ALTER TABLE c1 ADD UNIQUE (id); ALTER TABLE c1 ADD CONSTRAINT part FOREIGN KEY (up) REFERENCES c1 (id)",
     ];
     for setup in cases {
         let mut db = Db::new();
