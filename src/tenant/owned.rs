@@ -1,5 +1,8 @@
 //! All that is one tenant's: rows of guarded tables by their column, and of tables without one by what they refer to.
 
+mod condition;
+mod keys;
+
 use super::guarded::{guarded, policies, Guarded};
 use crate::catalog::{own_table, schema_with};
 use crate::ddl::tenant_data as ddl;
@@ -7,6 +10,9 @@ use crate::error::{Error, Result};
 use dbguard_core::tenant::{self, Kind};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+
+pub use keys::Key;
+use keys::{inherits, keys, Found, Part};
 
 pub struct Table {
     pub oid: Oid,
@@ -20,25 +26,6 @@ pub struct Table {
     pub columns: Vec<String>,
 }
 
-/// A foreign key among them.
-pub struct Key {
-    pub name: String,
-    /// Positions of the tables.
-    pub child: usize,
-    pub parent: usize,
-    pub pairs: Vec<ddl::Pair>,
-    /// Its columns that may be NULL, but for the tenant's.
-    pub nullable: Vec<String>,
-    /// It does not let go by itself (ON DELETE SET NULL, SET DEFAULT): rows that refer are the tenant's, too.
-    pub holds: bool,
-    /// It is of one partition of the table alone, and refers to one.
-    of: Option<Part>,
-    to: Option<Part>,
-}
-
-/// A partition: its schema and name, and whether it has none of its own.
-struct Part(String, String, bool);
-
 pub struct Owned {
     pub value: String,
     /// The tenant as its tables show it, each type in its way: so the audit log has it.
@@ -47,17 +34,6 @@ pub struct Owned {
     pub everywhere: bool,
     pub tables: Vec<Table>,
     pub keys: Vec<Key>,
-}
-
-/// A foreign key as the catalogs have it.
-struct Found {
-    child: Oid,
-    /// Where the key is: a child that inherits is not its parent.
-    made_on: Oid,
-    parent: Oid,
-    /// To or from what inherits, or from what is inherited from: the rows it is about are not told by the table.
-    partial: bool,
-    key: Key,
 }
 
 impl Table {
@@ -196,177 +172,10 @@ impl Owned {
         shown.dedup();
         Ok(shown)
     }
-
-    /// The condition that a row of a table is the tenant's.
-    ///
-    /// # Errors
-    /// 0A000 if tables without a tenant column hang on each other in a circle.
-    pub fn condition(&self, table: usize) -> Result<String> {
-        Aliases { owned: self, next: 0, above: vec![] }.condition(table, ddl::ROW)
-    }
-
-    /// The condition that a row refers, by this key, to one that is the tenant's.
-    pub fn refers(&self, key: &Key) -> Result<String> {
-        let condition = Aliases { owned: self, next: 1, above: vec![] }.condition(key.parent, "t0")?;
-        Ok(self.refers_by(key, ddl::ROW, "t0", &condition))
-    }
-
-    fn refers_by(&self, key: &Key, child: &str, parent: &str, condition: &str) -> String {
-        let table = &self.tables[key.parent];
-        let to = match &key.to {
-            Some(Part(schema, name, leaf)) => ((schema.as_str(), name.as_str()), !leaf),
-            None => (table.id(), table.partitioned),
-        };
-        let refers = ddl::refers_to(child, &key.pairs, to, parent, condition);
-        match &key.of {
-            Some(Part(schema, name, leaf)) => {
-                format!("({} AND {refers})", ddl::lies_in(child, (schema, name), *leaf))
-            }
-            None => refers,
-        }
-    }
-}
-
-/// Puts a condition together, in which each table has a name of its own.
-struct Aliases<'a> {
-    owned: &'a Owned,
-    next: usize,
-    above: Vec<usize>,
-}
-
-impl Aliases<'_> {
-    fn fresh(&mut self) -> String {
-        self.next += 1;
-        format!("t{}", self.next)
-    }
-
-    fn condition(&mut self, table: usize, alias: &str) -> Result<String> {
-        let (owned, this) = (self.owned, &self.owned.tables[table]);
-        if let Some((column, kind)) = &this.tenant {
-            return Ok(ddl::is_tenants(alias, column, *kind, &owned.value));
-        }
-        let by_others = self.by_others(table, alias)?;
-        let own: Vec<&Key> =
-            owned.keys.iter().filter(|k| k.holds && k.child == table && k.parent == table).collect();
-        let Some(first) = own.first() else { return Ok(by_others) };
-        let (inner, tree) = (self.fresh(), self.fresh());
-        let seed = self.by_others(table, &inner)?;
-        let descends = ddl::descends(alias, &first.pairs, this.id(), (&inner, &tree), &seed);
-        if own.len() > 1 {
-            return Err(Error::unsupported(format!("table \"{}\" refers to itself in two ways", this.name))
-                .detail("Which of its rows are the tenant's cannot be told.")
-                .hint("Give it a tenant column of its own: dbguard.tenant_enable."));
-        }
-        Ok(format!("({by_others} OR {descends})"))
-    }
-
-    fn by_others(&mut self, table: usize, alias: &str) -> Result<String> {
-        let owned = self.owned;
-        if self.above.contains(&table) {
-            let names: Vec<String> =
-                self.above.iter().map(|t| format!("\"{}\"", owned.tables[*t].name)).collect();
-            return Err(Error::unsupported(format!("tables {} hang on each other", names.join(", ")))
-                .detail("They have no tenant column, so that it cannot be told which of their rows are the tenant's.")
-                .hint("Give one of them a tenant column: dbguard.tenant_enable."));
-        }
-        self.above.push(table);
-        let mut ways = vec![];
-        for key in owned.keys.iter().filter(|k| k.holds && k.child == table && k.parent != table) {
-            let parent = self.fresh();
-            let condition = self.condition(key.parent, &parent)?;
-            ways.push(owned.refers_by(key, alias, &parent, &condition));
-        }
-        self.above.pop();
-        Ok(match ways.len() {
-            1 => ways.concat(),
-            _ => format!("({})", ways.join(" OR ")),
-        })
-    }
 }
 
 fn partial(key: &str) -> Error {
     Error::unsupported(format!("foreign key \"{key}\" is about a part of a table only"))
         .detail("It is of a table that inherits or is inherited from, or refers to one that inherits, or is of a partition and refers to its own table: which rows are the tenant's cannot be told by it.")
         .hint("Give the table that refers a tenant column of its own (dbguard.tenant_enable), or make the key on the whole table.")
-}
-
-/// Whether the relation inherits from one of the tables.
-fn inherits(relation: Oid, tables: &[Table]) -> Result<bool> {
-    const ABOVE: &str = "
-        WITH RECURSIVE above(oid) AS (
-          SELECT inhparent FROM pg_inherits WHERE inhrelid = $1
-          UNION SELECT i.inhparent FROM pg_inherits i JOIN above ON i.inhrelid = above.oid)
-        SELECT EXISTS (SELECT FROM above WHERE oid = ANY ($2))";
-    let tables: Vec<Oid> = tables.iter().map(|t| t.oid).collect();
-    let found = Spi::connect(|client| {
-        client.select(ABOVE, Some(1), &[relation.into(), tables.into()])?.first().get_one::<bool>()
-    })?;
-    Ok(found == Some(true))
-}
-
-/// All foreign keys, of partitioned tables by their root.
-fn keys() -> Result<Vec<Found>> {
-    const KEYS: &str = "
-        SELECT coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid),
-               CASE WHEN i.inhrelid IS NULL OR c.relispartition THEN coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid) ELSE i.inhparent END,
-               coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid),
-               k.conname::text,
-               u.columns, u.refers_to, u.schemas, u.operators, u.nullable,
-               k.confdeltype NOT IN ('n', 'd'),
-               EXISTS (
-                 SELECT FROM pg_inherits h JOIN pg_class above ON above.oid = h.inhparent
-                 WHERE above.relkind <> 'p' AND (k.conrelid IN (h.inhrelid, h.inhparent) OR k.confrelid = h.inhrelid)),
-               CASE WHEN c.relispartition THEN ARRAY[n.nspname::text, c.relname::text, CASE WHEN c.relkind <> 'p' THEN 'leaf' END] END,
-               CASE WHEN p.relispartition THEN ARRAY[pn.nspname::text, p.relname::text, CASE WHEN p.relkind <> 'p' THEN 'leaf' END] END
-        FROM pg_constraint k
-        JOIN pg_class c ON c.oid = k.conrelid
-        JOIN pg_class p ON p.oid = k.confrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_namespace pn ON pn.oid = p.relnamespace
-        LEFT JOIN pg_inherits i ON i.inhrelid = k.conrelid AND i.inhseqno = 1
-          AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant')
-        CROSS JOIN LATERAL (
-          SELECT array_agg(a.attname::text ORDER BY u.place) AS columns, array_agg(f.attname::text ORDER BY u.place) AS refers_to,
-                 array_agg(s.nspname::text ORDER BY u.place) AS schemas, array_agg(o.oprname::text ORDER BY u.place) AS operators,
-                 coalesce(array_agg(a.attname::text ORDER BY u.place) FILTER (WHERE NOT a.attnotnull), '{}') AS nullable
-          FROM unnest(k.conkey, k.confkey, k.conpfeqop) WITH ORDINALITY u(attnum, refers_to, operator, place)
-          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-          JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.refers_to
-          JOIN pg_operator o ON o.oid = u.operator
-          JOIN pg_namespace s ON s.oid = o.oprnamespace) u
-        WHERE k.contype = 'f' AND k.conparentid = 0
-        ORDER BY n.nspname, c.relname, k.conname";
-    Ok(Spi::connect(|client| -> std::result::Result<Vec<Found>, pgrx::spi::Error> {
-        let mut list = vec![];
-        for row in client.select(KEYS, None, &[])? {
-            let text = |n: usize| row.get::<String>(n).map(Option::unwrap_or_default);
-            let texts = |n: usize| row.get::<Vec<String>>(n).map(Option::unwrap_or_default);
-            let part = |n: usize| -> std::result::Result<Option<Part>, pgrx::spi::Error> {
-                Ok(row.get::<Vec<Option<String>>>(n)?.and_then(|part| match <[_; 3]>::try_from(part) {
-                    Ok([Some(schema), Some(name), leaf]) => Some(Part(schema, name, leaf.is_some())),
-                    _ => None,
-                }))
-            };
-            let oid = |n: usize| row.get::<Oid>(n).map(|oid| oid.unwrap_or(Oid::INVALID));
-            let operators = texts(7)?.into_iter().zip(texts(8)?);
-            let pairs = texts(5)?.into_iter().zip(texts(6)?).zip(operators).map(|((a, b), o)| (a, b, o));
-            list.push(Found {
-                child: oid(1)?,
-                made_on: oid(2)?,
-                parent: oid(3)?,
-                partial: row.get::<bool>(11)?.unwrap_or_default(),
-                key: Key {
-                    name: text(4)?,
-                    child: 0,
-                    parent: 0,
-                    pairs: pairs.collect(),
-                    nullable: texts(9)?,
-                    holds: row.get::<bool>(10)?.unwrap_or_default(),
-                    of: part(12)?,
-                    to: part(13)?,
-                },
-            });
-        }
-        Ok(list)
-    })?)
 }
