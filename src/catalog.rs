@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::pg::kept::Kept;
 use crate::pg::lock::access_share;
 use crate::pg::relation::{describe, Relation};
+use crate::pg::{procedure, xact};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -112,4 +113,22 @@ pub fn schema_with(schema: &str, tables: &[String]) -> Result<pg_sys::Oid> {
             )),
         }
     })
+}
+
+/// 25006, as the server says it of a statement, where nothing can be written.
+pub fn writable(function: &str) -> Result<()> {
+    let (error, hint) = if xact::is_standby() {
+        (
+            format!("cannot execute {function} during recovery"),
+            "Call it on the primary; what only reads works here, too.",
+        )
+    } else if procedure::is_read_only() {
+        (
+            format!("cannot execute {function} in a read-only transaction"),
+            "Call it after SET default_transaction_read_only = off, outside of a transaction that is read only.",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION, error).hint(hint))
 }

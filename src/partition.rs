@@ -20,13 +20,14 @@ mod retention;
 mod retire;
 mod set;
 
+use crate::catalog::writable;
 use crate::ddl::partition::script;
 use crate::error::{notice, Error, Result};
 use crate::pg::subxact::look;
 use asked::Asked;
 use dbguard_core::partition::{self as pure, civil};
 use enable::Made;
-use error::{busy, not_enabled, writable};
+use error::{busy, not_enabled};
 use extra::Extra;
 use pgrx::datum::Interval;
 use pgrx::pg_sys;

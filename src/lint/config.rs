@@ -1,5 +1,6 @@
 //! dbguard.lint_config: which rules run, how severe they are, and their numbers.
 
+use crate::catalog::writable;
 use crate::error::{notice, Error, Result};
 use crate::lint::own;
 use crate::lint::read::rows;
@@ -185,6 +186,7 @@ fn lint_configure(
     >,
     ErrorReport,
 > {
+    writable("lint_configure")?;
     let wanted = wanted(rule, enabled, severity, params, schema_pattern)?;
     Ok(TableIterator::new(store(wanted)?))
 }

@@ -1,7 +1,6 @@
 //! Errors that several functions give, and the words of PostgreSQL for what the pure part refuses.
 
-use crate::error::{Error, Result};
-use crate::pg::{procedure, xact};
+use crate::error::Error;
 use dbguard_core::partition as pure;
 use pgrx::prelude::*;
 
@@ -16,24 +15,6 @@ pub fn busy(table: &str) -> Error {
         format!("another session is at work on the partitions of \"{table}\""),
     )
     .hint("Try again in a moment.")
-}
-
-/// 25006, as the server says it of a statement, where nothing can be written.
-pub fn writable(function: &str) -> Result<()> {
-    let (error, hint) = if xact::is_standby() {
-        (
-            format!("cannot execute {function} during recovery"),
-            "Call it on the primary. dbguard.partition_plan() and partition_health() work here, too.",
-        )
-    } else if procedure::is_read_only() {
-        (
-            format!("cannot execute {function} in a read-only transaction"),
-            "Call it after SET default_transaction_read_only = off, outside of a transaction that is read only.",
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION, error).hint(hint))
 }
 
 impl From<pure::Error> for Error {

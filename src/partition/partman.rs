@@ -6,8 +6,8 @@ mod source;
 mod template;
 
 use super::enable::{self, Made};
-use super::error::writable;
 use super::{pinned, set};
+use crate::catalog::writable;
 use crate::ddl::partman as ddl;
 use crate::error::{Error, Result};
 use crate::pg::relation::Relation;

@@ -1,9 +1,9 @@
 //! Retention: how long partitions of a set are kept, and what becomes of them then. What users choose.
 
-use super::error::writable;
 use super::set;
 use super::{config, lock, pinned, retire};
 use crate::catalog;
+use crate::catalog::writable;
 use crate::error::{notice, Error, Result};
 use crate::pg::relation::Relation;
 use crate::pg::subxact::look;

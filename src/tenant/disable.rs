@@ -4,6 +4,7 @@ use super::enable::guardable;
 use super::guard::before;
 use super::guarded::policy_of;
 use super::wanted::root_table;
+use crate::catalog::writable;
 use crate::catalog::{own_table, relation};
 use crate::ddl::{self, tenant};
 use crate::error::{notice, Error, Result};
@@ -15,6 +16,7 @@ use pgrx::prelude::*;
 
 #[pg_extern(sql = false)]
 fn tenant_disable(table: Option<Oid>) -> std::result::Result<bool, ErrorReport> {
+    writable("tenant_disable")?;
     let table = table.ok_or_else(|| Error::null_argument("relation"))?;
     Ok(disable(table)?)
 }

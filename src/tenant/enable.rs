@@ -3,11 +3,13 @@
 use super::steps::{Step, BUILD, EXCLUSIVE};
 use super::wanted::{root_table, Wanted};
 use super::{guard, index, views};
+use crate::catalog::writable;
 use crate::catalog::{own_table, relation};
 use crate::ddl::tenant as ddl;
 use crate::error::{notice, warning, Error, Result};
 use crate::pg::lock;
 use crate::pg::relation::{with_inheritors, Relation};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -40,6 +42,7 @@ fn tenant_enable(
     >,
     ErrorReport,
 > {
+    writable("tenant_enable")?;
     let table = table.ok_or_else(|| Error::null_argument("relation"))?;
     let steps = enable(table, &Wanted::new(tenant_column, setting, force, tenants)?)?;
     if !steps.iter().any(|s| s.at_once) {
@@ -161,10 +164,15 @@ fn of_foreign_table(table: &Relation) -> Step {
     }
 }
 
+fn is(query: &str, args: &[DatumWithOid]) -> Result<bool> {
+    let found = Spi::connect(|client| client.select(query, Some(1), args)?.first().get_one::<bool>())?;
+    Ok(found == Some(true))
+}
+
 /// A column without a tenant belongs to nobody, and nobody sees the row.
 fn not_null(table: &Relation, column: &str) -> Result<Vec<Step>> {
     const NULLABLE: &str = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = $1 AND attname = $2";
-    if Spi::get_one_with_args::<bool>(NULLABLE, &[table.oid.into(), column.into()])? != Some(true) {
+    if !is(NULLABLE, &[table.oid.into(), column.into()])? {
         return Ok(vec![]);
     }
     let [check, validate, set, drop] = ddl::not_null(&table.schema, &table.name, column);
@@ -188,9 +196,7 @@ fn foreign_key(table: &Relation, column: &str, tenants: Oid) -> Result<Vec<Step>
         return Err(Error::not_in_state(format!("table \"{}\" has no primary key of one column", to.name))
             .hint("Name the table that has one row a tenant."));
     };
-    if Spi::get_one_with_args::<bool>(THERE, &[table.oid.into(), tenants.into(), column.into()])?
-        == Some(true)
-    {
+    if is(THERE, &[table.oid.into(), tenants.into(), column.into()])? {
         return Ok(vec![]);
     }
     let to = (&*to.schema, &*to.name, key.as_str());

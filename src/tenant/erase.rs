@@ -3,6 +3,7 @@
 use super::order::order;
 use super::owned::Owned;
 use crate::audit;
+use crate::catalog::writable;
 use crate::ddl::{self, tenant_data};
 use crate::error::{notice, Error, Result};
 use crate::pg::guc;
@@ -240,5 +241,6 @@ fn tenant_erase(
     >,
     ErrorReport,
 > {
+    writable("tenant_erase")?;
     Ok(TableIterator::new(erase(tenant, schema, audit, false)?))
 }

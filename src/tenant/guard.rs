@@ -6,7 +6,9 @@ use super::wanted::Wanted;
 use crate::ddl::tenant as ddl;
 use crate::error::Result;
 use crate::pg::relation::Relation;
+use crate::pg::snapshot::fresh;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 
 /// How the table stands beside our policy.
 struct State {
@@ -96,9 +98,10 @@ fn state(table: &Relation) -> Result<State> {
                          AND pg_get_expr(p.polqual, c.oid) = pg_get_expr(t.polqual, c.oid)
                          AND pg_get_expr(p.polwithcheck, c.oid) = pg_get_expr(t.polwithcheck, c.oid))
         FROM pg_class c WHERE c.oid = $1";
-    Ok(Spi::connect_mut(|client| -> std::result::Result<State, pgrx::spi::Error> {
-        let row = client.update(STATE, Some(1), &[table.oid.into()])?.first();
+    let read = |client: &SpiClient| -> std::result::Result<State, pgrx::spi::Error> {
+        let row = client.select(STATE, Some(1), &[table.oid.into()])?.first();
         let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
         Ok(State { enabled: is(1)?, forced: is(2)?, opened: is(3)?, access: is(4)?, access_same: is(5)? })
-    })?)
+    };
+    Ok(fresh(|| Spi::connect(read))?)
 }

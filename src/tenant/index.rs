@@ -87,7 +87,9 @@ fn size(table: &Relation) -> Result<i64> {
     const SIZE: &str = "
         SELECT coalesce(sum(pg_relation_size(relid)), 0)::bigint FROM pg_partition_tree($1) WHERE isleaf
         UNION ALL SELECT pg_relation_size($1) ORDER BY 1 DESC LIMIT 1";
-    Ok(Spi::get_one_with_args(SIZE, &[table.oid.into()])?.unwrap_or_default())
+    let size =
+        Spi::connect(|client| client.select(SIZE, Some(1), &[table.oid.into()])?.first().get_one::<i64>())?;
+    Ok(size.unwrap_or_default())
 }
 
 /// As the server would name it: table, column, idx, and a number if there is one already.

@@ -4,6 +4,7 @@ use super::arguments::Arguments;
 use super::kept::{fits, Keeper, KEEPERS};
 use super::status::triggers;
 use crate::catalog::own_table;
+use crate::catalog::writable;
 use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::pg::attribute::attributes_of_relation;
@@ -37,6 +38,7 @@ fn touch_enable(
     TableIterator<'static, (name!(relation, Oid), name!(column, String), name!(action, &'static str))>,
     ErrorReport,
 > {
+    writable("touch_enable")?;
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let keeper = keeper(what)?;
     let column = column_name.unwrap_or(keeper.column);
@@ -114,6 +116,7 @@ pub fn enable(relation: Oid, keeper: &Keeper, column: &str, options: &[String]) 
 
 #[pg_extern(sql = false)]
 fn touch_disable(relation: Option<Oid>, what: Option<&str>) -> std::result::Result<bool, ErrorReport> {
+    writable("touch_disable")?;
     Ok(disable(relation, what.map(|w| keeper(Some(w))).transpose()?)?)
 }
 

@@ -8,6 +8,7 @@ mod table;
 mod wanted;
 
 use super::enable::{enable, keeper};
+use crate::catalog::writable;
 use crate::ddl;
 use crate::error::{notice, Error, Result};
 use crate::pg::guc;
@@ -142,6 +143,7 @@ fn standard_columns(
     >,
     ErrorReport,
 > {
+    writable("standard_columns")?;
     let wanted = Wanted::parse(columns, id_type, tenant_type, existing)?;
     let (table, steps) = patiently(|| {
         let (table, steps) = planned(relation, &wanted)?;

@@ -5,3 +5,4 @@ mod dump;
 mod install;
 mod search_path;
 mod sources;
+mod standby;

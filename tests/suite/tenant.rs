@@ -6,6 +6,8 @@ mod enable;
 mod erase;
 mod erase_keys;
 mod export;
+mod plan;
 mod planner;
 mod rows;
+mod standby;
 mod usage;

@@ -6,6 +6,7 @@ use super::options::Options;
 use super::wanted::{Arguments, Names, Wanted};
 use crate::audit::read::version;
 use crate::audit::store::make::make_log;
+use crate::catalog::writable;
 use crate::catalog::{self, extension_owner, own_table};
 use crate::ddl;
 use crate::ddl::audit::{ROW_TRIGGER, TRUNCATE_TRIGGER};
@@ -48,6 +49,7 @@ fn audit_enable(
     >,
     ErrorReport,
 > {
+    writable("audit_enable")?;
     let arguments = Arguments { capture, exclude, redact, operations, tenant, redact_with, bulk, always };
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let wanted = Wanted::parse(arguments)?;
@@ -72,6 +74,7 @@ fn audit_enable(
 
 #[pg_extern(sql = false)]
 fn audit_disable(relation: Option<Oid>) -> std::result::Result<bool, ErrorReport> {
+    writable("audit_disable")?;
     Ok(disable(relation)?)
 }
 

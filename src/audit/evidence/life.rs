@@ -2,8 +2,10 @@
 //! after, as long as they were its own.
 
 use crate::error::Result;
+use crate::pg::snapshot::fresh;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 use std::collections::BTreeMap;
 
 /// A change of that life.
@@ -159,8 +161,8 @@ impl Change {
 }
 
 fn select(query: &str, lineage: i32, wanted: &str, columns: &[String]) -> Result<Vec<Change>> {
-    // as a write: what was committed while we waited for the lock is seen
-    let rows = Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+    // what was committed while we waited for the lock is seen
+    let read = |client: &SpiClient| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let args: [DatumWithOid; 3] = [lineage.into(), columns.to_vec().into(), wanted.into()];
         let change = |row: pgrx::spi::SpiHeapTupleData| {
             Ok(row.get(2)?.map(|at| -> std::result::Result<Change, pgrx::spi::Error> {
@@ -178,8 +180,9 @@ fn select(query: &str, lineage: i32, wanted: &str, columns: &[String]) -> Result
                 })
             }))
         };
-        client.update(query, None, &args)?.map(change).collect()
-    })?;
+        client.select(query, None, &args)?.map(change).collect()
+    };
+    let rows = fresh(|| Spi::connect(read))?;
     Ok(rows.into_iter().flatten().collect::<std::result::Result<_, _>>()?)
 }
 

@@ -10,8 +10,10 @@ use crate::audit::store::lineage;
 use crate::audit::write::buffer;
 use crate::catalog;
 use crate::error::{Error, Result};
+use crate::pg::snapshot::fresh;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 use std::collections::BTreeMap;
 
 /// A table of the log, under its last name.
@@ -127,9 +129,9 @@ fn known(erasure: &Erasure, lineages: &[i32]) -> Result<Vec<Known>> {
             AND NOT EXISTS (SELECT FROM dbguard.audit_relation o WHERE o.lineage = l.lineage AND k.name::name = ANY (o.key_columns))) c
         ORDER BY 2, 3";
     let args = [erasure.spelled.to_vec().into(), lineages.to_vec().into(), erasure.everywhere.into()];
-    Ok(Spi::connect_mut(|client| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
+    let read = |client: &SpiClient| -> std::result::Result<Vec<_>, pgrx::spi::Error> {
         let mut list = vec![];
-        for row in client.update(KNOWN, None, &args)? {
+        for row in client.select(KNOWN, None, &args)? {
             list.push(Known {
                 lineage: row.get(1)?.unwrap_or_default(),
                 schema: row.get(2)?.unwrap_or_default(),
@@ -139,5 +141,6 @@ fn known(erasure: &Erasure, lineages: &[i32]) -> Result<Vec<Known>> {
             });
         }
         Ok(list)
-    })?)
+    };
+    Ok(fresh(|| Spi::connect(read))?)
 }

@@ -6,7 +6,7 @@ use crate::ddl;
 use crate::error::{Error, Result};
 use crate::pg::compat::{owns_relation, CAN_ACT_AS};
 use crate::pg::subxact::{brief_look, look};
-use crate::pg::{guc, user};
+use crate::pg::{guc, user, xact};
 use crate::tenant::guarded::Guarded;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -30,6 +30,10 @@ pub fn with(
         pgrx::check_for_interrupts!();
         if !owns_relation(table.relation, user::current()) {
             findings.push(skipped(table, "only its owner can have it tried".to_owned()));
+            continue;
+        }
+        if xact::is_standby() {
+            findings.push(skipped(table, "a standby cannot try it: ask the primary".to_owned()));
             continue;
         }
         let mut found = vec![];

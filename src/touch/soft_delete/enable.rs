@@ -6,6 +6,7 @@ use super::live;
 use super::status::{self, State};
 use super::trigger::{fits, transition_table, DEFAULT_COLUMN};
 use crate::catalog::own_table;
+use crate::catalog::writable;
 use crate::ddl;
 use crate::ddl::soft_delete::{CHILDREN_TRIGGER, TRIGGER};
 use crate::error::{notice, warning, Error, Result};
@@ -39,6 +40,7 @@ fn soft_delete_enable(
     >,
     ErrorReport,
 > {
+    writable("soft_delete_enable")?;
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let wanted = Wanted::parse(column_name, children)?;
     let (state, action) = enable(relation, &wanted, live_view)?;
@@ -222,6 +224,7 @@ fn check_parents(table: &Relation, column: &str) -> Result<()> {
 
 #[pg_extern(sql = false)]
 fn soft_delete_disable(relation: Option<Oid>) -> std::result::Result<bool, ErrorReport> {
+    writable("soft_delete_disable")?;
     Ok(disable(relation)?)
 }
 

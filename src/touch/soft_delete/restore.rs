@@ -4,6 +4,7 @@ use super::children::counted;
 use super::keys::primary_key;
 use super::status;
 use crate::catalog;
+use crate::catalog::writable;
 use crate::ddl;
 use crate::ddl::soft_delete::{named, Key};
 use crate::error::{notice, Error, Result};
@@ -26,6 +27,7 @@ fn soft_delete_restore(
     key: Option<&str>,
     dry_run: Option<bool>,
 ) -> std::result::Result<TableIterator<'static, (name!(relation, Oid), name!(rows, i64))>, ErrorReport> {
+    writable("soft_delete_restore")?;
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let key = key.ok_or_else(|| Error::null_argument("key"))?;
     let run = || told(|| restore(relation, key)).map_err(taken);
