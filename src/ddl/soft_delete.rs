@@ -23,12 +23,11 @@ pub fn enable_children(schema: &str, table: &str, column: &str) -> String {
     )
 }
 
-/// A view of the rows that are not deleted. Its columns are those of the table now.
-pub fn live_view(schema: &str, view: &str, table: (&str, &str), column: &str) -> String {
+/// A view of the rows that are not deleted. Its columns are those of the table now. `table`: as `named` gives it.
+pub fn live_view(schema: &str, view: &str, table: &str, column: &str) -> String {
     format!(
-        "CREATE OR REPLACE VIEW {} WITH (security_invoker = true) AS SELECT * FROM {} WHERE {} IS NULL",
+        "CREATE OR REPLACE VIEW {} WITH (security_invoker = true) AS SELECT * FROM {table} WHERE {} IS NULL",
         qualified(schema, view),
-        qualified(table.0, table.1),
         ident(column)
     )
 }
@@ -37,14 +36,15 @@ pub fn comment_on_view(schema: &str, view: &str, comment: &str) -> String {
     format!("COMMENT ON VIEW {} IS {}", qualified(schema, view), literal(comment))
 }
 
-/// `key`: the table's primary key, under the names it has in the view.
-pub fn live_trigger(schema: &str, view: &str, key: &[String]) -> String {
-    let key: Vec<String> = key.iter().map(|c| literal(c)).collect();
+pub fn live_trigger(schema: &str, view: &str) -> String {
     format!(
-        "CREATE OR REPLACE TRIGGER {LIVE_TRIGGER} INSTEAD OF DELETE ON {} FOR EACH ROW EXECUTE FUNCTION dbguard.soft_delete_live({})",
-        qualified(schema, view),
-        key.join(", ")
+        "CREATE OR REPLACE TRIGGER {LIVE_TRIGGER} INSTEAD OF DELETE ON {} FOR EACH ROW EXECUTE FUNCTION dbguard.soft_delete_live()",
+        qualified(schema, view)
     )
+}
+
+pub fn rename_column(schema: &str, view: &str, now: &str, then: &str) -> String {
+    format!("ALTER VIEW {} RENAME COLUMN {} TO {}", qualified(schema, view), ident(now), ident(then))
 }
 
 /// `to`: a role, None is PUBLIC.
@@ -198,6 +198,14 @@ pub fn named(schema: &str, table: &str, partitioned: bool) -> String {
     format!("{}{}", if partitioned { "" } else { "ONLY " }, qualified(schema, table))
 }
 
+/// Locks a row, by its place ($1), as a DELETE does.
+pub fn lock_row(schema: &str, table: &str) -> String {
+    format!(
+        "SELECT FROM {} AS r WHERE r.ctid OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+        named(schema, table, false)
+    )
+}
+
 /// Deletes the children of a row along with it. $1: the time.
 pub fn follow(child: &str, column: &str, key: &Pairs) -> String {
     let column = ident(column);
@@ -226,7 +234,7 @@ pub fn keys(which: &str, other: &str) -> String {
         "SELECT json_build_array(
                   json_build_array(k.conname, c.oid::int8, n.nspname, c.relname, c.relowner::int8, k.confdeltype),
                   json_build_array(u.referring, u.referred, u.schemas, u.operators),
-                  json_build_array(c.relkind, d.attname, d.type::int8))::text
+                  json_build_array(c.relkind, d.attname, d.type::int8, d.typmod))::text
          FROM pg_constraint k
          JOIN pg_class c ON c.oid = {other}
          JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -241,15 +249,18 @@ pub fn keys(which: &str, other: &str) -> String {
            JOIN pg_operator o ON o.oid = u.operator
            JOIN pg_namespace s ON s.oid = o.oprnamespace) u
          LEFT JOIN LATERAL (
-           SELECT a.attname::text,
-                  (WITH RECURSIVE base(oid, typtype, typbasetype) AS (
-                     SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
-                     UNION ALL
-                     SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t JOIN base ON base.typtype = 'd' AND t.oid = base.typbasetype)
-                   SELECT oid FROM base WHERE typtype <> 'd') AS type
+           SELECT a.attname::text, b.oid AS type, b.typmod
            FROM pg_trigger t
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-             AND a.attname = convert_from(substr(t.tgargs, 1, position('\\x00'::bytea IN t.tgargs) - 1), getdatabaseencoding())
+             AND a.attname = coalesce(nullif(convert_from(substr(t.tgargs, 1, greatest(position('\\x00'::bytea IN t.tgargs) - 1, 0)),
+                                                          getdatabaseencoding()), ''), 'deleted_at')
+           CROSS JOIN LATERAL (
+             WITH RECURSIVE base(oid, typtype, typbasetype, typmod, of_base) AS (
+               SELECT t.oid, t.typtype, t.typbasetype, a.atttypmod, t.typtypmod FROM pg_type t WHERE t.oid = a.atttypid
+               UNION ALL
+               SELECT t.oid, t.typtype, t.typbasetype, base.of_base, t.typtypmod
+               FROM pg_type t JOIN base ON base.typtype = 'd' AND t.oid = base.typbasetype)
+             SELECT oid, typmod FROM base WHERE typtype <> 'd') b
            WHERE t.tgrelid = c.oid AND t.tgfoid = 'dbguard.soft_delete()'::regprocedure AND t.tgenabled IN ('O', 'A')
            LIMIT 1) d ON true
          WHERE k.contype = 'f' AND {which}
@@ -257,8 +268,10 @@ pub fn keys(which: &str, other: &str) -> String {
     )
 }
 
-/// A unique index of the table.
+/// A unique index of the table, or one that a partition has alone.
 pub struct Unique {
+    pub table: String,
+    pub partitioned: bool,
     pub schema: String,
     pub name: String,
     /// Whether it is a constraint's.
@@ -276,26 +289,26 @@ pub struct Unique {
 
 impl Unique {
     /// The same for live rows only.
-    pub fn live(&self, table: &str, column: &str, name: &str, partitioned: bool) -> String {
+    pub fn live(&self, column: &str, name: &str) -> String {
         let predicate = self.predicate.as_ref().map(|p| format!("({p}) AND ")).unwrap_or_default();
         let tablespace =
             self.tablespace.as_ref().map(|t| format!(" TABLESPACE {}", ident(t))).unwrap_or_default();
         format!(
             "CREATE UNIQUE INDEX {}{} ON {}{}{tablespace} WHERE {predicate}{} IS NULL",
-            if partitioned { "" } else { "CONCURRENTLY " },
+            if self.partitioned { "" } else { "CONCURRENTLY " },
             ident(name),
-            qualified(&self.schema, table),
+            qualified(&self.schema, &self.table),
             self.form,
             ident(column)
         )
     }
 
-    pub fn drop(&self, table: &str, partitioned: bool) -> String {
-        match (self.constraint, partitioned) {
+    pub fn drop(&self) -> String {
+        match (self.constraint, self.partitioned) {
             (true, _) => {
                 format!(
                     "ALTER TABLE {} DROP CONSTRAINT {}",
-                    qualified(&self.schema, table),
+                    qualified(&self.schema, &self.table),
                     ident(&self.name)
                 )
             }

@@ -2,6 +2,7 @@
 
 use super::compat;
 use super::trigger::TriggerCall;
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Datum, NodeTag};
 use std::ffi::CStr;
 
@@ -56,6 +57,18 @@ impl TriggerCall<'_> {
             pg_sys::FreeExecutorState(executor);
             done
         }
+    }
+
+    /// Whether this transaction had the old row locked as for a DELETE when it was updated: nobody can refer to it anew.
+    pub fn was_locked_to_delete(&self) -> bool {
+        // SAFETY: UPDATE row triggers have the old row, as it was read from the table.
+        unsafe { u32::from((*(*self.tuples().0).t_data).t_infomask2) & pg_sys::HEAP_KEYS_UPDATED != 0 }
+    }
+
+    /// Where the new row of an UPDATE is, as an argument of a statement.
+    pub fn new_place(&self) -> DatumWithOid<'_> {
+        // SAFETY: AFTER UPDATE row triggers have the new row; it lives as long as the call.
+        unsafe { DatumWithOid::new(Datum::from(&raw const (*self.tuples().1).t_self), pg_sys::TIDOID) }
     }
 
     /// Where the row is that the trigger is called for.

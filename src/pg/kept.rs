@@ -1,7 +1,7 @@
 //! Statements that are asked for each of many things, and so are planned once a backend.
 
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::PgOid;
+use pgrx::pg_sys::{Oid, PgOid};
 use pgrx::spi::{OwnedPreparedStatement, Query, SpiClient, SpiCursor, SpiResult, SpiTupleTable};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +13,8 @@ use std::rc::Rc;
 /// memory for nothing. The server plans it anew where what it rests on has changed.
 pub struct Kept<'a>(pub &'a str);
 
-type Plans = HashMap<String, Rc<OwnedPreparedStatement>>;
+/// By the statement, and then by the types of its arguments: a value must never go where one of another type is read.
+type Plans = HashMap<String, Vec<(Vec<Oid>, Rc<OwnedPreparedStatement>)>>;
 
 thread_local! {
     /// Not dropped at exit: the server's memory is gone by then.
@@ -22,12 +23,21 @@ thread_local! {
 
 impl Kept<'_> {
     fn plan(&self, client: &SpiClient, args: &[DatumWithOid]) -> SpiResult<Rc<OwnedPreparedStatement>> {
-        if let Some(plan) = PLANS.with(|plans| plans.borrow().get(self.0).cloned()) {
+        let fits = |types: &[Oid]| types.iter().copied().eq(args.iter().map(DatumWithOid::oid));
+        let found = PLANS.with(|plans| {
+            let plans = plans.borrow();
+            let plans = plans.get(self.0)?;
+            plans.iter().find(|(types, _)| fits(types)).map(|(_, plan)| plan.clone())
+        });
+        if let Some(plan) = found {
             return Ok(plan);
         }
-        let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
-        let plan = Rc::new(client.prepare(self.0, &types)?.keep());
-        PLANS.with(|plans| plans.borrow_mut().insert(self.0.to_owned(), plan.clone()));
+        let types: Vec<Oid> = args.iter().map(DatumWithOid::oid).collect();
+        let of_args: Vec<PgOid> = types.iter().copied().map(PgOid::from).collect();
+        let plan = Rc::new(client.prepare(self.0, &of_args)?.keep());
+        PLANS.with(|plans| {
+            plans.borrow_mut().entry(self.0.to_owned()).or_default().push((types, plan.clone()));
+        });
         Ok(plan)
     }
 }

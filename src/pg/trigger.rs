@@ -1,5 +1,6 @@
 //! A call of a trigger function, and the rows it was called for.
 
+use super::query::Param;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
@@ -114,6 +115,13 @@ impl<'a> TriggerCall<'a> {
                 false => DatumWithOid::new(row.datum(attnum), type_oid),
             }
         }
+    }
+
+    /// The same for `query::each`.
+    pub fn param(&self, row: &Row, attnum: i16) -> Param {
+        // SAFETY: reads the relation's descriptor.
+        let type_oid = unsafe { pg_sys::SPI_gettypeid(self.descriptor(), i32::from(attnum)) };
+        (type_oid, (!row.is_null(attnum)).then(|| row.datum(attnum)))
     }
 
     pub fn trigger_oid(&self) -> pg_sys::Oid {

@@ -75,6 +75,20 @@ pub fn is_without_row_security() -> bool {
     context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0
 }
 
+/// Whether we ourselves act with the rights of another who must not change the session: purging, moving, erasing.
+pub fn is_restricted() -> bool {
+    let (mut role, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: reads variables of the backend into ours.
+    unsafe { pg_sys::GetUserIdAndSecContext(&mut role, &mut context) };
+    context & pg_sys::SECURITY_RESTRICTED_OPERATION as i32 != 0
+}
+
+/// The role that is current outside of all functions that act as their owner.
+pub fn outer() -> pg_sys::Oid {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetOuterUserId() }
+}
+
 /// Whether that role is a superuser.
 pub fn is_superuser() -> bool {
     // SAFETY: a syscache look-up.

@@ -57,3 +57,9 @@ pub fn is_standby() -> bool {
     // SAFETY: reads state of the backend.
     unsafe { pg_sys::RecoveryInProgress() }
 }
+
+/// Whether all statements of this transaction see what there was at its beginning (REPEATABLE READ, SERIALIZABLE).
+pub fn keeps_its_snapshot() -> bool {
+    // SAFETY: reads a variable of the backend. IsolationUsesXactSnapshot of xact.h.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}

@@ -4,11 +4,9 @@ use super::guarded::policy_of;
 use super::steps::Step;
 use super::wanted::Wanted;
 use crate::ddl::tenant as ddl;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::pg::query::{each_fresh, param};
 use crate::pg::relation::Relation;
-use crate::pg::snapshot::fresh;
-use pgrx::prelude::*;
-use pgrx::spi::SpiClient;
 
 /// How the table stands beside our policy.
 struct State {
@@ -90,18 +88,17 @@ pub fn steps(table: &Relation, wanted: &Wanted) -> Result<Vec<Step>> {
 
 fn state(table: &Relation) -> Result<State> {
     const STATE: &str = "
-        SELECT c.relrowsecurity, c.relforcerowsecurity,
+        SELECT json_build_array(c.relrowsecurity, c.relforcerowsecurity,
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polname <> 'dbguard_tenant_access'),
                EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access'),
                EXISTS (SELECT FROM pg_policy p JOIN pg_policy t ON t.polrelid = p.polrelid AND t.polname = 'dbguard_tenant'
                        WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant_access' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
                          AND pg_get_expr(p.polqual, c.oid) = pg_get_expr(t.polqual, c.oid)
-                         AND pg_get_expr(p.polwithcheck, c.oid) = pg_get_expr(t.polwithcheck, c.oid))
+                         AND pg_get_expr(p.polwithcheck, c.oid) = pg_get_expr(t.polwithcheck, c.oid)))::text
         FROM pg_class c WHERE c.oid = $1";
-    let read = |client: &SpiClient| -> std::result::Result<State, pgrx::spi::Error> {
-        let row = client.select(STATE, Some(1), &[table.oid.into()])?.first();
-        let is = |i| -> std::result::Result<bool, pgrx::spi::Error> { Ok(row.get(i)? == Some(true)) };
-        Ok(State { enabled: is(1)?, forced: is(2)?, opened: is(3)?, access: is(4)?, access_same: is(5)? })
-    };
-    Ok(fresh(|| Spi::connect(read))?)
+    let mut state = None;
+    each_fresh(STATE, &[param(table.oid)], |(enabled, forced, opened, access, access_same)| {
+        state = Some(State { enabled, forced, opened, access, access_same });
+    })?;
+    state.ok_or_else(|| Error::internal("the table is gone"))
 }

@@ -3,13 +3,16 @@
 use super::keys::{self, ForeignKey};
 use super::trigger::column_of;
 use crate::cache::TriggerCache;
+use crate::catalog;
 use crate::ddl;
 use crate::error::{Error, Result};
 use crate::pg::attribute::{attributes_of_call, Attribute};
-use crate::pg::guc;
 use crate::pg::kept::Kept;
+use crate::pg::query::{each, Param};
+use crate::pg::snapshot::fresh;
 use crate::pg::trigger::{Event, Row, TriggerCall};
 use crate::pg::user::{as_role, Fence};
+use crate::pg::{guc, xact};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
@@ -20,12 +23,14 @@ enum Act {
     /// ON DELETE CASCADE: they go with it, and come back with it.
     Follow { go: String, come_back: String },
     /// NO ACTION, RESTRICT: while there are any, it stays.
-    Refuse { any: String },
+    Refuse,
 }
 
 struct Referring {
     key: ForeignKey,
     act: Act,
+    /// Asks for live rows that refer.
+    any: String,
     /// What is referred to, in the table of the call.
     numbers: Vec<i16>,
 }
@@ -33,6 +38,9 @@ struct Referring {
 struct Parent {
     column: Attribute,
     referring: Vec<Referring>,
+    /// Locks the row, as its table's owner.
+    lock: String,
+    owner: Oid,
 }
 
 thread_local! {
@@ -81,22 +89,50 @@ fn fired(fcinfo: pg_sys::FunctionCallInfo) -> Result<()> {
     let parent = PARENTS
         .with(|cache| cache.get(key, forget, |_| true, || guc::with_pinned_search_path(|| resolve(&call))))?;
     let (old, new, number) = (call.first(), call.second(), parent.column.number);
+    let (was_live, is_live) = (old.is_null(number), new.is_null(number));
+    if was_live && !is_live && !parent.referring.is_empty() {
+        parent.keep_children_out(&call)?;
+    }
     for referring in &parent.referring {
-        match (&referring.act, old.is_null(number), new.is_null(number)) {
+        match (&referring.act, was_live, is_live) {
             (Act::Follow { go, .. }, true, false) => {
                 referring.run(&call, go, Some(call.argument(&new, number)), &new)?;
+                if xact::keeps_its_snapshot() && referring.any_unseen(&call, &new)? {
+                    return Err(unseen(&referring.key));
+                }
             }
             (Act::Follow { come_back, .. }, false, true) => {
                 let rows = referring.run(&call, come_back, Some(call.argument(&old, number)), &new)?;
                 count(referring.key.relation, rows);
             }
-            (Act::Refuse { any }, true, false) if referring.run(&call, any, None, &new)? > 0 => {
+            (Act::Refuse, true, false)
+                if referring.run(&call, &referring.any, None, &new)? > 0
+                    || (xact::keeps_its_snapshot() && referring.any_unseen(&call, &new)?) =>
+            {
                 return Err(refused(&call, &referring.key));
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+impl Parent {
+    /// Waits for those who are inserting a row that refers to this one, and lets nobody begin to. A DELETE has done so by
+    /// itself.
+    fn keep_children_out(&self, call: &TriggerCall) -> Result<()> {
+        if call.was_locked_to_delete() {
+            return Ok(());
+        }
+        as_role(self.owner, Fence::Qualified, || {
+            guc::forgotten(&[], || {
+                Spi::connect_mut(|client| {
+                    client.update(Kept(&self.lock), None, &[call.new_place()]).map(|_| ())
+                })
+            })
+        })?;
+        Ok(())
+    }
 }
 
 fn resolve(call: &TriggerCall) -> Result<(Parent, Vec<Oid>)> {
@@ -110,40 +146,68 @@ fn resolve(call: &TriggerCall) -> Result<(Parent, Vec<Oid>)> {
     for key in keys {
         let child = key.named();
         let act = match (key.on_delete, &key.deleted) {
-            ('c', Some((deleted, of_type))) => {
-                if *of_type != column.base {
-                    return Err(types_differ(&call.relation_name(), &key.table, deleted));
+            ('c', Some(deleted)) => {
+                if !deleted.holds(&column) {
+                    return Err(types_differ(&call.relation_name(), &key.table, &deleted.column));
                 }
                 Act::Follow {
-                    go: ddl::soft_delete::follow(&child, deleted, &key.pairs()),
-                    come_back: ddl::soft_delete::come_back(&child, deleted, &key.pairs()),
+                    go: ddl::soft_delete::follow(&child, &deleted.column, &key.pairs()),
+                    come_back: ddl::soft_delete::come_back(&child, &deleted.column, &key.pairs()),
                 }
             }
-            ('a' | 'r', deleted) => {
-                let live = deleted.as_ref().map(|(column, _)| column.as_str());
-                Act::Refuse { any: ddl::soft_delete::any(&child, live, &key.pairs()) }
-            }
+            ('a' | 'r', _) => Act::Refuse,
             // rows without soft delete could not be brought back; what SET NULL forgets neither
             _ => continue,
         };
+        let live = key.deleted.as_ref().map(|d| d.column.as_str());
+        let any = ddl::soft_delete::any(&child, live, &key.pairs());
         let numbers = key.own.iter().map(number).collect();
-        referring.push(Referring { key, act, numbers });
+        referring.push(Referring { key, act, any, numbers });
     }
-    Ok((Parent { column, referring }, depends))
+    let table = catalog::relation(call.relation_oid())?;
+    let lock = ddl::soft_delete::lock_row(&table.schema, &table.name);
+    Ok((Parent { column, referring, lock, owner: table.owner }, depends))
 }
 
 impl Referring {
     /// As the owner of the table that refers, as the server runs its own foreign keys. What his triggers set of the
-    /// session is forgotten: dbguard.hard_delete must not be theirs to set for others.
+    /// session is forgotten: dbguard.hard_delete must not be theirs to set for others, nor that of others be theirs.
     fn run(&self, call: &TriggerCall, sql: &str, time: Option<DatumWithOid>, row: &Row) -> Result<usize> {
         let key = self.numbers.iter().map(|n| call.argument(row, *n));
         let args: Vec<DatumWithOid> = time.into_iter().chain(key).collect();
         as_role(self.key.owner, Fence::Qualified, || {
-            guc::forgotten(&[], || {
+            guc::forgotten(&[(c"dbguard.hard_delete", c"off")], || {
                 Ok(Spi::connect_mut(|client| client.update(Kept(sql), None, &args).map(|done| done.len()))?)
             })
         })
     }
+
+    /// Whether a live row refers to it that the transaction's snapshot does not show.
+    fn any_unseen(&self, call: &TriggerCall, row: &Row) -> Result<bool> {
+        let key: Vec<Param> = self.numbers.iter().map(|n| call.param(row, *n)).collect();
+        let mut any = false;
+        as_role(self.key.owner, Fence::Qualified, || {
+            guc::forgotten(&[], || {
+                fresh(|| {
+                    each(&self.any, &key, |_| {
+                        any = true;
+                        Ok(())
+                    })
+                })
+            })
+        })?;
+        Ok(any)
+    }
+}
+
+/// A row that this transaction cannot see, since it was made after it began.
+fn unseen(key: &ForeignKey) -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "could not serialize access due to concurrent update",
+    )
+    .detail(format!("A row of table \"{}\" that refers to the deleted one was made meanwhile.", key.table))
+    .hint("The transaction might succeed if retried.")
 }
 
 fn refused(call: &TriggerCall, key: &ForeignKey) -> Error {
@@ -163,9 +227,9 @@ pub fn types_differ(parent: &str, child: &str, column: &str) -> Error {
     Error::new(
         PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
         format!(
-            "column \"{column}\" of table \"{child}\" is of another type than that of table \"{parent}\""
+            "column \"{column}\" of table \"{child}\" is of another type or precision than that of table \"{parent}\""
         ),
     )
     .detail("Rows that go together are known by the same time.")
-    .hint("Give both columns one type, or enable soft delete with children => 'keep'.")
+    .hint("Give both columns one type and precision, or enable soft delete with children => 'keep'.")
 }

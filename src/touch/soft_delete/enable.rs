@@ -149,6 +149,16 @@ fn enable(relation: Oid, wanted: &Wanted, live_view: Option<&str>) -> Result<(St
         ))
         .hint(format!("{};", ddl::touch::drop_trigger(&other, &table.schema, &table.name))));
     }
+    for heir in keys::inheriting(relation)? {
+        warning(
+            Error::not_in_state(format!(
+                "rows of table \"{heir}\", which inherits from \"{}\", are deleted for good",
+                table.name
+            ))
+            .detail("Soft delete is not enabled there.")
+            .hint("Enable it there, too."),
+        );
+    }
     let view_there = before.as_ref().and_then(|b| b.live_view);
     let same =
         before.as_ref().is_some_and(|b| b.column == column && b.children == children && b.enabled == 'O');
@@ -192,8 +202,8 @@ fn check_children(table: &Relation, column: &str) -> Result<()> {
     }
     for key in keys::referring(table.oid)?.iter().filter(|key| key.on_delete == 'c') {
         match &key.deleted {
-            Some((deleted, of_type)) if *of_type != own.base => {
-                return Err(types_differ(&table.name, &key.table, deleted));
+            Some(deleted) if !deleted.holds(own) => {
+                return Err(types_differ(&table.name, &key.table, &deleted.column));
             }
             Some(_) => {}
             None => warning(
@@ -215,7 +225,7 @@ fn check_parents(table: &Relation, column: &str) -> Result<()> {
     let Some(own) = attributes.iter().find(|a| a.name == column) else { return Ok(()) };
     for key in keys::referred(table.oid)?.iter().filter(|key| key.on_delete == 'c') {
         let follow = status::of(key.relation)?.is_some_and(|parent| parent.children == "follow");
-        if follow && key.deleted.as_ref().is_some_and(|(_, of_type)| *of_type != own.base) {
+        if follow && key.deleted.as_ref().is_some_and(|parent| !parent.held_by(own)) {
             return Err(types_differ(&key.table, &table.name, column));
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::ddl::soft_delete::{named, By, Keeping, Key, Pairs};
 use crate::error::Result;
+use crate::pg::attribute::Attribute;
 use crate::pg::query::{each_fresh, param};
 use crate::pg::relation::partition_parent;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
 
 /// A foreign key, and the table on its other side.
 pub struct ForeignKey {
@@ -22,8 +23,35 @@ pub struct ForeignKey {
     operators: Vec<(String, String)>,
     /// Whether the other side is referred to.
     referred: bool,
-    /// The column of the other side that says what is deleted, where soft delete is enabled, and its type.
-    pub deleted: Option<(String, Oid)>,
+    /// The column of the other side that says what is deleted, where soft delete is enabled.
+    pub deleted: Option<Deleted>,
+}
+
+/// A column that says what is deleted, with its type under domains and that one's modifier.
+pub struct Deleted {
+    pub column: String,
+    base: Oid,
+    typmod: i32,
+}
+
+impl Deleted {
+    /// Whether it can be given a time that the other can have: rows that go together are known by it.
+    pub fn holds(&self, other: &Attribute) -> bool {
+        self.base == other.base && precision(self.typmod) >= precision(other.base_typmod)
+    }
+
+    pub fn held_by(&self, other: &Attribute) -> bool {
+        self.base == other.base && precision(self.typmod) <= precision(other.base_typmod)
+    }
+}
+
+/// Digits of a second.
+fn precision(typmod: i32) -> i32 {
+    if typmod < 0 {
+        pg_sys::MAX_TIMESTAMP_PRECISION as i32
+    } else {
+        typmod
+    }
 }
 
 impl ForeignKey {
@@ -68,7 +96,7 @@ impl Kept {
         let by = match &self.others {
             None => By::Any,
             Some(others) => By::Some(
-                key.deleted.as_ref().map(|(column, _)| column.as_str()),
+                key.deleted.as_ref().map(|d| d.column.as_str()),
                 others.iter().map(Kept::keeping).collect(),
             ),
         };
@@ -104,11 +132,11 @@ pub fn referred(relation: Oid) -> Result<Vec<ForeignKey>> {
 }
 
 /// Constraint, table (OID, schema, name, owner), ON DELETE, columns that refer and are referred to, operators (schemas
-/// and names), kind of the table, and its column that says what is deleted with that one's type.
+/// and names), kind of the table, and its column that says what is deleted with that one's type and modifier.
 type Found = (
     (String, u32, String, String, u32, char),
     (Vec<String>, Vec<String>, Vec<String>, Vec<String>),
-    (String, Option<String>, Option<u32>),
+    (String, Option<String>, Option<u32>, Option<i32>),
 );
 
 fn read(
@@ -119,7 +147,8 @@ fn read(
 ) -> Result<Vec<ForeignKey>> {
     let mut list = vec![];
     each_fresh(&crate::ddl::soft_delete::keys(which, other), &[param(relations)], |found: Found| {
-        let ((name, relation, schema, table, owner, on_delete), columns, (kind, deleted, of_type)) = found;
+        let ((name, relation, schema, table, owner, on_delete), columns, (kind, deleted, base, typmod)) =
+            found;
         let (referring, referred_to, schemas, operators) = columns;
         let (own, other) = if referred { (referring, referred_to) } else { (referred_to, referring) };
         list.push(ForeignKey {
@@ -134,7 +163,11 @@ fn read(
             operators: schemas.into_iter().zip(operators).collect(),
             partitioned: kind == "p",
             referred,
-            deleted: deleted.zip(of_type.map(Oid::from)),
+            deleted: deleted.zip(base.zip(typmod)).map(|(column, (base, typmod))| Deleted {
+                column,
+                base: base.into(),
+                typmod,
+            }),
         });
     })?;
     Ok(list)
@@ -183,4 +216,21 @@ pub fn primary_key(relation: Oid) -> Result<Vec<Key>> {
         key.push(Key { name, operator: (schema, operator) });
     })?;
     Ok(key)
+}
+
+/// Tables that inherit from it without being partitions, where soft delete is not enabled: a DELETE from it really deletes
+/// their rows.
+pub fn inheriting(relation: Oid) -> Result<Vec<String>> {
+    const INHERITING: &str = "
+        WITH RECURSIVE heirs AS (
+          SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = $1
+          UNION SELECT i.inhrelid FROM pg_inherits i JOIN heirs h ON i.inhparent = h.oid)
+        SELECT json_build_array(c.relname)::text
+        FROM heirs JOIN pg_class c ON c.oid = heirs.oid
+        WHERE NOT c.relispartition
+          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid = 'dbguard.soft_delete()'::regprocedure AND t.tgenabled IN ('O', 'A'))
+        ORDER BY c.relname";
+    let mut names = vec![];
+    each_fresh(INHERITING, &[param(relation)], |(name,): (String,)| names.push(name))?;
+    Ok(names)
 }

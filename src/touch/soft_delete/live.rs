@@ -3,12 +3,14 @@
 use super::keys::primary_key;
 use super::trigger::deleted;
 use crate::cache::TriggerCache;
+use crate::catalog;
 use crate::ddl;
-use crate::ddl::soft_delete::{named, LIVE_TRIGGER};
+use crate::ddl::soft_delete::{named, Key, LIVE_TRIGGER};
 use crate::error::{Error, Result};
-use crate::pg::attribute::attributes_of_call;
+use crate::pg::attribute::{attributes_of_relation, Attribute};
 use crate::pg::guc;
 use crate::pg::kept::Kept;
+use crate::pg::query::{each_fresh, param};
 use crate::pg::relation::{describe, Relation};
 use crate::pg::trigger::{Event, TriggerCall};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -39,8 +41,9 @@ pub fn make(table: &Relation, column: &str, name: &str) -> Result<Oid> {
         })
         .map_err(|e: pgrx::spi::Error| Error::from(e))
     };
-    if let Some((oid, (kind, ours))) = find()? {
-        if kind.as_deref() != Some("v") || ours != Some(true) || table_of(oid)? != Some(table.oid) {
+    let there = find()?;
+    if let Some((oid, (kind, ours))) = &there {
+        if kind.as_deref() != Some("v") || *ours != Some(true) || table_of(*oid)? != Some(table.oid) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_DUPLICATE_TABLE,
                 format!("relation \"{view}\" already exists"),
@@ -49,23 +52,40 @@ pub fn make(table: &Relation, column: &str, name: &str) -> Result<Oid> {
             .hint("Choose another name."));
         }
     }
-    let key: Vec<String> = primary_key(table.oid)?.into_iter().map(|k| k.name).collect();
-    if key.is_empty() {
+    if primary_key(table.oid)?.is_empty() {
         return Err(Error::not_in_state(format!("table \"{}\" has no primary key", table.name))
             .detail("A DELETE from the view could not tell rows apart.")
             .hint("Add a primary key, or make a view of your own."));
     }
     let comment = format!("Rows of {} that are not deleted", table.name);
-    for statement in [
-        ddl::soft_delete::live_view(&schema, &view, (&table.schema, &table.name), column),
-        ddl::soft_delete::live_trigger(&schema, &view, &key),
+    let mut statements = match there {
+        Some((oid, _)) => renames(table, oid, (&schema, &view))?,
+        None => vec![],
+    };
+    let shown = named(&table.schema, &table.name, table.kind == 'p');
+    statements.extend([
+        ddl::soft_delete::live_view(&schema, &view, &shown, column),
+        ddl::soft_delete::live_trigger(&schema, &view),
         ddl::soft_delete::comment_on_view(&schema, &view, &comment),
-    ] {
+    ]);
+    for statement in statements {
         ddl::as_owner(table.owner, &statement)?;
     }
     grant(table, &schema, &view)?;
     let (oid, _) = find()?.ok_or_else(|| Error::internal("the view was not made"))?;
     Ok(oid)
+}
+
+/// A view keeps the names that the columns had.
+fn renames(table: &Relation, view: Oid, name: (&str, &str)) -> Result<Vec<String>> {
+    let (shown, own) = (attributes_of_relation(view), attributes_of_relation(table.oid));
+    let of = |number: i16, all: &[Attribute]| all.iter().find(|a| a.number == number).map(|a| a.name.clone());
+    let pairs = origins(view, table.oid)?.into_iter();
+    let pairs = pairs.filter_map(|(at, from)| of(at, &shown).zip(of(from, &own)));
+    Ok(pairs
+        .filter(|(now, then)| now != then)
+        .map(|(now, then)| ddl::soft_delete::rename_column(name.0, name.1, &now, &then))
+        .collect())
 }
 
 /// `name`, with a schema or in that of the table.
@@ -84,7 +104,8 @@ fn place(table: &Relation, name: &str) -> Result<(String, String)> {
     }
 }
 
-/// Whoever may use the table may use the view, which asks for the same again.
+/// Whoever may use the table may use the view, which asks for the same again: of all columns, so that rights on some of
+/// them would be of no use.
 fn grant(table: &Relation, schema: &str, view: &str) -> Result<()> {
     const GRANTS: &str = "
         SELECT string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), r.rolname::text
@@ -160,30 +181,58 @@ fn resolve(call: &TriggerCall) -> Result<(Live, Vec<Oid>)> {
             .hint("Call dbguard.soft_delete_enable again, with live_view.")
     };
     let table = table_of(call.relation_oid())?.and_then(describe).ok_or_else(|| again("shows no table"))?;
-    let (key, names) = (primary_key(table.oid)?, call.args());
-    if key.is_empty() || key.len() != names.len() {
-        return Err(again("was made for another primary key"));
+    let key = primary_key(table.oid)?;
+    if key.is_empty() {
+        return Err(again("shows a table that has lost its primary key"));
     }
-    let columns = attributes_of_call(call);
-    let number = |name: &String| columns.iter().find(|a| a.name == *name).map(|a| a.number);
-    let numbers: Option<Vec<i16>> = names.iter().map(number).collect();
-    let numbers = numbers.ok_or_else(|| again("has lost a column of the primary key"))?;
+    let (columns, origins) = (attributes_of_relation(table.oid), origins(call.relation_oid(), table.oid)?);
+    let number = |k: &Key| {
+        let number = columns.iter().find(|a| a.name == k.name)?.number;
+        origins.iter().find(|(_, of)| *of == number).map(|(at, _)| *at)
+    };
+    let numbers: Option<Vec<i16>> = key.iter().map(number).collect();
+    let numbers = numbers.ok_or_else(|| again("lacks a column of the primary key"))?;
     let delete = ddl::soft_delete::delete_row(&named(&table.schema, &table.name, table.kind == 'p'), &key);
     Ok((Live { delete, numbers }, vec![table.oid]))
+}
+
+/// The columns of a view that show one of the table, both by number: whatever they are called by now.
+fn origins(view: Oid, table: Oid) -> Result<Vec<(i16, i16)>> {
+    // a target entry as the rule has it; blanks within names are escaped
+    const ORIGINS: &str = r"
+        SELECT json_build_array(m[1]::int, m[2]::int)::text
+        FROM pg_rewrite r
+        CROSS JOIN LATERAL regexp_matches(r.ev_action::text,
+          ':resno (\d+) :resname \S+(?:\\ \S*)* :ressortgroupref \d+ :resorigtbl ' || $2 || ' :resorigcol (\d+)', 'g') m
+        WHERE r.ev_class = $1 AND r.ev_type = '1'";
+    let mut all = vec![];
+    each_fresh(ORIGINS, &[param(view), param(table)], |pair: (i16, i16)| all.push(pair))?;
+    Ok(all)
 }
 
 /// The view of live rows of a table, if one was made.
 pub fn of(table: Oid) -> Result<Option<Oid>> {
     const VIEWS: &str = "
-        SELECT t.tgrelid FROM pg_trigger t
-        WHERE t.tgfoid = 'dbguard.soft_delete_live()'::regprocedure
+        SELECT t.tgrelid FROM pg_trigger t JOIN pg_class v ON v.oid = t.tgrelid
+        WHERE t.tgfoid = 'dbguard.soft_delete_live()'::regprocedure AND t.tgname = $2
+          AND v.relowner = (SELECT relowner FROM pg_class WHERE oid = $1)
           AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                         AND d.refclassid = 'pg_class'::regclass
                       WHERE r.ev_class = t.tgrelid AND d.refobjid = $1)
         ORDER BY t.tgrelid";
     Ok(Spi::connect(|client| {
-        let mut found = client.select(VIEWS, Some(1), &[table.into()])?;
+        let mut found = client.select(VIEWS, Some(1), &[table.into(), LIVE_TRIGGER.into()])?;
         found.next().map_or(Ok(None), |row| row.get::<Oid>(1))
     })
     .map_err(|e: pgrx::spi::Error| e)?)
+}
+
+/// Whether the table has this view of live rows.
+pub fn is_there(table: &Relation, name: &str) -> Result<bool> {
+    let (schema, view) = place(table, name)?;
+    let found = match of(table.oid)? {
+        Some(oid) => catalog::relation(oid)?,
+        None => return Ok(false),
+    };
+    Ok((found.schema, found.name) == (schema, view))
 }

@@ -2,6 +2,7 @@
 //! a new row for the sake of one that is gone.
 
 use super::enable::{check_column, check_table, Wanted, DEFINITION};
+use super::live;
 use super::status;
 use crate::catalog::own_table;
 use crate::ddl;
@@ -61,7 +62,7 @@ fn plan(relation: Oid, wanted: &Wanted, live_view: Option<&str>) -> Result<Vec<S
         steps.push((Some(add), BRIEF, "no such column; no row is rewritten".to_owned()));
     }
     for unique in uniques(&table, &column)?.iter().filter(|u| !u.knows) {
-        steps.extend(of_unique(&table, unique, &column)?);
+        steps.extend(of_unique(unique, &column)?);
     }
     if !has_index_on(&table, &column)? {
         let statement =
@@ -73,13 +74,10 @@ fn plan(relation: Oid, wanted: &Wanted, live_view: Option<&str>) -> Result<Vec<S
             "finds the deleted rows when they are purged or restored".to_owned(),
         ));
     }
-    let same = before.as_ref().is_some_and(|b| {
-        b.column == column
-            && b.children == children
-            && b.enabled == 'O'
-            && (live_view.is_none() || b.live_view.is_some())
-    });
-    if !same {
+    let same =
+        before.as_ref().is_some_and(|b| b.column == column && b.children == children && b.enabled == 'O');
+    let view_there = live_view.map_or(Ok(true), |name| live::is_there(&table, name))?;
+    if !same || !view_there {
         let call = ddl::soft_delete::call_enable(&table.schema, &table.name, &column, children, live_view);
         steps.push((Some(call), TRIGGERS, "a DELETE sets the column from then on".to_owned()));
     }
@@ -92,7 +90,7 @@ pub fn whole_unique(table: &Relation, column: &str) -> Result<Vec<String>> {
     Ok(all.into_iter().filter(|u| !u.knows && u.kept_for.is_none()).map(|u| u.name).collect())
 }
 
-fn of_unique(table: &Relation, unique: &Unique, column: &str) -> Result<Vec<Step>> {
+fn of_unique(unique: &Unique, column: &str) -> Result<Vec<Step>> {
     let name = &unique.name;
     if let Some(why) = &unique.kept_for {
         return Ok(match why.as_str() {
@@ -101,10 +99,9 @@ fn of_unique(table: &Relation, unique: &Unique, column: &str) -> Result<Vec<Step
             why => vec![(None, "none", format!("\"{name}\" still counts deleted rows: {why}"))],
         });
     }
-    let partitioned = table.kind == 'p';
-    let taken = |candidate: &str| Ok::<_, Error>(crate::pg::relation::exists(&table.schema, candidate));
+    let taken = |candidate: &str| Ok::<_, Error>(crate::pg::relation::exists(&unique.schema, candidate));
     let new = fit(name, "_live", name, taken)?;
-    let lock = if partitioned { WHOLE } else { CONCURRENTLY };
+    let lock = if unique.partitioned { WHOLE } else { CONCURRENTLY };
     let why = match unique.constraint {
         true => format!(
             "constraint \"{name}\" would refuse a row because of a deleted one; an index can pass over those"
@@ -112,8 +109,8 @@ fn of_unique(table: &Relation, unique: &Unique, column: &str) -> Result<Vec<Step
         false => format!("index \"{name}\" would refuse a row because of a deleted one"),
     };
     Ok(vec![
-        (Some(unique.live(&table.name, column, &new, partitioned)), lock, why),
-        (Some(unique.drop(&table.name, partitioned)), BRIEF, "the new index stands in for it".to_owned()),
+        (Some(unique.live(column, &new)), lock, why),
+        (Some(unique.drop()), BRIEF, "the new index stands in for it".to_owned()),
         (Some(unique.rename(&new)), BRIEF, "and takes its name".to_owned()),
     ])
 }
@@ -136,7 +133,8 @@ fn uniques(table: &Relation, column: &str) -> Result<Vec<Unique>> {
                OR EXISTS (SELECT FROM pg_depend p
                        JOIN pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
                        WHERE p.classid = 'pg_class'::regclass AND p.objid = i.oid AND p.refobjid = x.indrelid
-                         AND p.refclassid = 'pg_class'::regclass AND a.attname = $2)
+                         AND p.refclassid = 'pg_class'::regclass AND a.attname = $2),
+               t.relname::text, t.relkind = 'p'
         FROM pg_index x
         JOIN pg_class i ON i.oid = x.indexrelid
         JOIN pg_class t ON t.oid = x.indrelid
@@ -147,8 +145,9 @@ fn uniques(table: &Relation, column: &str) -> Result<Vec<Unique>> {
           SELECT pg_get_indexdef(i.oid) AS definition, pg_get_expr(x.indpred, x.indrelid) AS predicate,
                  format('CREATE UNIQUE INDEX %I ON %s%I.%I', i.relname, CASE i.relkind WHEN 'I' THEN 'ONLY ' ELSE '' END,
                         n.nspname, t.relname) AS head) d
-        WHERE x.indrelid = $1 AND (x.indisunique OR x.indisexclusion) AND x.indisvalid
-        ORDER BY i.relname";
+        WHERE (x.indrelid = $1 OR x.indrelid IN (SELECT relid FROM pg_partition_tree($1)) AND NOT i.relispartition)
+          AND (x.indisunique OR x.indisexclusion) AND x.indisvalid
+        ORDER BY x.indrelid <> $1, n.nspname, i.relname";
     Ok(Spi::connect(|client| -> std::result::Result<Vec<Unique>, pgrx::spi::Error> {
         let mut list = vec![];
         for row in client.select(UNIQUES, None, &[table.oid.into(), column.into()])? {
@@ -162,6 +161,8 @@ fn uniques(table: &Relation, column: &str) -> Result<Vec<Unique>> {
                 tablespace: row.get::<String>(7)?,
                 kept_for: row.get::<String>(8)?,
                 knows: row.get::<bool>(9)?.unwrap_or_default(),
+                table: text(10)?,
+                partitioned: row.get::<bool>(11)?.unwrap_or_default(),
             });
         }
         Ok(list)

@@ -30,7 +30,8 @@ fn soft_delete_restore(
     writable("soft_delete_restore")?;
     let relation = relation.ok_or_else(|| Error::null_argument("relation"))?;
     let key = key.ok_or_else(|| Error::null_argument("key"))?;
-    let run = || told(|| restore(relation, key)).map_err(taken);
+    let superuser = user::is_superuser();
+    let run = || told(|| restore(relation, key)).map_err(|error| hinted(error, superuser));
     let rows = match dry_run {
         // what would be done is what is done, and taken back
         Some(true) => look(run)?,
@@ -39,12 +40,15 @@ fn soft_delete_restore(
     Ok(TableIterator::new(rows))
 }
 
-/// A unique value that somebody else has by now.
-fn taken(error: Error) -> Error {
+/// A unique value that somebody else has by now; what a superuser does within a fence only.
+fn hinted(error: Error, superuser: bool) -> Error {
     match error.code() {
         PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => {
             error.hint("Another row has the value since: change that one, or delete it.")
         }
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE if superuser => error.hint(
+            "A superuser restores with the rights of the table's owner and is fenced in. SET ROLE to the owner, and restore.",
+        ),
         _ => error,
     }
 }

@@ -144,6 +144,11 @@ fn problems(t: &Found, state: &str) -> Result<Vec<String>> {
             }
         }
     }
+    for heir in keys::inheriting(t.relation)? {
+        list.push(format!(
+            "rows of \"{heir}\", which inherits from it, are deleted for good: soft delete is not enabled there"
+        ));
+    }
     if keys::sees_transition_table(t.relation)? {
         list.push("a row trigger of UPDATE asks for a transition table: deletes fail".to_owned());
     }

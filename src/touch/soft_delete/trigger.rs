@@ -93,6 +93,9 @@ fn fired(fcinfo: pg_sys::FunctionCallInfo, statement: &Statement) -> Result<Datu
         return Err(transition_table(&call.relation_name()));
     }
     if user::is_without_row_security() && left_alone(&call, &soft)? {
+        if settings::HARD_DELETE.get() == HardDelete::Deleted {
+            must_be_deleted(&call, &soft)?;
+        }
         return Ok(call.keep_new());
     }
     let nothing = Datum::null();
@@ -134,24 +137,35 @@ fn moves_on(call: &TriggerCall, here: Place, statement: &Statement) -> Result<bo
 }
 
 /// Whether a real DELETE is wanted; 42501 if the role may not want it, 55000 if only rows are to go that are deleted
-/// already.
+/// already. Who calls another's function (SECURITY DEFINER) must not choose for its owner; nor must who deletes a row
+/// choose for the owners of those that refer to it, and for what their triggers delete.
 fn goes_for_good(call: &TriggerCall, soft: &Soft) -> Result<bool> {
     let wanted = settings::HARD_DELETE.get();
-    if wanted == HardDelete::Off {
+    let own_work = user::is_restricted();
+    if wanted == HardDelete::Off || (user::is_without_row_security() && !own_work) {
         return Ok(false);
     }
-    if owns_relation(call.relation_oid(), user::current()) {
-        if wanted == HardDelete::Deleted && call.first().is_null(soft.column.number) {
-            let name = call.relation_name();
-            return Err(Error::not_in_state(format!("a row of table \"{name}\" is not deleted"))
-                .detail("dbguard.hard_delete is \"deleted\", and the row would be deleted for good.")
-                .hint("Delete it softly first, or keep the rows that it refers to."));
+    let table = call.relation_oid();
+    if owns_relation(table, user::current()) && (own_work || owns_relation(table, user::outer())) {
+        if wanted == HardDelete::Deleted {
+            must_be_deleted(call, soft)?;
         }
         return Ok(true);
     }
     Err(Error::not_owner(&call.relation_name())
         .detail("dbguard.hard_delete is set, which is for those who own the table.")
         .hint("RESET dbguard.hard_delete; then a DELETE can be taken back."))
+}
+
+/// # Errors
+/// 55000 if it is live.
+fn must_be_deleted(call: &TriggerCall, soft: &Soft) -> Result<()> {
+    if !call.first().is_null(soft.column.number) {
+        return Ok(());
+    }
+    Err(Error::not_in_state(format!("a row of table \"{}\" is not deleted", call.relation_name()))
+        .detail("dbguard.hard_delete is \"deleted\", and the row would be deleted for good.")
+        .hint("Delete it softly first, or keep the rows that it refers to."))
 }
 
 fn resolved(call: &TriggerCall) -> Result<Rc<Soft>> {

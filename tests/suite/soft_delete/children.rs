@@ -129,13 +129,43 @@ fn types_that_differ() {
     let e = db.error("SELECT dbguard.soft_delete_enable('p', children => 'follow')");
     assert_eq!(
         (e.code.as_str(), e.message.as_str()),
-        ("42804", "column \"deleted_at\" of table \"c\" is of another type than that of table \"p\"")
+        (
+            "42804",
+            "column \"deleted_at\" of table \"c\" is of another type or precision than that of table \"p\""
+        )
     );
     db.exec("SELECT dbguard.soft_delete_disable('c'); SELECT dbguard.soft_delete_enable('p', children => 'follow')");
     assert_eq!(db.error("SELECT dbguard.soft_delete_enable('c')").code, "42804");
     db.exec("ALTER TABLE c ALTER deleted_at TYPE timestamptz; SELECT dbguard.soft_delete_enable('c'); ALTER TABLE c ALTER deleted_at TYPE timestamp; INSERT INTO p VALUES (1)");
     assert_eq!(db.error("DELETE FROM p").code, "42804");
     assert_eq!(db.error("SELECT dbguard.soft_delete_enable('c', children => 'date')").code, "22023");
+    // a time that a child would round is not the same; one that the parent rounds is
+    db.exec("ALTER TABLE c ALTER deleted_at TYPE timestamptz(0)");
+    assert_eq!(db.error("DELETE FROM p").code, "42804");
+    assert_eq!(db.error("SELECT dbguard.soft_delete_enable('p', children => 'follow')").code, "42804");
+    assert_eq!(db.error("SELECT dbguard.soft_delete_enable('c')").code, "42804");
+    db.exec(
+        "CREATE DOMAIN seconds AS timestamptz(0); ALTER TABLE c ALTER deleted_at TYPE timestamptz; SELECT dbguard.soft_delete_disable('p'); ALTER TABLE p ALTER deleted_at TYPE seconds; SELECT dbguard.soft_delete_enable('p', children => 'follow');
+         INSERT INTO c VALUES (1); DELETE FROM p; SELECT dbguard.soft_delete_restore('p', '1')",
+    );
+    assert_eq!(
+        db.value(
+            "SELECT count(*) FROM p JOIN c ON p.id = c.p WHERE p.deleted_at IS NULL AND c.deleted_at IS NULL"
+        ),
+        "1"
+    );
     db.exec("CREATE TABLE d (id int PRIMARY KEY, deleted_at date)");
     assert_eq!(db.error("SELECT dbguard.soft_delete_enable('d', children => 'follow')").code, "42804");
+}
+
+/// A trigger made by hand, without the column's name.
+#[test]
+fn a_child_with_a_trigger_made_by_hand() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE p (id int PRIMARY KEY, deleted_at timestamptz); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE, deleted_at timestamptz);
+         CREATE TRIGGER h BEFORE DELETE ON c FOR EACH ROW EXECUTE FUNCTION dbguard.soft_delete();
+         SELECT dbguard.soft_delete_enable('p', children => 'follow'); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1); DELETE FROM p",
+    );
+    assert_eq!(db.value("SELECT deleted_at IS NOT NULL FROM c"), "t");
 }

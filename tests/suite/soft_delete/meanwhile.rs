@@ -111,3 +111,48 @@ fn a_child_comes_back_meanwhile() {
         "2"
     );
 }
+
+/// Nor can one be inserted while an UPDATE of the column deletes its parent.
+#[test]
+fn a_child_is_born_while_an_update_deletes() {
+    for on_delete in ["NO ACTION", "CASCADE"] {
+        let mut db = Db::new();
+        db.exec(&format!(
+            "CREATE TABLE p (id int PRIMARY KEY, deleted_at timestamptz); CREATE TABLE c (p int REFERENCES p ON DELETE {on_delete}, deleted_at timestamptz);
+             INSERT INTO p VALUES (1), (2); SELECT dbguard.soft_delete_enable('c'), dbguard.soft_delete_enable('p', children => 'follow')"
+        ));
+        let mut holder = db.connect();
+        holder.exec("BEGIN; INSERT INTO c VALUES (1)");
+        let told = while_it_waits(&mut db, holder, "UPDATE p SET deleted_at = now() WHERE id = 1", "COMMIT");
+        let expected = if on_delete == "CASCADE" { Ok(1) } else { Err("23503".to_owned()) };
+        assert_eq!(told, expected, "{on_delete}");
+        let orphans = "SELECT count(*) FROM p JOIN c ON c.p = p.id WHERE p.deleted_at IS NOT NULL AND c.deleted_at IS NULL";
+        assert_eq!(db.value(orphans), "0", "{on_delete}");
+        // the other way round: who inserts waits, and finds the row deleted, but there
+        let mut holder = db.connect();
+        holder.exec("BEGIN; UPDATE p SET deleted_at = now() WHERE id = 2");
+        assert_eq!(while_it_waits(&mut db, holder, "INSERT INTO c VALUES (2)", "COMMIT"), Ok(1));
+    }
+}
+
+/// A child that an old snapshot does not see is not left behind.
+#[test]
+fn a_child_that_is_not_seen() {
+    for (on_delete, code) in [("NO ACTION", "23503"), ("CASCADE", "40001")] {
+        for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+            let mut db = Db::new();
+            db.exec(&format!(
+                "CREATE TABLE p (id int PRIMARY KEY, deleted_at timestamptz); CREATE TABLE c (p int REFERENCES p ON DELETE {on_delete}, deleted_at timestamptz);
+                 INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (2); SELECT dbguard.soft_delete_enable('c'), dbguard.soft_delete_enable('p', children => 'follow')"
+            ));
+            let mut other = db.connect();
+            other.exec(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM c"));
+            db.exec("INSERT INTO c VALUES (1)");
+            assert_eq!(other.error("DELETE FROM p WHERE id = 1").code, code, "{level}");
+            if on_delete == "CASCADE" {
+                other.exec(&format!("ROLLBACK; BEGIN ISOLATION LEVEL {level}; DELETE FROM p; COMMIT"));
+                assert_eq!(db.value("SELECT count(*) FROM c WHERE deleted_at IS NOT NULL"), "2", "{level}");
+            }
+        }
+    }
+}

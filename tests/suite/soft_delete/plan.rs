@@ -89,3 +89,23 @@ fn nothing_but_owners() {
     let mut other = db.connect_as("nobody");
     assert_eq!(other.error("SELECT dbguard.soft_delete_plan('t')").code, "42501");
 }
+
+/// Unique indexes that a partition has alone.
+#[test]
+fn indexes_of_partitions() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (k int, u int, w int, deleted_at timestamptz) PARTITION BY LIST (k); CREATE UNIQUE INDEX ON t (k, w);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t DEFAULT PARTITION BY LIST (k); CREATE TABLE t2a PARTITION OF t2 DEFAULT;
+         ALTER TABLE t1 ADD UNIQUE (u); CREATE UNIQUE INDEX own ON t2a (u) WHERE u > 0",
+    );
+    assert_eq!(run(&mut db, "'t'"), 3 * 3 + 1 + 1);
+    assert_eq!(run(&mut db, "'t'"), 0);
+    assert_eq!(db.value("SELECT problem FROM dbguard.soft_delete_status()"), "<null>");
+    db.exec(
+        "INSERT INTO t VALUES (1, 1, 1), (2, 1, 1); DELETE FROM t; INSERT INTO t VALUES (1, 1, 1), (2, 1, 1)",
+    );
+    for row in ["(1, 1, 2)", "(2, 1, 2)", "(1, 2, 1)"] {
+        assert_eq!(db.error(&format!("INSERT INTO t VALUES {row}")).code, "23505", "{row}");
+    }
+}

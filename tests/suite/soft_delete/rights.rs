@@ -73,3 +73,57 @@ fn a_hostile_path_and_a_child_of_somebody_else() {
     assert_eq!(db.lines("SELECT id, deleted_at IS NULL FROM public.p"), ["2 | t"]);
     db.exec("RESET search_path; DROP SCHEMA m CASCADE; DROP OWNED BY soft_mallory; DROP ROLE soft_mallory");
 }
+
+/// Nobody chooses for another that his rows go for good.
+#[test]
+fn the_setting_of_somebody_else() {
+    let mut db = Db::new();
+    let (mut alice, mut bob) = (db.connect_as("soft_alice"), db.connect_as("soft_bob"));
+    db.exec("CREATE SCHEMA a AUTHORIZATION soft_alice; CREATE SCHEMA b AUTHORIZATION soft_bob; GRANT USAGE ON SCHEMA a TO soft_bob");
+    alice.exec(
+        "CREATE TABLE a.t (id int PRIMARY KEY, deleted_at timestamptz); INSERT INTO a.t VALUES (1), (2), (3), (4);
+         CREATE FUNCTION a.del(i int) RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM a.t WHERE id = i'; GRANT REFERENCES, SELECT ON a.t TO soft_bob",
+    );
+    bob.exec(
+        "CREATE TABLE b.c (t int REFERENCES a.t ON DELETE CASCADE, deleted_at timestamptz); CREATE TABLE b.more (t int, deleted_at timestamptz);
+         INSERT INTO b.c VALUES (2), (3), (4); INSERT INTO b.more VALUES (2), (3), (4);
+         CREATE FUNCTION b.also() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM b.more WHERE t = OLD.t; RETURN COALESCE(NEW, OLD); END';
+         CREATE TRIGGER also BEFORE UPDATE OR DELETE ON b.c FOR EACH ROW EXECUTE FUNCTION b.also();
+         SELECT dbguard.soft_delete_enable('b.c'), dbguard.soft_delete_enable('b.more')",
+    );
+    alice.exec("SELECT dbguard.soft_delete_enable('a.t', children => 'follow')");
+    // by a function of hers
+    assert_eq!(bob.error("SET dbguard.hard_delete = on; SELECT a.del(1)").code, "42501");
+    bob.exec("RESET dbguard.hard_delete; SELECT a.del(1)");
+    assert_eq!(db.value("SELECT count(*) FROM a.t WHERE deleted_at IS NOT NULL"), "1");
+    // by his own triggers, when she deletes, softly and really: his row that refers has to go, the others have not
+    alice.exec("SET dbguard.hard_delete = on; UPDATE a.t SET deleted_at = now() WHERE id = 2; DELETE FROM a.t WHERE id = 3");
+    assert_eq!(db.lines("SELECT t, deleted_at IS NULL FROM b.c ORDER BY t"), ["2 | f", "4 | t"]);
+    assert_eq!(db.lines("SELECT t, deleted_at IS NULL FROM b.more ORDER BY t"), ["2 | f", "3 | f", "4 | t"]);
+    // what is live is not to go along
+    let e = alice.error("SET dbguard.hard_delete = deleted; UPDATE a.t SET deleted_at = now() WHERE id = 4; UPDATE b.c SET deleted_at = NULL");
+    assert_eq!(e.code, "42501");
+    db.exec("SET session_replication_role = replica; UPDATE a.t SET deleted_at = now() WHERE id = 4; RESET session_replication_role");
+    assert_eq!(alice.error("SET dbguard.hard_delete = deleted; DELETE FROM a.t WHERE id = 4").code, "55000");
+    db.exec("DROP OWNED BY soft_alice, soft_bob CASCADE");
+}
+
+#[test]
+fn a_superuser_is_told_how_to_restore_past_a_deferred_trigger() {
+    let mut db = Db::new();
+    let mut owner = db.connect_as("soft_deferring");
+    db.exec("CREATE SCHEMA d AUTHORIZATION soft_deferring");
+    owner.exec(
+        "CREATE TABLE d.t (id int PRIMARY KEY, deleted_at timestamptz); INSERT INTO d.t VALUES (1);
+         CREATE FUNCTION d.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER f AFTER UPDATE ON d.t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION d.f();
+         SELECT dbguard.soft_delete_enable('d.t'); DELETE FROM d.t",
+    );
+    assert!(db
+        .error("SELECT dbguard.soft_delete_restore('d.t', '1')")
+        .hint
+        .contains("SET ROLE to the owner"));
+    db.exec("SET ROLE soft_deferring; SELECT dbguard.soft_delete_restore('d.t', '1')");
+    assert_eq!(db.value("SELECT deleted_at IS NULL FROM d.t"), "t");
+    db.exec("RESET ROLE; DROP OWNED BY soft_deferring CASCADE");
+}
