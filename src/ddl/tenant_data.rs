@@ -81,6 +81,14 @@ pub fn count(table: Name, condition: &str) -> String {
     format!("SELECT count(*) FROM {} {ROW} WHERE {condition}", qualified(table.0, table.1))
 }
 
+/// Locks the rows, as a DELETE does, and counts them.
+pub fn lock(table: Name, condition: &str) -> String {
+    format!(
+        "SELECT count(*) FROM (SELECT FROM {} {ROW} WHERE {condition} FOR UPDATE OF {ROW}) x",
+        qualified(table.0, table.1)
+    )
+}
+
 fn columns(columns: &[String]) -> String {
     columns.iter().map(|c| format!("{ROW}.{}", ident(c))).collect::<Vec<_>>().join(", ")
 }

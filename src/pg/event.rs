@@ -56,6 +56,36 @@ unsafe fn of_alter_table(tree: *mut pg_sys::AlterTableStmt) -> Statement {
     }
 }
 
+/// Whether the statement makes a table, lets one inherit (ATTACH PARTITION, INHERIT), or changes who is bound by row-level
+/// security. Not ENABLE: a dump has that for each table apart, before the policies of the next.
+pub fn may_lack_policies(fcinfo: pg_sys::FunctionCallInfo) -> bool {
+    use pg_sys::AlterTableType as At;
+    // SAFETY: as for `statement`; the list is of AlterTableCmd.
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || !pgrx::is_a(context, NodeTag::T_EventTriggerData) {
+            return false;
+        }
+        let tree = (*context.cast::<pg_sys::EventTriggerData>()).parsetree;
+        if tree.is_null() || (*tree).type_ != NodeTag::T_AlterTableStmt {
+            return true;
+        }
+        let list = (*tree.cast::<pg_sys::AlterTableStmt>()).cmds;
+        let length = if list.is_null() { 0 } else { (*list).length as usize };
+        (0..length).any(|i| {
+            let command = (*(*list).elements.add(i)).ptr_value.cast::<pg_sys::AlterTableCmd>();
+            matches!(
+                (*command).subtype,
+                At::AT_AttachPartition
+                    | At::AT_AddInherit
+                    | At::AT_DisableRowSecurity
+                    | At::AT_ForceRowSecurity
+                    | At::AT_NoForceRowSecurity
+            )
+        })
+    }
+}
+
 /// The tag of the command, such as CREATE TABLE.
 pub fn tag(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<u8>> {
     // SAFETY: the server passes a valid fcinfo; its context, if any, is a node that says what it is,

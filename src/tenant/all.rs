@@ -74,7 +74,7 @@ fn tables(schema: &str, column: &str, skip: &[String]) -> Result<Vec<Oid>> {
           AND c.relname <> ALL ($2)
           AND NOT EXISTS (SELECT FROM pg_depend d
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-          AND NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent
+          AND NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent AND up.relkind IN ('r', 'p')
                           JOIN pg_attribute ua ON ua.attrelid = up.oid AND ua.attname = $3 AND ua.attnum > 0 AND NOT ua.attisdropped
                           WHERE i.inhrelid = c.oid AND up.relnamespace = $1 AND up.relname <> ALL ($2))
         ORDER BY c.relname";

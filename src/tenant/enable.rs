@@ -1,5 +1,6 @@
 //! tenant_enable and tenant_plan: the steps of a table and of all that inherit from it.
 
+use super::auto::let_be;
 use super::steps::{Step, BUILD, EXCLUSIVE};
 use super::wanted::{root_table, Wanted};
 use super::{guard, index, views};
@@ -92,9 +93,7 @@ pub fn enable(table: Oid, wanted: &Wanted) -> Result<Vec<Step>> {
         }
     }
     let steps = plan(table, wanted)?;
-    for step in &steps {
-        step.take()?;
-    }
+    let_be(|| steps.iter().try_for_each(|step| step.take()))?;
     Ok(steps)
 }
 

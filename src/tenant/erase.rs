@@ -100,6 +100,17 @@ fn redactions(found: Vec<(Option<Oid>, i64)>) -> impl Iterator<Item = Step> {
     })
 }
 
+/// Nobody begins to refer to the tenant's rows from now on, and who is at it is waited for: a row of another tenant would
+/// go along.
+fn keep_referrers_out(owned: &Owned) -> Result<()> {
+    for (at, table) in owned.tables.iter().enumerate() {
+        if owned.keys.iter().any(|key| key.parent == at) {
+            table.count_now(&tenant_data::lock(table.id(), &owned.condition(at)?))?;
+        }
+    }
+    Ok(())
+}
+
 /// No row of another tenant may refer to what goes: it would go along, or keep it from going.
 ///
 /// # Errors
@@ -193,6 +204,9 @@ fn rows(steps: Vec<Step>) -> Vec<Row> {
 fn erase(tenant: Option<&str>, schema: Option<&str>, log: Option<&str>, dry_run: bool) -> Result<Vec<Row>> {
     let log = Log::parse(log)?;
     let owned = Owned::of(tenant, schema)?;
+    if !dry_run {
+        keep_referrers_out(&owned)?;
+    }
     let mut steps = plan(&owned, log)?;
     if !dry_run {
         run(&owned, log, &mut steps)?;

@@ -125,6 +125,17 @@ pub fn policies(schema: Option<Oid>, relation: Option<Oid>) -> Result<Vec<Policy
     Ok(list)
 }
 
+/// In SQL, that table `c` is guarded by its policy `q` just as its parent `up` is by `p`.
+macro_rules! same_guard {
+    () => {
+        "c.relrowsecurity AND c.relforcerowsecurity = up.relforcerowsecurity
+         AND (q.polcmd, q.polpermissive, q.polroles) = (p.polcmd, p.polpermissive, p.polroles)
+         AND pg_get_expr(q.polqual, c.oid) = pg_get_expr(p.polqual, up.oid)
+         AND pg_get_expr(q.polwithcheck, c.oid) = pg_get_expr(p.polwithcheck, up.oid)"
+    };
+}
+pub(crate) use same_guard;
+
 /// The policy of a table.
 pub fn policy_of(relation: Oid) -> Result<Option<Policy>> {
     Ok(policies(None, Some(relation))?.pop())

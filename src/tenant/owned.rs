@@ -12,7 +12,7 @@ use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 pub use keys::Key;
-use keys::{inherits, keys, Found, Part};
+use keys::{inherits, keys, of_two, Found, Part};
 
 pub struct Table {
     pub oid: Oid,
@@ -120,6 +120,7 @@ impl Owned {
                 _ => {}
             }
         }
+        one_table_each(&owned.tables)?;
         owned.shown = owned.shown()?;
         if let [one] = &*owned.shown {
             owned.value = one.clone();
@@ -144,6 +145,11 @@ impl Owned {
         Ok(())
     }
 
+    /// The tenant as a table of this kind shows it.
+    fn of_kind(&self, kind: Kind) -> String {
+        spelled(&self.value, kind).unwrap_or_else(|| self.value.clone())
+    }
+
     /// The tenant as the tables show it.
     ///
     /// # Errors
@@ -152,14 +158,7 @@ impl Owned {
         let mut shown = vec![];
         for table in &self.tables {
             let Some((_, kind)) = table.tenant else { continue };
-            let value = match kind {
-                Kind::Uuid => {
-                    tenant::uuid(&self.value).map(|bytes| pgrx::Uuid::from_bytes(bytes).to_string())
-                }
-                Kind::Bigint => tenant::bigint(&self.value).map(|number| number.to_string()),
-                Kind::Int => tenant::int(&self.value).map(|number| number.to_string()),
-                Kind::Text => tenant::text(&self.value).map(str::to_owned),
-            };
+            let value = spelled(&self.value, kind);
             let Some(value) = value else {
                 let message = format!("\"{}\" is no tenant of table \"{}\"", self.value, table.name);
                 return Err(Error::invalid_parameter(message)
@@ -178,4 +177,27 @@ fn partial(key: &str) -> Error {
     Error::unsupported(format!("foreign key \"{key}\" is about a part of a table only"))
         .detail("It is of a table that inherits or is inherited from, or refers to one that inherits, or is of a partition and refers to its own table: which rows are the tenant's cannot be told by it.")
         .hint("Give the table that refers a tenant column of its own (dbguard.tenant_enable), or make the key on the whole table.")
+}
+
+/// # Errors
+/// 0A000 if rows are in two of the tables.
+fn one_table_each(tables: &[Table]) -> Result<()> {
+    match of_two(tables)? {
+        None => Ok(()),
+        Some(name) => {
+            Err(Error::unsupported(format!("table \"{name}\" inherits from two tables of the tenant"))
+                .detail("Its rows would be taken twice.")
+                .hint("ALTER TABLE ... NO INHERIT one of them."))
+        }
+    }
+}
+
+/// As the kind shows the value; None if it is none.
+fn spelled(value: &str, kind: Kind) -> Option<String> {
+    match kind {
+        Kind::Uuid => tenant::uuid(value).map(|bytes| pgrx::Uuid::from_bytes(bytes).to_string()),
+        Kind::Bigint => tenant::bigint(value).map(|number| number.to_string()),
+        Kind::Int => tenant::int(value).map(|number| number.to_string()),
+        Kind::Text => tenant::text(value).map(str::to_owned),
+    }
 }

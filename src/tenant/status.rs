@@ -1,6 +1,6 @@
 //! tenant_status: one row a guarded table.
 
-use super::guarded::{policies, Policy};
+use super::guarded::{policies, same_guard, Policy};
 use super::index;
 use crate::catalog::relation;
 use crate::ddl::tenant as ddl;
@@ -70,7 +70,7 @@ fn row(p: &Policy) -> Result<Row> {
         let what = "row-level security is off: every tenant's rows are seen";
         (Some(what.to_owned()), Some(ddl::row_security(&p.schema, &p.name, true)))
     } else if unguarded > 0 {
-        (Some(format!("{unguarded} partitions or children are not guarded")), again)
+        (Some(format!("{unguarded} partitions or children are not guarded as it is")), again)
     } else if !has_index {
         (Some("no index begins with the tenant column".to_owned()), again)
     } else {
@@ -81,13 +81,18 @@ fn row(p: &Policy) -> Result<Row> {
 
 /// How many inherit from a table, and how many of them can be read past it.
 fn children(relation: Oid) -> Result<(i64, i64)> {
-    const CHILDREN: &str = "
-        WITH RECURSIVE tree AS (
+    const CHILDREN: &str = concat!(
+        "WITH RECURSIVE tree AS (
             SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = $1
             UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
-        SELECT count(*), count(*) FILTER (WHERE NOT c.relrowsecurity OR NOT EXISTS (
-            SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'dbguard_tenant'))
-        FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relpersistence <> 't'";
+        SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
+            SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent
+            JOIN pg_policy p ON p.polrelid = up.oid AND p.polname = 'dbguard_tenant'
+            JOIN pg_policy q ON q.polrelid = c.oid AND q.polname = 'dbguard_tenant'
+            WHERE i.inhrelid = c.oid AND ",
+        same_guard!(),
+        ")) FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relpersistence <> 't'"
+    );
     let (all, open) = Spi::connect(|client| {
         client.select(CHILDREN, Some(1), &[relation.into()])?.first().get_two::<i64, i64>()
     })?;

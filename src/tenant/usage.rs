@@ -64,11 +64,13 @@ fn tenant_usage(
 fn usage(schema: Option<&str>, exact: bool) -> Result<Shares> {
     let schema = schema.map(|s| schema_with(s, &[])).transpose()?;
     let mut shares = Shares::new();
+    // one that inherits from two of them counts once
+    let mut seen = BTreeSet::new();
     for table in guarded(schema)?.iter().filter(|t| !t.follows) {
         for relid in with_inheritors(table.relation) {
             pgrx::check_for_interrupts!();
             let leaf = relation(relid)?;
-            if leaf.kind != 'r' {
+            if leaf.kind != 'r' || !seen.insert(relid.to_u32()) {
                 continue;
             }
             if !owns_relation(relid, user::current()) {

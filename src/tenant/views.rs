@@ -44,8 +44,8 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
         seen AS (
             SELECT oid, false AS bypass, true AS asks_as_asked FROM table_
             UNION
-            SELECT v.oid, s.bypass OR v.relkind = 'm' OR NOT x.invoker AND (o.rolsuper OR o.rolbypassrls
-                          OR (NOT t.relforcerowsecurity AND pg_has_role(v.relowner, t.relowner, 'USAGE'))), x.invoker
+            SELECT v.oid, s.bypass OR v.relkind = 'm' OR s.asks_as_asked AND NOT x.invoker AND (o.rolsuper OR o.rolbypassrls
+                          OR (NOT t.relforcerowsecurity AND pg_has_role(v.relowner, t.relowner, 'USAGE'))), s.asks_as_asked AND x.invoker
             FROM seen s
             CROSS JOIN table_ t
             JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid AND d.classid = 'pg_rewrite'::regclass
@@ -53,9 +53,9 @@ pub fn bypasses(relation: Oid) -> Result<Vec<Bypass>> {
             JOIN pg_class v ON v.oid = w.ev_class
             JOIN pg_roles o ON o.oid = v.relowner
             CROSS JOIN LATERAL (SELECT v.relkind = 'v' AND coalesce((
-                SELECT option_value IN ('true', 'on', '1', 'yes', 't', 'y') FROM pg_options_to_table(v.reloptions)
+                SELECT lower(option_value) IN ('true', 'on', '1', 'yes', 't', 'y') FROM pg_options_to_table(v.reloptions)
                 WHERE option_name = 'security_invoker'), false) AS invoker) x
-            WHERE (s.asks_as_asked OR s.bypass) AND v.oid <> $1)
+            WHERE v.oid <> $1)
         SELECT DISTINCT n.nspname::text, v.relname::text, v.relkind::text, quote_ident(pg_get_userbyid(v.relowner)),
                EXISTS (SELECT FROM aclexplode(v.relacl) x WHERE x.grantee <> v.relowner)
                OR EXISTS (SELECT FROM pg_attribute a CROSS JOIN aclexplode(a.attacl) x

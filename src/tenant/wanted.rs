@@ -25,7 +25,8 @@ impl Wanted {
         tenants: Option<Oid>,
     ) -> Result<Wanted> {
         let setting = setting.ok_or_else(|| Error::null_argument("setting"))?;
-        if !is_setting(setting) {
+        // names of our own are known to the server, which takes no others
+        if !is_setting(setting) || setting.to_ascii_lowercase().starts_with("dbguard.") {
             let code = PgSqlErrorCode::ERRCODE_INVALID_NAME;
             return Err(Error::new(code, format!("invalid setting name \"{setting}\""))
                 .detail("A setting of an application is two or more simple names with dots between them.")

@@ -1,7 +1,7 @@
 //! What holds for the whole project.
 
 mod docs;
-mod dump;
+pub mod dump;
 mod install;
 mod search_path;
 mod sources;

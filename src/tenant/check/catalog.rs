@@ -2,14 +2,14 @@
 
 use super::Finding;
 use crate::error::Result;
-use crate::tenant::guarded::Guarded;
+use crate::tenant::guarded::{same_guard, Guarded};
 use crate::tenant::views::bypasses;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 /// Each of these answers table, check, severity, finding, fix. $1: the guarded tables, $2: their tenant columns,
 /// $3: their settings, $4: the schema asked for. `g` is one of them.
-const CHECKS: [&str; 9] = [
+const CHECKS: [&str; 10] = [
     // asked through a table that it inherits from only that one's policies count
     "WITH RECURSIVE above AS (
          SELECT g.oid AS root, i.inhparent AS oid FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting) JOIN pg_inherits i ON i.inhrelid = g.oid
@@ -42,6 +42,22 @@ const CHECKS: [&str; 9] = [
      FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_class up ON up.oid = t.root
      WHERE c.relpersistence <> 't' AND c.oid <> ALL ($1) AND ($4 IS NULL OR c.relnamespace = $4)
      ORDER BY c.oid, t.root",
+    // by a rule of its own: it may be read by it past the policies of the table
+    concat!(
+        "SELECT DISTINCT ON (c.oid) c.oid, 'partition', 'error',
+                format('it is guarded by another rule than %s, which it inherits from or is a partition of', up.oid::regclass),
+                format('SELECT dbguard.tenant_enable(%L, %L, %L%s)', up.oid::regclass, g.col, g.setting,
+                       CASE WHEN NOT up.relforcerowsecurity THEN ', force => false' END)
+         FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting)
+         JOIN pg_class up ON up.oid = g.oid
+         JOIN pg_inherits i ON i.inhparent = up.oid
+         JOIN pg_class c ON c.oid = i.inhrelid AND c.relrowsecurity
+         JOIN pg_policy p ON p.polrelid = up.oid AND p.polname = 'dbguard_tenant'
+         JOIN pg_policy q ON q.polrelid = c.oid AND q.polname = 'dbguard_tenant'
+         WHERE c.oid = ANY ($1) AND ($4 IS NULL OR c.relnamespace = $4) AND NOT (",
+        same_guard!(),
+        ") ORDER BY c.oid, up.oid"
+    ),
     // beside a guarded table or referring to one, with a column of the same name
     "SELECT DISTINCT ON (c.oid) c.oid, 'unguarded', 'error',
             format('it has column %I and is not guarded', g.col),
@@ -99,14 +115,17 @@ const CHECKS: [&str; 9] = [
            WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
              AND a.atttypid <> 'uuid'::regtype AND a.attidentity = ''
              AND coalesce(pg_get_expr(d.adbin, d.adrelid), '') !~ '^nextval\\('))",
-    "SELECT c.oid, 'truncate', 'warning',
-            format('%s may TRUNCATE it, which no policy stops', coalesce(quote_ident(r.rolname), 'PUBLIC')),
-            format('REVOKE TRUNCATE ON %s FROM %s', c.oid::regclass, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+    "SELECT c.oid, w.what, w.severity, format(w.finding, coalesce(quote_ident(r.rolname), 'PUBLIC')),
+            format('REVOKE %s ON %s FROM %s', x.privilege_type, c.oid::regclass, coalesce(quote_ident(r.rolname), 'PUBLIC'))
      FROM unnest($1::oid[], $2::text[], $3::text[]) g(oid, col, setting)
      JOIN pg_class c ON c.oid = g.oid
      CROSS JOIN aclexplode(c.relacl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
-     WHERE x.privilege_type = 'TRUNCATE' AND x.grantee <> c.relowner AND NOT coalesce(r.rolsuper, false)
-       AND ($4 IS NULL OR c.relnamespace = $4)",
+     JOIN (VALUES ('TRUNCATE', 'truncate', 'warning', '%s may TRUNCATE it, which no policy stops'),
+                  ('TRIGGER', 'trigger', 'warning', '%s may make triggers on it, which are given the rows of all who write'),
+                  ('REFERENCES', 'references', 'info', '%s may refer to it by foreign keys, and learn which keys other tenants have'))
+          w(privilege, what, severity, finding) ON w.privilege = x.privilege_type
+     WHERE x.grantee <> c.relowner AND NOT coalesce(r.rolsuper, false) AND ($4 IS NULL OR c.relnamespace = $4)
+     ORDER BY c.oid, w.what, r.rolname",
     // what the server knows of: bodies in standard SQL
     "SELECT g.oid, 'function', 'warning',
             format('function %s reads or writes it as %I, whom policies do not bind (SECURITY DEFINER)', p.oid::regprocedure, o.rolname),

@@ -51,7 +51,7 @@ impl Aliases<'_> {
     fn condition(&mut self, table: usize, alias: &str) -> Result<String> {
         let (owned, this) = (self.owned, &self.owned.tables[table]);
         if let Some((column, kind)) = &this.tenant {
-            return Ok(ddl::is_tenants(alias, column, *kind, &owned.value));
+            return Ok(ddl::is_tenants(alias, column, *kind, &owned.of_kind(*kind)));
         }
         let by_others = self.by_others(table, alias)?;
         let own: Vec<&Key> =

@@ -36,6 +36,22 @@ pub struct Found {
     pub key: Key,
 }
 
+/// A table that inherits from two of them.
+pub fn of_two(tables: &[Table]) -> Result<Option<String>> {
+    const TWO: &str = "
+        WITH RECURSIVE heirs(root, oid) AS (
+          SELECT inhparent, inhrelid FROM pg_inherits WHERE inhparent = ANY ($1)
+          UNION SELECT h.root, i.inhrelid FROM heirs h JOIN pg_inherits i ON i.inhparent = h.oid)
+        SELECT c.relname::text FROM heirs JOIN pg_class c ON c.oid = heirs.oid
+        GROUP BY c.oid, c.relname HAVING count(DISTINCT heirs.root) > 1 OR c.oid = ANY ($1) ORDER BY 1 LIMIT 1";
+    let tables: Vec<Oid> = tables.iter().map(|t| t.oid).collect();
+    Ok(Spi::connect(|client| {
+        let mut found = client.select(TWO, Some(1), &[tables.into()])?;
+        found.next().map_or(Ok(None), |row| row.get::<String>(1))
+    })
+    .map_err(|e: pgrx::spi::Error| e)?)
+}
+
 /// Whether the relation inherits from one of the tables.
 pub fn inherits(relation: Oid, tables: &[Table]) -> Result<bool> {
     const ABOVE: &str = "

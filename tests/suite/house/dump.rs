@@ -49,9 +49,8 @@ fn used() -> Db<'static> {
     db
 }
 
-fn restore(format: &str) {
-    let mut db = used();
-    let before = state(&mut db);
+/// A new database restored from a dump without a word.
+pub fn copy(db: &Db, format: &str) -> Db<'static> {
     let cluster = Cluster::shared();
     let file = cluster.dir().join(format!("{}.{format}", db.name));
     let file = file.to_str().unwrap();
@@ -59,13 +58,20 @@ fn restore(format: &str) {
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     assert_eq!(String::from_utf8_lossy(&dump.stderr), "");
 
-    let mut copy = Db::empty_in(cluster);
+    let copy = Db::empty_in(cluster);
     let name = copy.name.clone();
     let restore = match format {
         "p" => cluster.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &name, "-f", file]),
         _ => cluster.run("pg_restore", &["--exit-on-error", "-d", &name, file]),
     };
     assert!(restore.status.success(), "{}", String::from_utf8_lossy(&restore.stderr));
+    copy
+}
+
+fn restore(format: &str) {
+    let mut db = used();
+    let before = state(&mut db);
+    let mut copy = copy(&db, format);
     let after = state(&mut copy);
     let lost: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
     let new: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();

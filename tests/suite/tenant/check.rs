@@ -71,7 +71,9 @@ fn what_the_catalogs_give_away() {
          CREATE VIEW leak AS SELECT * FROM t; GRANT SELECT ON leak TO PUBLIC; CREATE VIEW fine WITH (security_invoker) AS SELECT * FROM t;
          CREATE VIEW through AS SELECT * FROM fine; CREATE MATERIALIZED VIEW stored AS SELECT * FROM t;
          CREATE FUNCTION f() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM t; END;
-         GRANT TRUNCATE ON t TO PUBLIC; CREATE TABLE kid () INHERITS (t);
+         GRANT TRUNCATE ON t TO PUBLIC; GRANT SELECT, TRIGGER, REFERENCES ON t TO tenant_login;
+         CREATE VIEW tenant_view AS SELECT * FROM t; ALTER VIEW tenant_view OWNER TO tenant_login; CREATE VIEW shouted WITH (security_invoker = 'TRUE') AS SELECT * FROM t;
+         CREATE MATERIALIZED VIEW of_a_tenant AS SELECT * FROM tenant_view; GRANT SELECT ON of_a_tenant TO PUBLIC; CREATE TABLE kid () INHERITS (t);
          SET session_replication_role = replica; ALTER TABLE kid DISABLE ROW LEVEL SECURITY; RESET session_replication_role",
     );
     let mut found =
@@ -89,7 +91,10 @@ fn what_the_catalogs_give_away() {
             "orders | unique | warning | unique index orders_email_key does not include the tenant: that a value is refused says that another tenant has it",
             "sublines | unguarded | warning | its rows are their tenants', since they refer to public.lines (foreign key sublines_line_fkey), and it shows them to all",
             "t | function | warning | function public.f() reads or writes it as postgres, whom policies do not bind (SECURITY DEFINER)",
+            "t | references | info | tenant_login may refer to it by foreign keys, and learn which keys other tenants have",
+            "t | trigger | warning | tenant_login may make triggers on it, which are given the rows of all who write",
             "t | truncate | warning | PUBLIC may TRUNCATE it, which no policy stops",
+            "t | view | error | materialized view public.of_a_tenant holds rows of all tenants, and no policy guards them",
             "t | view | error | view public.leak shows rows of all tenants: it reads as postgres, whom policies do not bind",
             "t | view | info | materialized view public.stored holds rows of all tenants, and no policy guards them",
             "t | view | info | view public.through shows rows of all tenants: it reads as postgres, whom policies do not bind",

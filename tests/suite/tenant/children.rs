@@ -1,5 +1,6 @@
 //! Partitions and children are guarded by themselves, those made later too.
 
+use crate::house::dump::copy;
 use dbguard_tests::Db;
 
 #[test]
@@ -143,4 +144,70 @@ fn parents_that_are_not_guarded_and_two_of_them() {
         db.value("SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE relname = 'pa'"),
         "t"
     );
+}
+
+/// What is attached with a rule of its own gets that of the table.
+#[test]
+fn a_child_with_another_rule() {
+    let mut db = Db::new();
+    let mut app = db.connect_as("tenant_rule");
+    db.exec(
+        "CREATE TABLE e (id int, tenant_id int, region int) PARTITION BY LIST (id); CREATE TABLE e1 PARTITION OF e FOR VALUES IN (1); CREATE TABLE e2 PARTITION OF e FOR VALUES IN (2);
+         SELECT dbguard.tenant_enable('e'); INSERT INTO e VALUES (1, 1, 9), (1, 2, 9), (2, 1, 9), (2, 2, 9);
+         ALTER TABLE e DETACH PARTITION e2; SELECT dbguard.tenant_enable('e', setting => 'app2.tenant');
+         ALTER TABLE e ATTACH PARTITION e2 FOR VALUES IN (2);
+         CREATE TABLE e3 (id int, tenant_id int, region int); INSERT INTO e3 VALUES (3, 1, 9), (3, 2, 9);
+         SELECT dbguard.tenant_enable('e3', 'region', 'app.region', false); ALTER TABLE e ATTACH PARTITION e3 FOR VALUES IN (3);
+         CREATE TABLE e4 (id int, tenant_id int, region int); INSERT INTO e4 VALUES (4, 1, 9), (4, 2, 9);
+         SELECT dbguard.tenant_enable('e4'); ALTER POLICY dbguard_tenant ON e4 USING (true) WITH CHECK (true); ALTER POLICY dbguard_tenant_access ON e4 USING (true);
+         ALTER TABLE e ATTACH PARTITION e4 FOR VALUES IN (4);
+         GRANT SELECT ON e, e1, e2, e3, e4 TO tenant_rule",
+    );
+    assert_eq!(
+        db.lines("SELECT children, unguarded, problem FROM dbguard.tenant_status()"),
+        ["4 | 0 | <null>"]
+    );
+    app.exec("SET app.region = '9'; SET app.tenant_id = '2'; SET app2.tenant = '1'");
+    for leaf in ["e1", "e2", "e3", "e4"] {
+        assert_eq!(app.lines(&format!("SELECT tenant_id FROM {leaf}")), ["1"], "{leaf}");
+    }
+    assert_eq!(db.value("SELECT count(*) FROM pg_class WHERE relname ~ '^e' AND relforcerowsecurity AND relkind IN ('r', 'p')"), "5");
+    // what is changed by hand is told
+    db.exec("ALTER POLICY dbguard_tenant ON e3 USING (true)");
+    assert_eq!(
+        db.lines("SELECT unguarded, problem FROM dbguard.tenant_status()"),
+        ["1 | 1 partitions or children are not guarded as it is"]
+    );
+    db.exec("SELECT dbguard.tenant_enable('e', setting => 'app2.tenant'); ALTER TABLE e DETACH PARTITION e3; SELECT dbguard.tenant_enable('e3', 'region', 'app.region');
+             SET session_replication_role = replica; ALTER TABLE e ATTACH PARTITION e3 FOR VALUES IN (3); RESET session_replication_role");
+    let told =
+        "SELECT \"table\", severity, finding FROM dbguard.tenant_check() WHERE \"check\" = 'partition'";
+    assert_eq!(db.lines(told), ["e3 | error | it is guarded by another rule than public.e, which it inherits from or is a partition of"]);
+    let fix = db.value("SELECT fix_sql FROM dbguard.tenant_check() WHERE \"check\" = 'partition'");
+    db.exec(&fix);
+    assert_eq!(db.lines(told), Vec::<String>::new());
+    // FORCE is the table's
+    db.exec("ALTER TABLE e1 NO FORCE ROW LEVEL SECURITY");
+    assert_eq!(db.value("SELECT relforcerowsecurity FROM pg_class WHERE relname = 'e1'"), "t");
+    db.exec("ALTER TABLE e NO FORCE ROW LEVEL SECURITY");
+    assert_eq!(db.value("SELECT count(*) FROM pg_class WHERE relname ~ '^e' AND relforcerowsecurity AND relkind IN ('r', 'p')"), "0");
+}
+
+/// A dump makes each table's policies for itself, in the order of schemas.
+#[test]
+fn a_dump_of_partitions_in_another_schema() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE b.orders (id int, tenant_id int NOT NULL) PARTITION BY LIST (id);
+         CREATE TABLE a.orders_1 PARTITION OF b.orders FOR VALUES IN (1); CREATE TABLE a.up (id int, tenant_id int); CREATE TABLE b.kid () INHERITS (a.up);
+         SELECT dbguard.tenant_enable('b.orders'), dbguard.tenant_enable('a.up'); INSERT INTO b.orders VALUES (1, 1), (1, 2)",
+    );
+    let policies = "SELECT schemaname, tablename, policyname, qual FROM pg_policies ORDER BY 1, 2, 3";
+    let (before, status) = (db.lines(policies), db.lines("SELECT * FROM dbguard.tenant_status()"));
+    assert_eq!(before.len(), 8);
+    for format in ["p", "c"] {
+        let mut copy = copy(&db, format);
+        assert_eq!(copy.lines(policies), before, "{format}");
+        assert_eq!(copy.lines("SELECT * FROM dbguard.tenant_status()"), status, "{format}");
+    }
 }

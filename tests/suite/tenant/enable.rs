@@ -113,6 +113,7 @@ fn what_it_refuses() {
         ("'t', 'at'", "42804", "column \"at\" of relation \"t\" cannot hold a tenant"),
         ("'t', setting => 'tenant'", "42602", "invalid setting name \"tenant\""),
         ("'t', setting => 'app.it''s'", "42602", "invalid setting name \"app.it's\""),
+        ("'t', setting => 'dbguard.tenant_id'", "42602", "invalid setting name \"dbguard.tenant_id\""),
         ("'t', setting => NULL", "22004", "argument \"setting\" must not be null"),
         ("'t', NULL", "22004", "argument \"tenant_column\" must not be null"),
         ("NULL", "22004", "argument \"relation\" must not be null"),

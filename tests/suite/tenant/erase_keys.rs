@@ -175,3 +175,60 @@ fn the_log_of_rows_without_a_tenant() {
     db.exec("SELECT dbguard.tenant_erase('8', 'public')");
     assert_eq!(db.value("SELECT count(*) FROM loose"), "0");
 }
+
+/// A table that inherits from two of the tenant's.
+#[test]
+fn rows_of_two_tables() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE a (tenant_id int NOT NULL); CREATE TABLE b (tenant_id int NOT NULL); CREATE TABLE c () INHERITS (a, b);
+         SELECT dbguard.tenant_enable('a'), dbguard.tenant_enable('b'); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO c VALUES (1), (2)",
+    );
+    assert_eq!(
+        db.lines("SELECT tenant, tables, rows FROM dbguard.tenant_usage(exact => true) ORDER BY 1"),
+        ["1 | 2 | 3", "2 | 1 | 1"]
+    );
+    for call in ["tenant_erase('1')", "tenant_export('1')"] {
+        let e = db.error(&format!("SELECT dbguard.{call}"));
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str()),
+            ("0A000", "table \"c\" inherits from two tables of the tenant")
+        );
+    }
+    db.exec("ALTER TABLE c NO INHERIT b; SELECT dbguard.tenant_erase('1')");
+    assert_eq!(db.value("SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"), "1");
+}
+
+/// Each table is asked for the tenant as its type spells it.
+#[test]
+fn spellings_of_one_tenant() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE u (tenant_id uuid NOT NULL); CREATE TABLE x (tenant_id text NOT NULL); SELECT dbguard.tenant_enable('u'), dbguard.tenant_enable('x');
+         INSERT INTO u VALUES ('c4ca4238-a0b9-2382-0dcc-509a6f75849b'); INSERT INTO x VALUES (' {C4CA4238A0B923820DCC509A6F75849B}')",
+    );
+    assert_eq!(
+        db.lines(&format!("{ROWS} dbguard.tenant_erase(' {{C4CA4238A0B923820DCC509A6F75849B}}')")),
+        ["u | delete | 1", "x | delete | 1"]
+    );
+}
+
+/// Who is just beginning to refer to one of the rows is waited for.
+#[test]
+fn a_row_of_another_tenant_is_made_meanwhile() {
+    for action in ["CASCADE", "SET NULL", "NO ACTION"] {
+        let mut db = Db::new();
+        db.exec(&format!(
+            "CREATE TABLE o (id int PRIMARY KEY, tenant_id int NOT NULL); CREATE TABLE l (tenant_id int NOT NULL, o int CONSTRAINT k REFERENCES o ON DELETE {action});
+             SELECT dbguard.tenant_enable('o'), dbguard.tenant_enable('l'); INSERT INTO o VALUES (1, 1), (2, 2); INSERT INTO l VALUES (2, 2)"
+        ));
+        let mut holder = db.connect();
+        holder.exec("BEGIN; INSERT INTO l VALUES (1, 2)");
+        let told = db
+            .while_it_waits(holder, "SELECT dbguard.tenant_erase('2')", "COMMIT")
+            .map_err(|e| (e.code, e.detail));
+        let expected = ("55000".to_owned(), "Table \"l\" has 1 of them, by foreign key \"k\".".to_owned());
+        assert_eq!(told, Err(expected), "{action}");
+        assert_eq!(db.lines("SELECT tenant_id, o FROM l ORDER BY 1"), ["1 | 2", "2 | 2"]);
+    }
+}
