@@ -69,18 +69,19 @@ pub fn current() -> pg_sys::Oid {
 
 /// Whether a foreign key is at work, or we ourselves with the rights of another: nobody else acts like this.
 pub fn is_without_row_security() -> bool {
-    let (mut role, mut context) = (pg_sys::InvalidOid, 0);
-    // SAFETY: reads variables of the backend into ours.
-    unsafe { pg_sys::GetUserIdAndSecContext(&mut role, &mut context) };
-    context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0
+    in_context(pg_sys::SECURITY_NOFORCE_RLS)
 }
 
 /// Whether we ourselves act with the rights of another who must not change the session: purging, moving, erasing.
 pub fn is_restricted() -> bool {
+    in_context(pg_sys::SECURITY_RESTRICTED_OPERATION)
+}
+
+fn in_context(flag: u32) -> bool {
     let (mut role, mut context) = (pg_sys::InvalidOid, 0);
     // SAFETY: reads variables of the backend into ours.
     unsafe { pg_sys::GetUserIdAndSecContext(&mut role, &mut context) };
-    context & pg_sys::SECURITY_RESTRICTED_OPERATION as i32 != 0
+    context & flag as i32 != 0
 }
 
 /// The role that is current outside of all functions that act as their owner.

@@ -3,7 +3,7 @@
 
 use super::enable::guardable;
 use super::guard;
-use super::guarded::{policy_of, same_guard};
+use super::guarded::{follows_a_parent, policy_of};
 use super::wanted::Wanted;
 use crate::catalog::{extension_owner, own_table, relation};
 use crate::error::{Error, Result};
@@ -89,13 +89,9 @@ fn new_children() -> Result<Vec<(Oid, Oid)>> {
         JOIN pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         JOIN pg_inherits i ON i.inhrelid = c.oid
         JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
-        WHERE NOT EXISTS (
-            SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent
-            JOIN pg_policy p ON p.polrelid = up.oid AND p.polname = 'dbguard_tenant'
-            JOIN pg_policy q ON q.polrelid = c.oid AND q.polname = 'dbguard_tenant'
-            WHERE i.inhrelid = c.oid AND ",
-        same_guard!(),
-        ") ORDER BY c.oid, i.inhparent"
+        WHERE NOT ",
+        follows_a_parent!(),
+        " ORDER BY c.oid, i.inhparent"
     );
     let mut list = vec![];
     each_fresh(NEW, &[], |(child, parent): (u32, u32)| list.push((child.into(), parent.into())))?;
