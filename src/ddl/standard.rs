@@ -77,12 +77,13 @@ pub fn primary_key_using(table: Name, index: &str) -> String {
 }
 
 /// Gives rows that have the value `unset` the column's default, a few pages a transaction. A row that another session
-/// moves behind our back meets the next pass; the last one finds none.
+/// moves behind our back meets the next pass; the last one finds none. A pass that finds no fewer than the one before is an
+/// error: the rows keep the value.
 pub fn backfill((schema, table): Name, column: &str, unset: &str) -> String {
     let (table, column) = (qualified(schema, table), ident(column));
     let body = format!(
         "
-DECLARE page bigint; changed bigint; found bigint;
+DECLARE page bigint; changed bigint; found bigint; before bigint;
 BEGIN
   LOOP
     page := 0; found := 0;
@@ -96,6 +97,11 @@ BEGIN
       COMMIT;
     END LOOP;
     EXIT WHEN found = 0;
+    IF found >= before THEN
+      RAISE EXCEPTION '% rows do not take an id of their own', found
+        USING ERRCODE = '55000', HINT = 'See which trigger of the table gives them back what they had, and disable it meanwhile.';
+    END IF;
+    before := found;
   END LOOP;
 END ",
         regclass = literal(&table)

@@ -13,13 +13,13 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
-/// The trigger function for what is to be kept.
+/// The trigger function for what is to be kept, by that or by its own name.
 ///
 /// # Errors
 /// 22023 if there is none.
 pub fn keeper(what: Option<&str>) -> Result<&'static Keeper> {
     let what = what.ok_or_else(|| Error::null_argument("what"))?;
-    KEEPERS.into_iter().find(|k| k.column == what).ok_or_else(|| {
+    KEEPERS.into_iter().find(|k| k.column == what || k.function == what).ok_or_else(|| {
         let all: Vec<&str> = KEEPERS.iter().map(|k| k.column).collect();
         Error::invalid_parameter(format!("cannot keep \"{what}\""))
             .detail(format!("What can be kept is {}.", all.join(", ")))

@@ -142,3 +142,14 @@ fn two_ways_for_one_column() {
         ("55000", "trigger \"dbguard_touch\" keeps column \"updated_at\" already")
     );
 }
+
+#[test]
+fn by_the_name_of_the_function() {
+    let mut db = Db::new();
+    db.exec("CREATE TABLE t (id int, version int)");
+    let enable =
+        |what: &str| format!("SELECT \"column\", action FROM dbguard.touch_enable('t', what => '{what}')");
+    assert_eq!(db.lines(&enable("bump_version")), ["version | enabled"]);
+    assert_eq!(db.lines(&enable("version")), ["version | unchanged"]);
+    assert_eq!(db.value("SELECT dbguard.touch_disable('t', 'bump_version')"), "t");
+}

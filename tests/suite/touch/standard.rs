@@ -264,3 +264,21 @@ fn rows_that_a_policy_hides() {
     assert_eq!(db.value("SELECT count(DISTINCT id) FROM s.t WHERE id > 0"), "2");
     db.exec("DROP SCHEMA s CASCADE; DROP OWNED BY standard_owner");
 }
+
+/// A trigger that does not let go of what rows have ends the batches with an error, not never.
+#[test]
+fn a_trigger_that_gives_ids_back() {
+    let mut db = Db::new();
+    db.exec(
+        "CREATE TABLE t (v int); INSERT INTO t SELECT generate_series(1, 500); SELECT dbguard.standard_columns('t', '{id}');
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := OLD.id; RETURN NEW; END';
+         CREATE TRIGGER keep BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION keep()",
+    );
+    let left = "SELECT statement FROM dbguard.standard_columns_plan('t', '{id}') WHERE action = 'left' ORDER BY step LIMIT 1";
+    let batches = db.value(left);
+    let e = db.error(&batches);
+    assert_eq!((e.code.as_str(), e.message.as_str()), ("55000", "500 rows do not take an id of their own"));
+    db.exec("DROP TRIGGER keep ON t");
+    run_left(&mut db, "'t', '{id}'");
+    assert_eq!(db.value("SELECT count(DISTINCT id) FROM t"), "500");
+}
