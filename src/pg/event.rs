@@ -56,33 +56,48 @@ unsafe fn of_alter_table(tree: *mut pg_sys::AlterTableStmt) -> Statement {
     }
 }
 
+/// Tables that may lack the policies of a parent.
+pub enum Unguarded {
+    None,
+    /// Partitions of this name, of which one was attached: the path by which it was found is not known any more.
+    Attached(String),
+    /// What the command tells of, and what inherits from that.
+    All,
+}
+
 /// Whether the statement makes a table, lets one inherit (ATTACH PARTITION, INHERIT), or changes who is bound by row-level
 /// security. Not ENABLE: a dump has that for each table apart, before the policies of the next.
-pub fn may_lack_policies(fcinfo: pg_sys::FunctionCallInfo) -> bool {
+pub fn may_lack_policies(fcinfo: pg_sys::FunctionCallInfo) -> Unguarded {
     use pg_sys::AlterTableType as At;
-    // SAFETY: as for `statement`; the list is of AlterTableCmd.
+    // SAFETY: as for `statement`; the list is of AlterTableCmd, and ATTACH PARTITION has a PartitionCmd.
     unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || !pgrx::is_a(context, NodeTag::T_EventTriggerData) {
-            return false;
+            return Unguarded::None;
         }
         let tree = (*context.cast::<pg_sys::EventTriggerData>()).parsetree;
         if tree.is_null() || (*tree).type_ != NodeTag::T_AlterTableStmt {
-            return true;
+            return Unguarded::All;
         }
         let list = (*tree.cast::<pg_sys::AlterTableStmt>()).cmds;
         let length = if list.is_null() { 0 } else { (*list).length as usize };
-        (0..length).any(|i| {
+        for i in 0..length {
             let command = (*(*list).elements.add(i)).ptr_value.cast::<pg_sys::AlterTableCmd>();
-            matches!(
-                (*command).subtype,
-                At::AT_AttachPartition
-                    | At::AT_AddInherit
-                    | At::AT_DisableRowSecurity
-                    | At::AT_ForceRowSecurity
-                    | At::AT_NoForceRowSecurity
-            )
-        })
+            match (*command).subtype {
+                // it stands alone
+                At::AT_AttachPartition => {
+                    let name = (*(*command).def.cast::<pg_sys::PartitionCmd>()).name;
+                    let name = CStr::from_ptr((*name).relname).to_string_lossy();
+                    return Unguarded::Attached(name.into_owned());
+                }
+                At::AT_AddInherit
+                | At::AT_DisableRowSecurity
+                | At::AT_ForceRowSecurity
+                | At::AT_NoForceRowSecurity => return Unguarded::All,
+                _ => {}
+            }
+        }
+        Unguarded::None
     }
 }
 

@@ -3,17 +3,19 @@
 
 use super::enable::guardable;
 use super::guard;
-use super::guarded::{follows_a_parent, policy_of};
+use super::guarded::{policy_of, Policy};
 use super::wanted::Wanted;
 use crate::catalog::{extension_owner, own_table, relation};
 use crate::error::{Error, Result};
-use crate::pg::event;
-use crate::pg::query::each_fresh;
+use crate::pg::event::{self, Unguarded};
+use crate::pg::guc;
+use crate::pg::query::{each_fresh, param};
 use crate::pg::relation::with_inheritors;
 use crate::pg::user::{as_role, Fence};
 use pgrx::pg_sys::{self, Oid};
 use pgrx::prelude::*;
 use std::cell::Cell;
+use std::collections::HashMap;
 
 thread_local! {
     /// We are guarding a tree, which cannot be of one piece meanwhile.
@@ -38,19 +40,37 @@ pub fn let_be<T>(f: impl FnOnce() -> T) -> T {
 /// Event trigger at the end of commands that make tables or let them inherit. One that cannot be guarded is not made.
 #[pg_extern(sql = false)]
 fn tenant_auto(fcinfo: pg_sys::FunctionCallInfo) {
-    if AT_WORK.get() || !event::may_lack_policies(fcinfo) {
+    if AT_WORK.get() {
         return;
     }
-    if let Err(e) = let_be(follow) {
+    let attached = match event::may_lack_policies(fcinfo) {
+        Unguarded::None => return,
+        Unguarded::Attached(name) => Some(name),
+        Unguarded::All => None,
+    };
+    if let Err(e) = let_be(|| guc::with(&[(c"jit", c"off")], || follow(attached))) {
         e.raise();
     }
 }
 
-fn follow() -> Result<()> {
-    for (child, parent) in new_children()? {
-        let Some(policy) = policy_of(parent)? else { continue };
+fn follow(attached: Option<String>) -> Result<()> {
+    let mut known: HashMap<Oid, Option<Policy>> = HashMap::new();
+    for (child, parents) in children(attached)? {
+        for parent in &parents {
+            if !known.contains_key(parent) {
+                known.insert(*parent, policy_of(*parent)?);
+            }
+        }
+        let above: Vec<&Policy> = parents.iter().filter_map(|p| known.get(p)?.as_ref()).collect();
         let own = policy_of(child)?.filter(|own| own.rule.is_some() && own.enabled);
-        let Some((column, kind, setting)) = policy.rule else {
+        let same =
+            |up: &&Policy| own.as_ref().is_some_and(|own| own.rule == up.rule && own.forced == up.forced);
+        // it may be guarded by now, as a child of the one before
+        if above.iter().any(same) {
+            continue;
+        }
+        let Some(policy) = above.first() else { continue };
+        let Some((column, _, setting)) = policy.rule.clone() else {
             if own.is_some() {
                 continue;
             }
@@ -58,11 +78,6 @@ fn follow() -> Result<()> {
                 .detail("So what inherits from it cannot be guarded.")
                 .hint("See SELECT * FROM dbguard.tenant_status();"));
         };
-        // it may be guarded by now, as a child of the one before
-        let rule = Some((column.clone(), kind, setting.clone()));
-        if own.is_some_and(|own| own.rule == rule && own.forced == policy.forced) {
-            continue;
-        }
         let wanted = Wanted { column, setting, force: policy.forced, tenants: None };
         for relid in with_inheritors(child).into_iter().rev() {
             if !guardable(&relation(relid)?) {
@@ -76,24 +91,41 @@ fn follow() -> Result<()> {
     Ok(())
 }
 
-/// What the command made or changed, or lies below that, and is not guarded as a parent of it is, whatever snapshot the
-/// transaction has. What is attached is told of as a change of its parent.
-fn new_children() -> Result<Vec<(Oid, Oid)>> {
-    const NEW: &str = concat!(
-        "WITH RECURSIVE tree AS (
-            SELECT objid AS oid FROM pg_event_trigger_ddl_commands()
-            WHERE classid = 'pg_class'::regclass AND object_type = 'table' AND NOT in_extension
-            UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
-        SELECT DISTINCT ON (c.oid) json_build_array(c.oid::int8, i.inhparent::int8)::text
-        FROM tree t
-        JOIN pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-        JOIN pg_inherits i ON i.inhrelid = c.oid
-        JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
-        WHERE NOT ",
-        follows_a_parent!(),
-        " ORDER BY c.oid, i.inhparent"
-    );
+/// What the command made or changed, and what lies below that, with the parents that are guarded, whatever snapshot the
+/// transaction has. What is attached the server tells of as a change of its parent, which may have thousands of others.
+/// In steps, each of which asks for what it needs by an index: this runs at every CREATE TABLE.
+fn children(attached: Option<String>) -> Result<Vec<(Oid, Vec<Oid>)>> {
+    const CHANGED: &str = "
+        SELECT json_build_array(d.objid::int8)::text FROM pg_event_trigger_ddl_commands() d
+        WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table' AND NOT d.in_extension";
+    const ATTACHED: &str = "
+        SELECT json_build_array(c.oid::int8)::text FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_inherits i ON i.inhparent = d.objid JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE d.classid = 'pg_class'::regclass AND c.relname = $1";
+    const GUARDED: &str = "
+        SELECT json_build_array(c.oid::int8, (
+                 SELECT json_agg(p.polrelid::int8 ORDER BY p.polrelid)
+                 FROM pg_inherits i JOIN pg_policy p ON p.polrelid = i.inhparent AND p.polname = 'dbguard_tenant'
+                 WHERE i.inhrelid = c.oid))::text
+        FROM pg_class c
+        WHERE c.oid = ANY ($1) AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+          AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+        ORDER BY array_position($1, c.oid)";
+    let mut changed: Vec<Oid> = vec![];
+    let take = |(oid,): (u32,)| changed.push(oid.into());
+    match attached {
+        Some(name) => each_fresh(ATTACHED, &[param(name)], take)?,
+        None => each_fresh(CHANGED, &[], take)?,
+    }
+    let mut all: Vec<Oid> = vec![];
+    for relid in changed.into_iter().flat_map(with_inheritors) {
+        if !all.contains(&relid) {
+            all.push(relid);
+        }
+    }
     let mut list = vec![];
-    each_fresh(NEW, &[], |(child, parent): (u32, u32)| list.push((child.into(), parent.into())))?;
+    each_fresh(GUARDED, &[param(all)], |(child, parents): (u32, Option<Vec<u32>>)| {
+        list.extend(parents.map(|parents| (child.into(), parents.into_iter().map(Oid::from).collect())));
+    })?;
     Ok(list)
 }

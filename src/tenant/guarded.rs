@@ -136,21 +136,6 @@ macro_rules! same_guard {
 }
 pub(crate) use same_guard;
 
-/// In SQL, that table `c` is guarded just as a parent of it is.
-macro_rules! follows_a_parent {
-    () => {
-        concat!(
-            "EXISTS (SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent
-                     JOIN pg_policy p ON p.polrelid = up.oid AND p.polname = 'dbguard_tenant'
-                     JOIN pg_policy q ON q.polrelid = c.oid AND q.polname = 'dbguard_tenant'
-                     WHERE i.inhrelid = c.oid AND ",
-            $crate::tenant::guarded::same_guard!(),
-            ")"
-        )
-    };
-}
-pub(crate) use follows_a_parent;
-
 /// The policy of a table.
 pub fn policy_of(relation: Oid) -> Result<Option<Policy>> {
     Ok(policies(None, Some(relation))?.pop())

@@ -1,6 +1,6 @@
 //! tenant_status: one row a guarded table.
 
-use super::guarded::{follows_a_parent, policies, Policy};
+use super::guarded::{policies, same_guard, Policy};
 use super::index;
 use crate::catalog::relation;
 use crate::ddl::tenant as ddl;
@@ -85,9 +85,13 @@ fn children(relation: Oid) -> Result<(i64, i64)> {
         "WITH RECURSIVE tree AS (
             SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = $1
             UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid)
-        SELECT count(*), count(*) FILTER (WHERE NOT ",
-        follows_a_parent!(),
-        ") FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relpersistence <> 't'"
+        SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
+            SELECT FROM pg_inherits i JOIN pg_class up ON up.oid = i.inhparent
+            JOIN pg_policy p ON p.polrelid = up.oid AND p.polname = 'dbguard_tenant'
+            JOIN pg_policy q ON q.polrelid = c.oid AND q.polname = 'dbguard_tenant'
+            WHERE i.inhrelid = c.oid AND ",
+        same_guard!(),
+        ")) FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relpersistence <> 't'"
     );
     let (all, open) = Spi::connect(|client| {
         client.select(CHILDREN, Some(1), &[relation.into()])?.first().get_two::<i64, i64>()
