@@ -17,15 +17,21 @@ pub enum Statement {
     Other,
 }
 
-pub fn statement(fcinfo: pg_sys::FunctionCallInfo) -> Statement {
-    // SAFETY: the server gives a valid fcinfo; its context, if any, is a node that says what it is; the
-    // parse tree it points to lives as long as the call.
+/// What an event trigger is told; None if the call is none of one.
+fn told(fcinfo: pg_sys::FunctionCallInfo) -> Option<*mut pg_sys::EventTriggerData> {
+    // SAFETY: the server gives a valid fcinfo; its context, if any, is a node that says what it is.
     unsafe {
         let context = (*fcinfo).context;
-        if context.is_null() || !pgrx::is_a(context, NodeTag::T_EventTriggerData) {
-            return Statement::Other;
-        }
-        let tree = (*context.cast::<pg_sys::EventTriggerData>()).parsetree;
+        let is = !context.is_null() && pgrx::is_a(context, NodeTag::T_EventTriggerData);
+        is.then_some(context.cast())
+    }
+}
+
+pub fn statement(fcinfo: pg_sys::FunctionCallInfo) -> Statement {
+    let Some(told) = told(fcinfo) else { return Statement::Other };
+    // SAFETY: what it points to lives as long as the call.
+    unsafe {
+        let tree = (*told).parsetree;
         if tree.is_null() {
             return Statement::Other;
         }
@@ -69,13 +75,10 @@ pub enum Unguarded {
 /// security. Not ENABLE: a dump has that for each table apart, before the policies of the next.
 pub fn may_lack_policies(fcinfo: pg_sys::FunctionCallInfo) -> Unguarded {
     use pg_sys::AlterTableType as At;
+    let Some(told) = told(fcinfo) else { return Unguarded::None };
     // SAFETY: as for `statement`; the list is of AlterTableCmd, and ATTACH PARTITION has a PartitionCmd.
     unsafe {
-        let context = (*fcinfo).context;
-        if context.is_null() || !pgrx::is_a(context, NodeTag::T_EventTriggerData) {
-            return Unguarded::None;
-        }
-        let tree = (*context.cast::<pg_sys::EventTriggerData>()).parsetree;
+        let tree = (*told).parsetree;
         if tree.is_null() || (*tree).type_ != NodeTag::T_AlterTableStmt {
             return Unguarded::All;
         }
@@ -103,14 +106,10 @@ pub fn may_lack_policies(fcinfo: pg_sys::FunctionCallInfo) -> Unguarded {
 
 /// The tag of the command, such as CREATE TABLE.
 pub fn tag(fcinfo: pg_sys::FunctionCallInfo) -> Result<Vec<u8>> {
-    // SAFETY: the server passes a valid fcinfo; its context, if any, is a node that says what it is,
-    // and the name of a tag is a constant of the server.
+    let told = told(fcinfo).ok_or_else(|| Error::trigger_protocol("not called by an event trigger"))?;
+    // SAFETY: as for `statement`; the name of a tag is a constant of the server.
     unsafe {
-        let context = (*fcinfo).context;
-        if context.is_null() || !pgrx::is_a(context, pg_sys::NodeTag::T_EventTriggerData) {
-            return Err(Error::trigger_protocol("not called by an event trigger"));
-        }
-        let name = pg_sys::GetCommandTagName((*context.cast::<pg_sys::EventTriggerData>()).tag);
+        let name = pg_sys::GetCommandTagName((*told).tag);
         Ok(CStr::from_ptr(name).to_bytes().to_vec())
     }
 }
